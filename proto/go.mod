@@ -1,0 +1,3 @@
+module github.com/contactmill/contactmill/proto
+
+go 1.26.0
