@@ -1,0 +1,65 @@
+package row
+
+import (
+	"fmt"
+	"io"
+	"math/bits"
+)
+
+// KeyCount is how many kinds of key there are; their stored numbers are 0 to KeyCount-1.
+const KeyCount = 8
+
+// Keys is what one row is recognised by.
+type Keys struct {
+	Invalid bool
+	Mask    uint8              // the keys it has, bit n for key n
+	Hash    [KeyCount][16]byte // keyed hashes; for the contact id the id itself; what Mask lacks is stale
+}
+
+// KeysWriter writes a keys object.
+type KeysWriter struct{ f *writer }
+
+// NewKeysWriter begins an object.
+func NewKeysWriter(w io.Writer) *KeysWriter { return &KeysWriter{newWriter(w, kindKeys)} }
+
+// Append writes the keys of the next row.
+func (k *KeysWriter) Append(r *Keys) error {
+	b := append(k.f.begin(), r.Mask, flag(r.Invalid))
+	for m := r.Mask; m != 0; m &= m - 1 {
+		b = append(b, r.Hash[bits.TrailingZeros8(m)][:]...)
+	}
+	return k.f.end(b)
+}
+
+// Close ends the object; it is whole only if nil is returned.
+func (k *KeysWriter) Close() error { return k.f.close() }
+
+// KeysReader reads a keys object.
+type KeysReader struct {
+	f   *reader
+	row Keys
+}
+
+// NewKeysReader opens an object.
+func NewKeysReader(r io.Reader) (*KeysReader, error) {
+	f, err := newReader(r, kindKeys)
+	if err != nil {
+		return nil, fmt.Errorf("open keys: %w", err)
+	}
+	return &KeysReader{f: f}, nil
+}
+
+// Next returns the keys of the next row, valid until the call after it; io.EOF after the last.
+func (k *KeysReader) Next() (*Keys, error) {
+	b, err := k.f.next()
+	if err != nil {
+		return nil, err
+	}
+	c := cursor{b: b}
+	k.row.Mask = c.byte()
+	k.row.Invalid = c.byte() != 0
+	for m := k.row.Mask; m != 0; m &= m - 1 {
+		copy(k.row.Hash[bits.TrailingZeros8(m)][:], c.bytes(16))
+	}
+	return &k.row, c.end("keys", k.f.rows)
+}
