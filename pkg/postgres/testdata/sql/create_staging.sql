@@ -1,0 +1,1 @@
+CREATE TEMPORARY TABLE staging (id uuid) ON COMMIT DROP
