@@ -1,6 +1,7 @@
 package row
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/bits"
@@ -11,6 +12,7 @@ const KeyCount = 8
 
 // Keys is what one row is recognised by.
 type Keys struct {
+	Line    int64 // physical line on which the row begins, from 1
 	Invalid bool
 	Mask    uint8              // the keys it has, bit n for key n
 	Hash    [KeyCount][16]byte // keyed hashes; for the contact id the id itself; what Mask lacks is stale
@@ -25,6 +27,7 @@ func NewKeysWriter(w io.Writer) *KeysWriter { return &KeysWriter{newWriter(w, ki
 // Append writes the keys of the next row.
 func (k *KeysWriter) Append(r *Keys) error {
 	b := append(k.f.begin(), r.Mask, flag(r.Invalid))
+	b = binary.AppendUvarint(b, uint64(r.Line))
 	for m := r.Mask; m != 0; m &= m - 1 {
 		b = append(b, r.Hash[bits.TrailingZeros8(m)][:]...)
 	}
@@ -58,6 +61,7 @@ func (k *KeysReader) Next() (*Keys, error) {
 	c := cursor{b: b}
 	k.row.Mask = c.byte()
 	k.row.Invalid = c.byte() != 0
+	k.row.Line = int64(c.uvarint())
 	for m := k.row.Mask; m != 0; m &= m - 1 {
 		copy(k.row.Hash[bits.TrailingZeros8(m)][:], c.bytes(16))
 	}

@@ -252,7 +252,7 @@ func TestKeysComeBackAndShortenedObjectsAreErrors(t *testing.T) {
 	w := NewKeysWriter(&b)
 	const rows = 20_000
 	key := func(i int) Keys {
-		k := Keys{Mask: byte(i), Invalid: i%11 == 0}
+		k := Keys{Line: int64(i) * 3, Mask: byte(i), Invalid: i%11 == 0}
 		for n := range k.Hash {
 			k.Hash[n] = [16]byte{byte(i), byte(i >> 8), byte(n)}
 		}
@@ -276,7 +276,7 @@ func TestKeysComeBackAndShortenedObjectsAreErrors(t *testing.T) {
 			}
 			want := key(n)
 			for k := range want.Hash {
-				if want.Mask&(1<<k) != 0 && got.Hash[k] != want.Hash[k] || got.Mask != want.Mask || got.Invalid != want.Invalid {
+				if want.Mask&(1<<k) != 0 && got.Hash[k] != want.Hash[k] || got.Mask != want.Mask || got.Line != want.Line || got.Invalid != want.Invalid {
 					t.Fatalf("row %d: got %v, want %v", n, got, want)
 				}
 			}
