@@ -45,6 +45,10 @@ func newSystem(t *testing.T) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A server that deletes its last stream removes the directory, and refuses a stream that is made at that moment.
+	if _, err := js.CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: "KEEPER", Subjects: []string{"keeper"}}); err != nil {
+		t.Fatal(err)
+	}
 	prefix := "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
 	s := &system{url: url, js: js, opts: bus.Options{Config: event.Config{Prefix: prefix}, Log: slog.New(slog.DiscardHandler)}}
 	t.Cleanup(func() {

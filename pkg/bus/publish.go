@@ -86,7 +86,7 @@ func (b *Bus) publishOnce(ctx context.Context, m *nats.Msg, opts ...jetstream.Pu
 
 // Codes of the server's API that the client library does not name.
 const (
-	codeMaxMessages jetstream.ErrorCode = 10077 // maximum messages, bytes or messages per subject exceeded
+	codeMaxMessages jetstream.ErrorCode = 10077 // storing a message failed: a limit is reached or the disk is full
 	codeNoStorage   jetstream.ErrorCode = 10047 // insufficient storage resources
 	codeNoResources jetstream.ErrorCode = 10023 // insufficient resources
 	codeMaxBytes    jetstream.ErrorCode = 10028 // limit of the NATS account

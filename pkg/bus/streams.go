@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -16,6 +17,9 @@ const (
 	maxAckPending = 10_000
 	// maxWaiting bounds the slots of one stage that wait for a ring, over all workers.
 	maxWaiting = 4096
+
+	ensureTries = 3
+	ensureWait  = 100 * time.Millisecond
 )
 
 // EnsureStreams makes the streams and the consumer of each stage where they are missing, and puts right what settings the server lets
@@ -24,6 +28,24 @@ func (b *Bus) EnsureStreams(ctx context.Context) error {
 	b.ensuring.Lock()
 	defer b.ensuring.Unlock()
 
+	// The server may stumble over its own clearing up: a stream made while the last other one is being deleted is refused once.
+	for try := 1; ; try++ {
+		err := b.ensureAll(ctx)
+		if err == nil {
+			b.link.well()
+			return nil
+		}
+		if try == ensureTries || ctx.Err() != nil || !b.conn.IsConnected() || !fault.Of(err).Transient() {
+			return err
+		}
+		select {
+		case <-time.After(ensureWait):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (b *Bus) ensureAll(ctx context.Context) error {
 	for _, want := range []jetstream.StreamConfig{b.jobs(), b.events()} {
 		if err := b.ensureStream(ctx, want); err != nil {
 			return fmt.Errorf("ensure stream %s: %w", want.Name, err)
@@ -34,7 +56,6 @@ func (b *Bus) EnsureStreams(ctx context.Context) error {
 			return fmt.Errorf("ensure consumer %s: %w", b.names.Consumer(s), err)
 		}
 	}
-	b.link.well()
 	return nil
 }
 
