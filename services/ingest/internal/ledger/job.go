@@ -1,0 +1,182 @@
+package ledger
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/contactmill/contactmill/pkg/event"
+	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/google/uuid"
+)
+
+// Mode is what an import may do to contacts.
+type Mode string
+
+// The modes.
+const (
+	Add    Mode = "ADD"
+	Update Mode = "UPDATE"
+	Upsert Mode = "UPSERT"
+)
+
+// DateOrder is how dates of a file are to be read; empty: decided per column.
+type DateOrder string
+
+// The orders.
+const (
+	YMD DateOrder = "YMD"
+	DMY DateOrder = "DMY"
+	MDY DateOrder = "MDY"
+)
+
+// Settings is what the submitter asks for.
+type Settings struct {
+	Mode       Mode              `json:"mode"`
+	List       string            `json:"list,omitempty"`       // name of the list that the contacts join; empty: none
+	Mapping    map[string]string `json:"mapping,omitempty"`    // heading to field; field "-" ignores the column
+	Check      bool              `json:"check,omitempty"`      // check only: nothing is written
+	Recipients []string          `json:"recipients,omitempty"` // who is told beside the account's recipients
+	DateOrder  DateOrder         `json:"date_order,omitempty"`
+}
+
+// Account is what the account had settled when the job was accepted, frozen with it.
+type Account struct {
+	Name           string   `json:"name"`
+	Country        string   `json:"country"` // ISO alpha-2
+	DropBadCells   bool     `json:"drop_bad_cells,omitempty"`
+	KeepOutUnknown bool     `json:"keep_out_unknown,omitempty"`
+	Recipients     []string `json:"recipients,omitempty"` // who is told of every job but a check
+}
+
+// Object is a stored object.
+type Object struct {
+	Name   string
+	Size   int64  // bytes
+	SHA256 string // hex, lower case
+}
+
+// Counts adds up: Rows is the sum of Added to Suppressed. Blank lines are counted apart.
+type Counts struct {
+	Rows            int64 `json:"rows"`
+	Added           int64 `json:"added"`
+	Updated         int64 `json:"updated"`
+	Unchanged       int64 `json:"unchanged"`
+	Duplicate       int64 `json:"duplicate"`
+	Unmatched       int64 `json:"unmatched"`
+	Invalid         int64 `json:"invalid"`
+	Conflict        int64 `json:"conflict"`
+	Held            int64 `json:"held"`
+	Suppressed      int64 `json:"suppressed"`
+	Blank           int64 `json:"blank"`
+	SentToProvider  int64 `json:"sent_to_provider"`
+	KnownToProvider int64 `json:"known_to_provider"`
+}
+
+// AddUp reports whether every row has exactly one outcome.
+func (c Counts) AddUp() bool {
+	return c.Rows == c.Added+c.Updated+c.Unchanged+c.Duplicate+c.Unmatched+c.Invalid+c.Conflict+c.Held+c.Suppressed &&
+		min(c.Rows, c.Added, c.Updated, c.Unchanged, c.Duplicate, c.Unmatched, c.Invalid, c.Conflict, c.Held, c.Suppressed, c.Blank) >= 0
+}
+
+// Rejects is the number of rows that were kept out.
+func (c Counts) Rejects() int64 {
+	return c.Invalid + c.Conflict + c.Unmatched + c.Held + c.Suppressed
+}
+
+// Problem is why a job was rejected or failed.
+type Problem struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Column is a column of the file and the field it is mapped to.
+type Column struct {
+	Index      int32   `json:"index"` // from 1
+	Heading    string  `json:"heading"`
+	Field      string  `json:"field,omitempty"` // empty: ignored
+	Confidence float64 `json:"confidence,omitempty"`
+	Filled     int64   `json:"filled,omitempty"`
+}
+
+// Question is what a job in NEEDS_ANSWER asks.
+type Question struct {
+	Code    string   `json:"code"`
+	Message string   `json:"message"`
+	Hint    string   `json:"hint,omitempty"`
+	Columns []Column `json:"columns,omitempty"`
+}
+
+// Progress is how far the stage at work has come.
+type Progress struct {
+	Stage       event.Stage
+	Done        int64   // rows
+	Total       int64   // rows; 0 while unknown
+	Rate        float64 // rows a second
+	SecondsLeft *int64  // nil while unknown
+	At          time.Time
+}
+
+// Place is where a waiting job stands.
+type Place struct {
+	Ahead          int64      // jobs of the account that go before it
+	EstimatedStart *time.Time // nil while unknown
+}
+
+// Job is one change of contacts asked for, as it is now.
+type Job struct {
+	ID          uuid.UUID
+	Number      int64
+	Account     uuid.UUID
+	State       State
+	Settings    Settings
+	FileName    string // as given, for people
+	File        Object
+	Upload      uuid.UUID // what the file's object is named by; shared by retries
+	RequestID   string
+	SubmittedBy string // the API key that handed it in
+	RetryOf     uuid.UUID
+	Created     time.Time
+	Started     time.Time // zero until its turn began
+	Ended       time.Time // zero until it is final
+	Counts      Counts    // Rows, Invalid and Blank are known once validated, all once final
+	Problem     *Problem
+	Question    *Question // in NEEDS_ANSWER
+	Columns     []Column  // once validated
+	LastEvent   int64
+	Queue       *Place    // while it waits
+	Progress    *Progress // while a worker is at it
+	FileSwept   bool      // the uploaded file is gone: it can be retried no more
+	WorkSwept   bool      // chunks and outcomes are gone: reports are no more
+}
+
+// Ref names a job by its id or, where that is nil, by its number.
+type Ref struct {
+	ID     uuid.UUID
+	Number int64
+}
+
+// ParseRef reads an id or a number. Anything else names no job: NotFound.
+func ParseRef(s string) (Ref, error) {
+	if id, err := uuid.Parse(s); err == nil && len(s) == 36 && id != uuid.Nil {
+		return Ref{ID: id}, nil
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 {
+		return Ref{Number: n}, nil
+	}
+	return Ref{}, noSuchJob()
+}
+
+func noSuchJob() error { return fault.New(fault.NotFound, "unknown-job", "no such job") }
+
+// Event is a numbered fact about a job.
+type Event struct {
+	Number    int64 // within the account, from 1, without gaps
+	Type      string
+	Job       uuid.UUID
+	JobNumber int64
+	Time      time.Time
+	State     State
+	Counts    *Counts  // in final events of a job that was validated
+	Problem   *Problem // where it was rejected, failed or asks
+}
