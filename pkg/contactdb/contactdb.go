@@ -3,9 +3,11 @@
 //
 // A contact is one row of contacts, with its values and the keyed hashes of its keys, found by id only. Each unique key
 // is a row of contact_keys, found by hash; the fallback key is a row of contact_fallbacks. holdings is an account's own
-// row: whoever adds contacts or changes keys locks it first, so that a merge and a hand edit never meet.
+// row.
 //
 // The rules everyone here keeps:
+//   - whoever writes contacts, keys, lists or members first locks the account's row of holdings (for update), so that a
+//     merge and a hand edit never meet; it is made by whoever finds it missing;
 //   - every hash in contacts has its row in contact_keys or contact_fallbacks, and the other way round;
 //   - holdings.held is the number of contacts, lists.members that of a list's members;
 //   - a key that comes or goes outside a job grows holdings.key_version by one and leaves the old and the new hash in

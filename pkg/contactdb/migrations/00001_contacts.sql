@@ -55,7 +55,8 @@ comment on column contacts.contacts.name_birth_zip_hash is 'the fallback key; nu
 comment on column contacts.contacts.ssn is 'sealed for account, field and contact';
 comment on column contacts.contacts.phone_facts is 'what a provider said of the phone with the hash phone_facts_hash';
 comment on column contacts.contacts.origins is
-    'origin of each value changed since the contact was made: column -> [job number, line] or {"by": key id, "at": time}';
+    'where values changed since the contact was made come from, newest last: an array of [fields, job number, line] or
+[fields, id of a person''s API key, time]; fields has bit n for field number n, and the last entry with the bit counts';
 
 create table contacts.contact_keys (
     account_id  uuid not null,
@@ -109,15 +110,41 @@ create table contacts.list_members (
 comment on column contacts.list_members.position is 'upload order, growing, with gaps';
 
 create table contacts.journal (
-    account_id  uuid not null,
-    job_id      uuid not null,
-    contact_id  uuid not null,
-    line        bigint not null,
-    before      jsonb not null,
+    account_id           uuid not null,
+    job_id               uuid not null,
+    contact_id           uuid not null,
+    line                 bigint not null,
+    fields               bigint not null,
+    external_id_hash     uuid,
+    email_hash           uuid,
+    phone_hash           uuid,
+    account_number_hash  uuid,
+    ssn_hash             uuid,
+    vat_number_hash      uuid,
+    name_birth_zip_hash  uuid,
+    birth_date           date,
+    external_id          text collate "C",
+    first_name           text collate "C",
+    last_name            text collate "C",
+    full_name            text collate "C",
+    email                text collate "C",
+    phone                text collate "C",
+    account_number       text collate "C",
+    zip                  text collate "C",
+    address              text collate "C",
+    city                 text collate "C",
+    state                text collate "C",
+    country              text collate "C",
+    company              text collate "C",
+    vat_number           text collate "C",
+    ssn                  bytea,
+    origins              jsonb,
+    updated_at           timestamptz not null,
     primary key (account_id, job_id, contact_id)
 );
 comment on table contacts.journal is
-    'what a job changed: column -> [value before, origin before]; contacts it made are found by contacts.created_job';
+    'contacts as they were before a job changed them; those it made are found by contacts.created_job';
+comment on column contacts.journal.fields is 'which fields the job changed, bit n for field number n; the others are null here';
 
 create table contacts.key_changes (
     account_id  uuid not null,
@@ -170,6 +197,17 @@ create table contacts.applied (
         rows = added + updated + unchanged + duplicate + unmatched + invalid + conflict + held + suppressed)
 );
 comment on table contacts.applied is 'jobs that took effect, once each, with what became of their rows';
+
+-- origins_with adds an entry and drops those that it covers, so that there are never more entries than fields.
+-- +goose StatementBegin
+create function contacts.origins_with(origins jsonb, entry jsonb) returns jsonb language sql immutable parallel safe as $$
+    select coalesce((
+        select jsonb_agg(e order by n)
+        from jsonb_array_elements(origins) with ordinality as o (e, n)
+        where (e ->> 0)::bigint & ~(entry ->> 0)::bigint <> 0
+    ), '[]') || jsonb_build_array(entry)
+$$;
+-- +goose StatementEnd
 
 -- +goose StatementBegin
 do $$
