@@ -1,0 +1,184 @@
+// Package contact is the noun the whole system turns on: the fields a contact has, the keys it is recognised by, and
+// how the text of a cell becomes a value. It is pure: no clock, no files, no network; what varies (today, country, date
+// order) comes in with each call.
+//
+// The normalisers are on the hot path of every import. Each takes the cell as []byte, appends the normal form to dst
+// and returns the extended slice with a finding code: empty when all is well, a warning's code when the value was taken
+// with a remark, an error's code when it was refused, in which case dst comes back as it was given. None of them
+// allocates for ordinary input, none keeps the cell, and all of them want valid UTF-8 without NUL and refuse the rest.
+package contact
+
+import "github.com/contactmill/contactmill/pkg/contact/finding"
+
+// Code is a finding's code; see package finding for the catalogue.
+type Code = finding.Code
+
+// Field names a standard field by its place in the table. The numbers are stored in row chunks and journals: new
+// fields are added at the end, none is renumbered. Numbers from FirstCustom on belong to an account's own fields.
+type Field uint16
+
+const (
+	NoField Field = iota
+	FieldFirstName
+	FieldLastName
+	FieldFullName
+	FieldPhone
+	FieldEmail
+	FieldBirthDate
+	FieldSSN
+	FieldAccountNumber
+	FieldZip
+	FieldExternalID
+	FieldContactID
+	FieldAddress
+	FieldCity
+	FieldState
+	FieldCountry
+	FieldCompany
+	FieldVATNumber
+
+	fieldEnd
+	FirstCustom Field = 256
+)
+
+// Type says how a field's cells are checked and normalised.
+type Type uint8
+
+const (
+	TypeText      Type = iota // one line, NFC, trimmed
+	TypeLines                 // text that may hold line breaks, kept as LF
+	TypeID                    // trimmed, NFC, case kept, invisible characters removed
+	TypeContactID             // a UUID
+	TypeEmail
+	TypePhone
+	TypeBirthDate
+	TypeSSN
+	TypeZip
+	TypeCountry
+	TypeVAT
+)
+
+// Spec is what the table knows about a field.
+type Spec struct {
+	Name     string // snake_case, stable: in files, API and SQL
+	Label    string // for people, as in the import template
+	Type     Type
+	MaxRunes int  // of the normal form
+	MaxBytes int  // of the normal form in UTF-8
+	Secret   bool // encrypted at rest, masked everywhere
+	Key      Key  // the key this field alone makes, or NoKey
+}
+
+// Key is what a contact is recognised by. The numbers are stored with keyed hashes and never change.
+type Key uint8
+
+const (
+	ContactID     Key = 0
+	ExternalID    Key = 1
+	Email         Key = 2
+	Phone         Key = 3
+	AccountNumber Key = 4
+	SSN           Key = 5
+	VAT           Key = 6
+	NameBirthZip  Key = 7 // the fall-back, asked only when no unique key finds anyone; not unique
+
+	Keys      = 8 // how many there are
+	NoKey Key = 255
+)
+
+// Unique reports whether at most one contact of an account can have this key.
+func (k Key) Unique() bool { return k < NameBirthZip }
+
+// String returns the key's stable snake_case name.
+func (k Key) String() string {
+	switch k {
+	case ContactID:
+		return "contact_id"
+	case ExternalID:
+		return "external_id"
+	case Email:
+		return "email"
+	case Phone:
+		return "phone"
+	case AccountNumber:
+		return "account_number"
+	case SSN:
+		return "ssn"
+	case VAT:
+		return "vat_number"
+	case NameBirthZip:
+		return "name_birth_zip"
+	}
+	return "none"
+}
+
+// KeyByName is the inverse of Key.String.
+func KeyByName(name string) (Key, bool) {
+	for k := range Key(Keys) {
+		if k.String() == name {
+			return k, true
+		}
+	}
+	return NoKey, false
+}
+
+var fields = [fieldEnd]Spec{
+	NoField:            {Key: NoKey},
+	FieldFirstName:     {"first_name", "First name", TypeText, 300, 1200, false, NoKey},
+	FieldLastName:      {"last_name", "Last name", TypeText, 300, 1200, false, NoKey},
+	FieldFullName:      {"full_name", "Full name", TypeText, 600, 2400, false, NoKey},
+	FieldPhone:         {"phone", "Phone number", TypePhone, 16, 16, false, Phone},
+	FieldEmail:         {"email", "Email", TypeEmail, 254, 254, false, Email},
+	FieldBirthDate:     {"birth_date", "Date of birth", TypeBirthDate, 10, 10, false, NoKey},
+	FieldSSN:           {"ssn", "Social security number", TypeSSN, 9, 9, true, SSN},
+	FieldAccountNumber: {"account_number", "Account number", TypeID, 128, 512, false, AccountNumber},
+	FieldZip:           {"zip", "Zip code", TypeZip, 16, 16, false, NoKey},
+	FieldExternalID:    {"external_id", "External id", TypeID, 256, 1024, false, ExternalID},
+	FieldContactID:     {"contact_id", "Contact id", TypeContactID, 36, 36, false, ContactID},
+	FieldAddress:       {"address", "Address", TypeLines, 500, 2000, false, NoKey},
+	FieldCity:          {"city", "City", TypeText, 200, 800, false, NoKey},
+	FieldState:         {"state", "State", TypeText, 200, 800, false, NoKey},
+	FieldCountry:       {"country", "Country", TypeCountry, 2, 2, false, NoKey},
+	FieldCompany:       {"company", "Company", TypeText, 300, 1200, false, NoKey},
+	FieldVATNumber:     {"vat_number", "VAT number", TypeVAT, 16, 16, false, VAT},
+}
+
+// Spec returns the table's line for a standard field, and false for NoField and an account's own fields.
+func (f Field) Spec() (Spec, bool) {
+	if f == NoField || f >= fieldEnd {
+		return Spec{Key: NoKey}, false
+	}
+	return fields[f], true
+}
+
+// String returns the field's stable name, or the empty string for one that the table does not have.
+func (f Field) String() string {
+	if f >= fieldEnd {
+		return ""
+	}
+	return fields[f].Name
+}
+
+// Fields returns all standard fields in the order of their numbers.
+func Fields() []Field {
+	all := make([]Field, 0, fieldEnd-1)
+	for f := NoField + 1; f < fieldEnd; f++ {
+		all = append(all, f)
+	}
+	return all
+}
+
+// FieldByName finds a standard field by its stable name.
+func FieldByName(name string) (Field, bool) {
+	for f := NoField + 1; f < fieldEnd; f++ {
+		if fields[f].Name == name {
+			return f, true
+		}
+	}
+	return NoField, false
+}
+
+// Template returns the fields of the standard import template in its order.
+func Template() []Field {
+	return []Field{FieldFirstName, FieldLastName, FieldPhone, FieldEmail, FieldBirthDate, FieldSSN, FieldAccountNumber, FieldZip}
+}

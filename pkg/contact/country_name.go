@@ -1,0 +1,92 @@
+package contact
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
+)
+
+// Countries reads country names. Its table is built on first use from the names of the Unicode CLDR.
+type Countries struct {
+	once  sync.Once
+	names map[string]Country // folded name
+}
+
+// NewCountries returns a reader of country names that is safe for concurrent use.
+func NewCountries() *Countries { return &Countries{} }
+
+// Append appends the ISO alpha-2 code of a country given as that code, as its alpha-3 code or by its English name.
+func (n *Countries) Append(dst, cell []byte) ([]byte, Code) {
+	c := n.Find(cell)
+	if c == 0 {
+		return dst, finding.CountryUnknown
+	}
+	return c.Append(dst), ""
+}
+
+// Find returns the country a cell names, or 0.
+func (n *Countries) Find(cell []byte) Country {
+	cell = trim(cell, false)
+	if len(cell) == 2 {
+		return countryByCode(cell)
+	}
+	if len(cell) > 256 {
+		return 0
+	}
+	n.once.Do(n.build)
+	var buf [256]byte
+	return n.names[string(AppendFolded(buf[:0], cell))]
+}
+
+func (n *Countries) build() {
+	n.names = make(map[string]Country, 700)
+	english := display.English.Regions()
+	for a := byte('A'); a <= 'Z'; a++ {
+		for b := byte('A'); b <= 'Z'; b++ {
+			c := countryOf(a, b)
+			if c == 0 {
+				continue
+			}
+			region, err := language.ParseRegion(string([]byte{a, b}))
+			if err != nil {
+				continue // newer than the tables: still known by its code
+			}
+			name := []byte(english.Name(region))
+			n.add(name, c)
+			n.add(bytes.ReplaceAll(name, []byte("&"), []byte("and")), c)
+			n.add(bytes.ReplaceAll(name, []byte("St."), []byte("Saint")), c)
+			n.add([]byte(region.ISO3()), c)
+		}
+	}
+	for name, code := range map[string]string{
+		"USA": "US", "U.S.": "US", "United States of America": "US", "America": "US",
+		"UK": "GB", "Great Britain": "GB", "England": "GB", "Scotland": "GB", "Wales": "GB", "Northern Ireland": "GB",
+		"Russian Federation": "RU", "Korea, Republic of": "KR", "Republic of Korea": "KR", "Korea (South)": "KR",
+		"Korea, Democratic People's Republic of": "KP", "Czech Republic": "CZ", "Holland": "NL", "The Netherlands": "NL",
+		"Macedonia": "MK", "Swaziland": "SZ", "Burma": "MM", "Ivory Coast": "CI", "Cape Verde": "CV", "Turkey": "TR",
+		"Viet Nam": "VN", "Iran, Islamic Republic of": "IR", "Syrian Arab Republic": "SY", "Holy See": "VA",
+		"Moldova, Republic of": "MD", "Tanzania, United Republic of": "TZ", "Bolivia, Plurinational State of": "BO",
+		"Venezuela, Bolivarian Republic of": "VE", "Lao People's Democratic Republic": "LA", "Brunei Darussalam": "BN",
+		"Hong Kong": "HK", "Macau": "MO", "Macao": "MO", "Taiwan, Province of China": "TW", "East Timor": "TL",
+		"Palestine": "PS", "Palestine, State of": "PS", "Congo": "CG", "Congo, The Democratic Republic of the": "CD",
+		"Democratic Republic of the Congo": "CD", "Republic of Ireland": "IE", "Falkland Islands (Malvinas)": "FK",
+		"Micronesia, Federated States of": "FM", "Virgin Islands, British": "VG", "Virgin Islands, U.S.": "VI",
+		"Saint Martin (French part)": "MF", "Sint Maarten (Dutch part)": "SX", "The Bahamas": "BS", "The Gambia": "GM",
+		"Pitcairn": "PN", "Curacao": "CW", "Reunion": "RE", "Cote d'Ivoire": "CI",
+		"Saint Helena, Ascension and Tristan da Cunha": "SH", "Bonaire, Sint Eustatius and Saba": "BQ",
+		"South Georgia and the South Sandwich Islands": "GS", "United States Minor Outlying Islands": "UM",
+		"Heard Island and McDonald Islands": "HM", "Cocos (Keeling) Islands": "CC", "Türkiye": "TR", "Czechia": "CZ",
+		"Eswatini": "SZ", "North Macedonia": "MK", "Cabo Verde": "CV", "Sao Tome and Principe": "ST", "Kosovo": "XK",
+	} {
+		n.add([]byte(name), CountryByCode(code))
+	}
+}
+
+func (n *Countries) add(name []byte, c Country) {
+	if key := string(AppendFolded(nil, name)); key != "" {
+		n.names[key] = c
+	}
+}

@@ -1,0 +1,271 @@
+package contact
+
+import "github.com/contactmill/contactmill/pkg/contact/finding"
+
+// Date is a day of the Gregorian calendar without time or zone, counted from 1970-01-01 (day 0).
+type Date int32
+
+// DateOrder says how the parts of a column's dates follow each other. It is decided once per column, never per cell.
+type DateOrder uint8
+
+const (
+	ISO DateOrder = iota // YYYY-MM-DD only; also taken under every other order
+	DMY
+	MDY
+	YMD
+)
+
+func (o DateOrder) String() string {
+	switch o {
+	case ISO:
+		return "ISO"
+	case DMY:
+		return "DMY"
+	case MDY:
+		return "MDY"
+	case YMD:
+		return "YMD"
+	}
+	return "unknown"
+}
+
+// DateRules says how a column's dates are read.
+type DateRules struct {
+	Order DateOrder
+	// Pivot opens years of two digits: below it they are of this century (20yy), from it on of the last (19yy).
+	// 1 to 100; 0 refuses them.
+	Pivot uint8
+}
+
+// Oldest is how many years ago a date of birth may be.
+const Oldest = 130
+
+var monthDays = [13]uint8{0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
+
+// DateOf makes a Date from year 1000 to 9999, month and day, or reports that there is no such day.
+func DateOf(year, month, day int) (Date, bool) {
+	if year < 1000 || year > 9999 || month < 1 || month > 12 || day < 1 || day > int(monthDays[month]) {
+		return 0, false
+	}
+	if month == 2 && day == 29 && !leap(year) {
+		return 0, false
+	}
+	// Days from civil: years begin in March, so that the leap day is the last of a year.
+	y := year
+	if month <= 2 {
+		y--
+	}
+	era := y / 400
+	yoe := y - era*400
+	doy := (153*((month+9)%12)+2)/5 + day - 1
+	doe := yoe*365 + yoe/4 - yoe/100 + doy
+	return Date(era*146097 + doe - 719468), true
+}
+
+func leap(year int) bool { return year%4 == 0 && (year%100 != 0 || year%400 == 0) }
+
+// Civil returns the year, month and day.
+func (d Date) Civil() (year, month, day int) {
+	z := int(d) + 719468
+	era := z / 146097
+	doe := z - era*146097
+	yoe := (doe - doe/1460 + doe/36524 - doe/146096) / 365
+	doy := doe - (365*yoe + yoe/4 - yoe/100)
+	mp := (5*doy + 2) / 153
+	day = doy - (153*mp+2)/5 + 1
+	month = mp + 3
+	if month > 12 {
+		month -= 12
+	}
+	year = yoe + era*400
+	if month <= 2 {
+		year++
+	}
+	return year, month, day
+}
+
+// AppendISO appends the date as YYYY-MM-DD.
+func (d Date) AppendISO(dst []byte) []byte {
+	y, m, day := d.Civil()
+	return append(dst,
+		byte('0'+y/1000), byte('0'+y/100%10), byte('0'+y/10%10), byte('0'+y%10), '-',
+		byte('0'+m/10), byte('0'+m%10), '-', byte('0'+day/10), byte('0'+day%10))
+}
+
+func (d Date) String() string { return string(d.AppendISO(make([]byte, 0, 10))) }
+
+// ParseDate reads a cell as a date. YYYY-MM-DD is read under every order; other forms take '-', '/', '.' or a space
+// between their parts, one or two digits for day and month, or eight digits without any separator. A time of day is
+// refused unless it is midnight without a zone, which databases write for a bare date. Words (now, infinity) and
+// spreadsheet serials are no dates.
+func ParseDate(cell []byte, rules DateRules) (Date, Code) {
+	if d, ok := isoDate(cell); ok {
+		return d, ""
+	}
+	return parseDate(cell, rules)
+}
+
+// isoDate is the way nearly all dates go.
+func isoDate(s []byte) (Date, bool) {
+	if len(s) != 10 || s[4] != '-' || s[7] != '-' {
+		return 0, false
+	}
+	a, b, c, d := s[0]-'0', s[1]-'0', s[2]-'0', s[3]-'0'
+	e, f, g, h := s[5]-'0', s[6]-'0', s[8]-'0', s[9]-'0'
+	if a > 9 || b > 9 || c > 9 || d > 9 || e > 9 || f > 9 || g > 9 || h > 9 {
+		return 0, false
+	}
+	return DateOf(int(a)*1000+int(b)*100+int(c)*10+int(d), int(e)*10+int(f), int(g)*10+int(h))
+}
+
+type datePart struct{ value, digits int }
+
+func parseDate(cell []byte, rules DateRules) (Date, Code) {
+	var wide [64]byte
+	s, ok := asciiOf(wide[:0], trim(cell, false))
+	if !ok {
+		return 0, finding.DateInvalid
+	}
+	order := rules.Order
+	if len(s) == 8 && allDigits(s) {
+		return compactDate(s, order)
+	}
+	parts, code := splitDate(s)
+	if code != "" {
+		return 0, code
+	}
+	switch {
+	case parts[0].digits == 4:
+		order = YMD // nobody writes year, day, month
+	case order == ISO && (parts[2].digits == 4 || parts[0].digits <= 2 && parts[2].digits <= 2):
+		return 0, finding.DateOrderUnknown
+	}
+	var y, m, d datePart
+	switch order {
+	case YMD, ISO:
+		y, m, d = parts[0], parts[1], parts[2]
+	case DMY:
+		d, m, y = parts[0], parts[1], parts[2]
+	case MDY:
+		m, d, y = parts[0], parts[1], parts[2]
+	}
+	if m.digits > 2 || d.digits > 2 {
+		return 0, finding.DateInvalid
+	}
+	switch y.digits {
+	case 4:
+	case 2:
+		if rules.Pivot == 0 {
+			return 0, finding.DateTwoDigitYear
+		}
+		if y.value < int(rules.Pivot) {
+			y.value += 2000
+		} else {
+			y.value += 1900
+		}
+	default:
+		return 0, finding.DateInvalid
+	}
+	return dateOf(y.value, m.value, d.value)
+}
+
+func dateOf(year, month, day int) (Date, Code) {
+	d, ok := DateOf(year, month, day)
+	if !ok {
+		return 0, finding.DateImpossible
+	}
+	return d, ""
+}
+
+func allDigits(s []byte) bool {
+	for _, c := range s {
+		if c-'0' > 9 {
+			return false
+		}
+	}
+	return len(s) > 0
+}
+
+// compactDate reads eight digits. Without an order they are a year first.
+func compactDate(s []byte, order DateOrder) (Date, Code) {
+	n := func(part []byte) (v int) {
+		for _, c := range part {
+			v = v*10 + int(c-'0')
+		}
+		return v
+	}
+	switch order {
+	case DMY:
+		return dateOf(n(s[4:]), n(s[2:4]), n(s[:2]))
+	case MDY:
+		return dateOf(n(s[4:]), n(s[:2]), n(s[2:4]))
+	}
+	return dateOf(n(s[:4]), n(s[4:6]), n(s[6:]))
+}
+
+// splitDate cuts a date into its three numbers as written.
+func splitDate(s []byte) (parts [3]datePart, code Code) {
+	var sep byte
+	n, i := 0, 0
+	for n < 3 {
+		start := i
+		for i < len(s) && s[i]-'0' < 10 {
+			if i-start == 8 {
+				return parts, finding.DateInvalid
+			}
+			parts[n].value = parts[n].value*10 + int(s[i]-'0')
+			i++
+		}
+		parts[n].digits = i - start
+		if parts[n].digits == 0 {
+			return parts, finding.DateInvalid
+		}
+		n++
+		if n == 3 {
+			break
+		}
+		if i == len(s) || s[i] != '-' && s[i] != '/' && s[i] != '.' && s[i] != ' ' || sep != 0 && s[i] != sep {
+			return parts, finding.DateInvalid
+		}
+		sep = s[i]
+		i++
+		if sep == '.' && i < len(s) && s[i] == ' ' {
+			i++ // 1. 2. 2003
+		}
+	}
+	rest := s[i:]
+	if len(rest) == 0 || sep == '.' && string(rest) == "." {
+		return parts, ""
+	}
+	if rest[0] != ' ' && rest[0] != 'T' {
+		return parts, finding.DateInvalid
+	}
+	switch string(rest[1:]) {
+	case "00:00", "00:00:00", "00:00:00.0", "00:00:00.000", "00:00:00.000000", "0:00", "0:00:00":
+		return parts, ""
+	}
+	if len(rest) > 1 && rest[1]-'0' < 10 {
+		return parts, finding.DateWithTime
+	}
+	return parts, finding.DateInvalid
+}
+
+// ParseBirthDate is ParseDate with the rules for a date of birth: not after today, not more than Oldest years before.
+func ParseBirthDate(cell []byte, rules DateRules, today Date) (Date, Code) {
+	d, code := ParseDate(cell, rules)
+	if code != "" {
+		return 0, code
+	}
+	if d > today {
+		return 0, finding.BirthDateFuture
+	}
+	y, m, day := today.Civil()
+	if first, ok := DateOf(y-Oldest, m, day); ok && d < first {
+		return 0, finding.BirthDateTooOld
+	} else if !ok { // today is 29 February and that year had none
+		if first, _ := DateOf(y-Oldest, 3, 1); d < first {
+			return 0, finding.BirthDateTooOld
+		}
+	}
+	return d, ""
+}

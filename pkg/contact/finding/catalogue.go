@@ -1,0 +1,133 @@
+package finding
+
+// Cells.
+const (
+	InvalidUTF8        Code = "invalid-utf8"
+	NULByte            Code = "nul-byte"
+	ControlCharacter   Code = "control-character"
+	TooLong            Code = "too-long"
+	CellTooLong        Code = "cell-too-long"
+	EmailInvalid       Code = "email-invalid"
+	EmailTooLong       Code = "email-too-long"
+	EmailMixedScript   Code = "email-mixed-script"
+	EmailNoDot         Code = "email-no-dot"
+	PhoneInvalid       Code = "phone-invalid"
+	PhoneNoCountry     Code = "phone-no-country"
+	PhoneExtension     Code = "phone-extension"
+	DateInvalid        Code = "date-invalid"
+	DateImpossible     Code = "date-impossible"
+	DateTwoDigitYear   Code = "date-two-digit-year"
+	DateOrderUnknown   Code = "date-order-unknown"
+	DateWithTime       Code = "date-with-time"
+	BirthDateFuture    Code = "birth-date-future"
+	BirthDateTooOld    Code = "birth-date-too-old"
+	ZipInvalid         Code = "zip-invalid"
+	SSNInvalid         Code = "ssn-invalid"
+	VATInvalid         Code = "vat-invalid"
+	VATCountryUnknown  Code = "vat-country-unknown"
+	CountryUnknown     Code = "country-unknown"
+	ContactIDInvalid   Code = "contact-id-invalid"
+	AuthorisationWord  Code = "authorisation-invalid"
+	ConsentKept        Code = "consent-kept"
+	InvisibleCharacter Code = "invisible-character-removed"
+)
+
+// Rows.
+const (
+	NoKey            Code = "no-key"
+	QuoteOpen        Code = "quote-open"
+	QuoteStray       Code = "quote-stray"
+	RowShort         Code = "row-short"
+	RowLong          Code = "row-long"
+	HeadingRepeated  Code = "heading-repeated"
+	DuplicateInFile  Code = "duplicate-in-file"
+	DuplicateContact Code = "duplicate-contact"
+	SeveralContacts  Code = "several-contacts"
+)
+
+// Files.
+const (
+	FileEmpty          Code = "file-empty"
+	NoHeading          Code = "no-heading"
+	HeadingBroken      Code = "heading-broken"
+	NotATable          Code = "not-a-table"
+	FileIsZIP          Code = "file-is-zip"
+	FileIsXLSX         Code = "file-is-xlsx"
+	FileIsOldExcel     Code = "file-is-old-excel"
+	FileIsGzip         Code = "file-is-gzip"
+	FileIsPDF          Code = "file-is-pdf"
+	FileIsImage        Code = "file-is-image"
+	FileIsProgram      Code = "file-is-program"
+	FileIsMarkup       Code = "file-is-markup"
+	EncodingUTF16      Code = "encoding-utf16"
+	EncodingUTF32      Code = "encoding-utf32"
+	DelimiterAmbiguous Code = "delimiter-ambiguous"
+	FileTooLarge       Code = "file-too-large"
+	RecordTooLong      Code = "record-too-long"
+	TooManyColumns     Code = "too-many-columns"
+	TooManyRecords     Code = "too-many-records"
+	TooManyBroken      Code = "too-many-broken"
+)
+
+var catalogue = [...]Entry{
+	{InvalidUTF8, Error, "the cell is not valid UTF-8", "save the file as UTF-8 and send it again"},
+	{NULByte, Error, "the cell holds a NUL byte", "remove the byte; the file may be damaged or in another encoding"},
+	{ControlCharacter, Error, "the cell holds a control character", "remove it; it was probably pasted in"},
+	{InvisibleCharacter, Warning, "invisible characters were removed", "clean the value at its source"},
+	{TooLong, Error, "the value is longer than its field", "shorten it to the length of the field"},
+	{CellTooLong, Error, "the cell is larger than 64 KiB", "shorten it; look for a quote that was not closed"},
+
+	{EmailInvalid, Error, "not an email address", "write one bare address, such as ann@example.com"},
+	{EmailTooLong, Error, "the email address is longer than 254 characters, or 64 before the @", "check the address"},
+	{EmailMixedScript, Warning, "the address's domain mixes scripts", "look for letters of another alphabet that look alike"},
+	{EmailNoDot, Warning, "the address ends in a country's top level alone", "check whether the domain is complete"},
+	{PhoneInvalid, Error, "not a valid phone number", "write it with its country code, such as +1 202 224 3121"},
+	{PhoneNoCountry, Error, "a phone number without country code, and no default country is set", "write it with + and the country code, or set the account's country"},
+	{PhoneExtension, Error, "a phone number with an extension", "give the number alone; keep the extension in a field of its own"},
+	{DateInvalid, Error, "not a date", "write it as YYYY-MM-DD"},
+	{DateImpossible, Error, "no such day in the calendar", "check day and month"},
+	{DateTwoDigitYear, Error, "a year of two digits", "write the year with four digits, or set the century for the column"},
+	{DateOrderUnknown, Error, "day and month cannot be told apart", "write it as YYYY-MM-DD, or set the column's date order"},
+	{DateWithTime, Error, "a date with a time of day or time zone", "give the date alone"},
+	{BirthDateFuture, Error, "a date of birth in the future", "check the year"},
+	{BirthDateTooOld, Error, "a date of birth more than 130 years ago", "check the year"},
+	{ZipInvalid, Error, "not a zip code of the country", "check the code and the country; spreadsheets drop leading zeros"},
+	{SSNInvalid, Error, "not a social security number that can have been issued", "write nine digits, such as AAA-GG-SSSS"},
+	{VATInvalid, Error, "not a valid VAT number", "write it with its country prefix, such as DE123456789"},
+	{VATCountryUnknown, Error, "a VAT number without a known country prefix", "begin it with the two letters of its country"},
+	{CountryUnknown, Error, "not a country", "write the ISO code of two letters, or the English name"},
+	{ContactIDInvalid, Error, "not a contact id of this system", "use the id as it was exported"},
+	{AuthorisationWord, Error, "not an authorisation", "write True, False or Empty"},
+	{ConsentKept, Warning, "a withdrawn authorisation is not turned on again by a file", "let the person give it anew"},
+
+	{NoKey, Error, "the row has nothing to recognise a contact by", "fill at least one key, such as email or phone"},
+	{QuoteOpen, Error, "a quote was opened on this line and not closed", "close the quote, or double it inside the cell"},
+	{QuoteStray, Error, "a quote in the middle of a cell", "put the whole cell in quotes and double the quotes inside"},
+	{RowShort, Warning, "the row has fewer cells than the heading; the missing ones count as empty", "fill the row up"},
+	{RowLong, Error, "the row has more cells than the heading", "put cells that hold the delimiter in quotes"},
+	{HeadingRepeated, Error, "the heading again, in the middle of the file", "remove the line"},
+	{DuplicateInFile, Warning, "the same key as in an earlier row of the file", "keep one of the rows"},
+	{DuplicateContact, Error, "a unique value belongs to another contact", "correct the value, or merge the contacts"},
+	{SeveralContacts, Error, "the keys of the row belong to several contacts", "correct the keys, or merge the contacts"},
+
+	{FileEmpty, Refusal, "the file is empty", "send a file with a heading and rows"},
+	{NoHeading, Refusal, "the file has no heading", "begin the file with a line of column names"},
+	{HeadingBroken, Refusal, "the line of column names cannot be read", "correct the quotes of the first line"},
+	{NotATable, Refusal, "the file is not a text table", "send CSV with a line of column names"},
+	{FileIsZIP, Refusal, "the file is a ZIP archive", "unpack it and send the CSV"},
+	{FileIsXLSX, Refusal, "the file is an Excel workbook", "save the sheet as CSV UTF-8"},
+	{FileIsOldExcel, Refusal, "the file is a workbook of an old Excel, or protected by a password", "save the sheet as CSV UTF-8"},
+	{FileIsGzip, Refusal, "the file is compressed with gzip", "unpack it and send the CSV"},
+	{FileIsPDF, Refusal, "the file is a PDF", "send the table as CSV"},
+	{FileIsImage, Refusal, "the file is a picture", "send the table as CSV"},
+	{FileIsProgram, Refusal, "the file is a program", "send the table as CSV"},
+	{FileIsMarkup, Refusal, "the file is HTML, XML or RTF", "export it as CSV; a web page may have been saved instead of the download"},
+	{EncodingUTF16, Refusal, "the file is encoded in UTF-16", "save it as UTF-8"},
+	{EncodingUTF32, Refusal, "the file is encoded in UTF-32", "save it as UTF-8"},
+	{DelimiterAmbiguous, Refusal, "the delimiter cannot be told from the heading", "name the delimiter with the upload"},
+	{FileTooLarge, Refusal, "the file is larger than the limit", "split the file"},
+	{RecordTooLong, Refusal, "a record is longer than the limit", "look for a quote that was not closed"},
+	{TooManyColumns, Refusal, "a record has more columns than the limit", "leave out columns that are not needed"},
+	{TooManyRecords, Refusal, "the file has more records than the limit", "split the file"},
+	{TooManyBroken, Refusal, "more than one record in a hundred is broken", "export the file again; its quotes or encoding are damaged"},
+}

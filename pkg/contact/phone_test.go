@@ -1,0 +1,261 @@
+package contact
+
+import (
+	"encoding/csv"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"github.com/nyaruka/phonenumbers"
+)
+
+var sharedPhones = sync.OnceValue(NewPhones)
+
+func TestPhone(t *testing.T) {
+	t.Parallel()
+	p := sharedPhones()
+	for _, c := range []struct {
+		cell, country, want string
+		code                Code
+	}{
+		{"202-224-3441", "US", "+12022243441", ""},
+		{" (202) 224.3441 ", "US", "+12022243441", ""},
+		{"1 202 224 3441", "US", "+12022243441", ""},
+		{"+1 202 224 3441", "DE", "+12022243441", ""},
+		{"001 202 224 3441", "DE", "+12022243441", ""},
+		{"011 49 30 901820", "US", "+4930901820", ""},
+		{"030 901820", "DE", "+4930901820", ""},
+		{"+49 (0)30 901820", "US", "+4930901820", ""},
+		{"416-967-1111", "US", "+14169671111", ""},
+		{"06 6982", "IT", "+39066982", ""},
+		{"+39 06 6982", "US", "+39066982", ""},
+		{"8 800 555 35 35", "RU", "+78005553535", ""},
+		{"1-800-FLOWERS", "US", "+18003569377", ""},
+		{"tel:+1-202-224-3441", "", "+12022243441", ""},
+		{"２０２-２２４-３４４１", "US", "+12022243441", ""},
+		{"202\u2011224\u20113441", "US", "+12022243441", ""},
+		{"\u202a+1 202 224 3441\u202c", "", "+12022243441", ""},
+		{"+800 1234 5678", "US", "+80012345678", ""},
+		{"٢٠٢٢٢٤٣٤٤١", "US", "", finding.PhoneInvalid},
+		{"202-224-3441 ext. 5", "US", "", finding.PhoneExtension},
+		{"202-224-3441 x5", "US", "", finding.PhoneExtension},
+		{"202-224-3441", "", "", finding.PhoneNoCountry},
+		{"202-224-3441, 202-224-3442", "US", "", finding.PhoneInvalid},
+		{"202-224-3441/202-224-3442", "US", "", finding.PhoneInvalid},
+		{"+12022243441 +12022243442", "US", "", finding.PhoneInvalid},
+		{"555-1234", "US", "", finding.PhoneInvalid},
+		{"123", "US", "", finding.PhoneInvalid},
+		{"+", "US", "", finding.PhoneInvalid},
+		{"n/a", "US", "", finding.PhoneInvalid},
+		{"order 2022243441", "US", "", finding.PhoneInvalid},
+		{"1234567890123456789012345678901234567890", "US", "", finding.PhoneInvalid},
+		{"000 000 0000", "US", "", finding.PhoneInvalid},
+		{"202-224-3441\x00", "US", "", finding.NULByte},
+		{"202-224\n3441", "US", "", finding.ControlCharacter},
+		{"202-224-3441\xff", "US", "", finding.InvalidUTF8},
+	} {
+		got, code := p.Append([]byte("kept"), []byte(c.cell), CountryByCode(c.country))
+		if string(got) != "kept"+c.want || code != c.code {
+			t.Errorf("Append(%q, %s) = %q, %q; want %q, %q", c.cell, c.country, got, code, "kept"+c.want, c.code)
+		}
+	}
+}
+
+func TestPhoneExampleNumbers(t *testing.T) {
+	t.Parallel()
+	p := sharedPhones()
+	rows := phoneCorpus(t)
+	right, fast, asked := 0, 0, 0
+	for _, row := range rows {
+		region, want := row[0], row[4]
+		country := CountryByCode(region)
+		if got, code := p.Append(nil, []byte(want), 0); string(got) == want {
+			right++
+		} else {
+			t.Errorf("%s: %q became %q, %q", region, want, got, code)
+		}
+		for _, form := range []string{want, row[3], row[5]} {
+			asked++
+			if _, ok := p.plans.append(nil, []byte(form), country); ok {
+				fast++
+			}
+			agree(t, p, form, country)
+		}
+	}
+	if len(rows) != 1144 || right != len(rows) {
+		t.Errorf("%d of %d example numbers, want 1144 of 1144", right, len(rows))
+	}
+	t.Logf("%d of %d example numbers; %d of %d forms on the fast way", right, len(rows), fast, asked)
+}
+
+func phoneCorpus(t testing.TB) [][]string {
+	root := os.Getenv("CONTACTMILL_CORPORA")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared", "data")
+	}
+	f, err := os.Open(filepath.Join(root, "libphonenumber", "example_numbers.csv"))
+	if err != nil {
+		t.Skipf("CORPUS ABSENT, NOTHING PROVEN HERE: %v", err)
+	}
+	defer f.Close()
+	all, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[1:]
+}
+
+// agree holds the automata to the library: what they take, it takes with the same result.
+func agree(t testing.TB, p *Phones, cell string, country Country) {
+	t.Helper()
+	p.plans.load()
+	got, ok := p.plans.append(nil, []byte(cell), country)
+	if !ok {
+		return
+	}
+	region := country.String()
+	if region == "" {
+		region = "ZZ"
+	}
+	n, err := phonenumbers.Parse(cell, region)
+	if err != nil || !phonenumbers.IsValidNumber(n) || n.GetExtension() != "" {
+		t.Fatalf("%q in %s: the automata say %s, the library refuses: %v", cell, region, got, err)
+	}
+	if want := phonenumbers.Format(n, phonenumbers.E164); want != string(got) {
+		t.Fatalf("%q in %s: the automata say %s, the library %s", cell, region, got, want)
+	}
+}
+
+// Random digits around every region's own prefixes and codes, for each region as the default.
+func TestPhoneAgreesWithLibrary(t *testing.T) {
+	t.Parallel()
+	p := sharedPhones()
+	p.plans.load()
+	r := rand.New(rand.NewPCG(1, 2))
+	rounds := 40
+	if testing.Short() {
+		rounds = 8
+	}
+	taken := 0
+	for c, one := range p.plans.regions {
+		if one == nil {
+			continue
+		}
+		example := phonenumbers.GetExampleNumber(one.meta.GetId())
+		national := phonenumbers.GetNationalSignificantNumber(example)
+		for range rounds {
+			digits := []byte(national)
+			for range r.IntN(4) {
+				digits[r.IntN(len(digits))] = byte('0' + r.IntN(10))
+			}
+			switch r.IntN(6) {
+			case 0:
+				digits = append(digits, byte('0'+r.IntN(10)))
+			case 1:
+				digits = digits[:len(digits)-1]
+			}
+			form := string(digits)
+			switch r.IntN(6) {
+			case 0:
+				form = "+" + one.code + form
+			case 1:
+				form = one.meta.GetNationalPrefix() + form
+			case 2:
+				form = one.code + form
+			case 3:
+				form = "00" + one.code + form
+			case 4:
+				form = one.meta.GetNationalPrefixForParsing() + form
+			}
+			if _, ok := p.plans.append(nil, []byte(form), Country(c)); ok {
+				taken++
+			}
+			agree(t, p, form, Country(c))
+		}
+	}
+	if taken < 1000 {
+		t.Errorf("the automata took %d numbers only: nothing is proven", taken)
+	}
+}
+
+func TestPhoneManyAtOnce(t *testing.T) {
+	t.Parallel()
+	p := NewPhones()
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for i := range 100 {
+				cell := fmt.Sprintf("202-224-%04d", i)
+				if got, code := p.Append(nil, []byte(cell), CountryByCode("US")); code != "" {
+					t.Errorf("%s: %q, %q", cell, got, code)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+func TestPhoneAllocatesNothing(t *testing.T) {
+	p := NewPhones()
+	dst, us := make([]byte, 0, 32), CountryByCode("US")
+	cell := []byte("(202) 224-3441")
+	p.Append(dst, cell, us)
+	if n := testing.AllocsPerRun(100, func() { p.Append(dst, cell, us) }); n != 0 {
+		t.Errorf("%v allocations a number, want 0", n)
+	}
+}
+
+func FuzzPhone(f *testing.F) {
+	for _, cell := range []string{"202-224-3441", "+49 (0)30 901820", "0011 1 202 224 3441", "8 800 555 35 35", "+44 20 7946 0018"} {
+		for _, country := range []string{"US", "DE", "AU", "RU", "BR", "MX", "AR", ""} {
+			f.Add(cell, country)
+		}
+	}
+	p := sharedPhones()
+	f.Fuzz(func(t *testing.T, cell, country string) {
+		agree(t, p, cell, CountryByCode(country))
+		out, code := p.Append(nil, []byte(cell), CountryByCode(country))
+		if (code != "") != (len(out) == 0) {
+			t.Fatalf("%q: %q with code %q", cell, out, code)
+		}
+		if code == "" {
+			if again, code := p.Append(nil, out, 0); code != "" || string(again) != string(out) {
+				t.Fatalf("%q became %s, and that %s, %q", cell, out, again, code)
+			}
+		}
+	})
+}
+
+func BenchmarkPhone(b *testing.B) {
+	p := NewPhones()
+	dst, us := make([]byte, 0, 32), CountryByCode("US")
+	cell := []byte("(202) 224-3441")
+	p.Append(dst, cell, us)
+	b.Run("automata", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			p.Append(dst, cell, us)
+		}
+	})
+	b.Run("library", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			p.slow(dst, cell, us)
+		}
+	})
+	b.Run("compile-all", func(b *testing.B) {
+		for b.Loop() {
+			q := NewPhones()
+			q.plans.load()
+			for _, one := range q.plans.regions {
+				if one != nil {
+					one.compile()
+				}
+			}
+		}
+	})
+}

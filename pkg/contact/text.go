@@ -1,0 +1,266 @@
+package contact
+
+import (
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"golang.org/x/text/unicode/norm"
+)
+
+// AppendText appends one line of text: trimmed of white space of any script, in NFC. Control characters are refused,
+// line breaks and tabs among them. maxRunes and maxBytes bound the result; 0 means no bound.
+func AppendText(dst, cell []byte, maxRunes, maxBytes int) ([]byte, Code) {
+	return appendText(dst, cell, maxRunes, maxBytes, false)
+}
+
+// AppendLines is AppendText for values of several lines: line breaks are kept, CR LF and CR as LF, tabs become spaces.
+func AppendLines(dst, cell []byte, maxRunes, maxBytes int) ([]byte, Code) {
+	return appendText(dst, cell, maxRunes, maxBytes, true)
+}
+
+func appendText(dst, cell []byte, maxRunes, maxBytes int, lines bool) ([]byte, Code) {
+	cell = trim(cell, true)
+	if maxBytes > 0 && len(cell) > 4*maxBytes {
+		return dst, finding.TooLong // before any work: normal forms shrink text by less than that
+	}
+	base := len(dst)
+	runes, plain := 0, true
+	for i := 0; i < len(cell); i++ {
+		c := cell[i]
+		if c >= utf8.RuneSelf {
+			plain = false
+			break
+		}
+		if c < ' ' || c == 0x7f {
+			switch {
+			case lines && c == '\n':
+			case lines && c == '\t':
+				c = ' '
+			case lines && c == '\r':
+				if i+1 < len(cell) && cell[i+1] == '\n' {
+					continue
+				}
+				c = '\n'
+			default:
+				return dst[:base], controlCode(c)
+			}
+		}
+		dst = append(dst, c)
+	}
+	if plain {
+		runes = len(dst) - base
+	} else {
+		var code Code
+		if dst, code = appendUnicode(dst[:base], cell, lines); code != "" {
+			return dst[:base], code
+		}
+		runes = utf8.RuneCount(dst[base:])
+	}
+	if maxRunes > 0 && runes > maxRunes || maxBytes > 0 && len(dst)-base > maxBytes {
+		return dst[:base], finding.TooLong
+	}
+	return dst, ""
+}
+
+func appendUnicode(dst, cell []byte, lines bool) ([]byte, Code) {
+	base := len(dst)
+	for i := 0; i < len(cell); {
+		r, size := utf8.DecodeRune(cell[i:])
+		if r == utf8.RuneError && size < 2 {
+			return dst, finding.InvalidUTF8
+		}
+		if unicode.IsControl(r) && !(lines && (r == '\n' || r == '\t' || r == '\r')) {
+			return dst, controlCode(byte(r))
+		}
+		i += size
+	}
+	dst = norm.NFC.Append(dst, cell...)
+	if !lines {
+		return dst, ""
+	}
+	w := base
+	for i := base; i < len(dst); i++ {
+		c := dst[i]
+		switch c {
+		case '\t':
+			c = ' '
+		case '\r':
+			if i+1 < len(dst) && dst[i+1] == '\n' {
+				continue
+			}
+			c = '\n'
+		}
+		dst[w] = c
+		w++
+	}
+	return dst[:w], ""
+}
+
+func controlCode(c byte) Code {
+	if c == 0 {
+		return finding.NULByte
+	}
+	return finding.ControlCharacter
+}
+
+// AppendID appends an identifier that somebody else gave: an external id or an account number. Trimmed, NFC, case kept,
+// inner spaces kept; invisible characters (zero width, byte order mark, soft hyphen) are removed wherever they stand,
+// for an id that was pasted with one would otherwise make a second contact.
+func AppendID(dst, cell []byte, maxRunes, maxBytes int) ([]byte, Code) {
+	base := len(dst)
+	dst, code := appendText(dst, cell, 0, maxBytes, false)
+	if code != "" {
+		return dst, code
+	}
+	w, runes := base, 0
+	for i := base; i < len(dst); {
+		if dst[i] < utf8.RuneSelf {
+			dst[w] = dst[i]
+			w, i = w+1, i+1
+			runes++
+			continue
+		}
+		r, size := utf8.DecodeRune(dst[i:])
+		if !invisible(r) {
+			w += copy(dst[w:], dst[i:i+size])
+			runes++
+		}
+		i += size
+	}
+	if w < len(dst) {
+		code = finding.InvisibleCharacter
+		dst = dst[:w]
+	}
+	if maxRunes > 0 && runes > maxRunes {
+		return dst[:base], finding.TooLong
+	}
+	return dst, code
+}
+
+// AppendContactID appends a contact's own id, a UUID, in the lower-case form with hyphens. Braces are not taken.
+func AppendContactID(dst, cell []byte) ([]byte, Code) {
+	cell = trim(cell, false)
+	base := len(dst)
+	if len(cell) != 36 && len(cell) != 32 {
+		return dst, finding.ContactIDInvalid
+	}
+	for i, c := range cell {
+		if len(cell) == 36 && (i == 8 || i == 13 || i == 18 || i == 23) {
+			if c != '-' {
+				return dst[:base], finding.ContactIDInvalid
+			}
+			continue
+		}
+		switch {
+		case c-'0' < 10, c-'a' < 6:
+		case c-'A' < 6:
+			c += 'a' - 'A'
+		default:
+			return dst[:base], finding.ContactIDInvalid
+		}
+		if n := len(dst) - base; n == 8 || n == 13 || n == 18 || n == 23 {
+			dst = append(dst, '-')
+		}
+		dst = append(dst, c)
+	}
+	return dst, ""
+}
+
+// Blank reports whether a cell holds nothing but white space and invisible characters. A blank cell never changes
+// anything.
+func Blank(cell []byte) bool { return len(cell) == 0 || len(trim(cell, true)) == 0 }
+
+// trim cuts white space of any script and invisible characters off both ends; CR and LF only when breaks is set.
+func trim(s []byte, breaks bool) []byte {
+	for len(s) > 0 {
+		c := s[0]
+		if c < utf8.RuneSelf {
+			if c == ' ' || c == '\t' || breaks && (c == '\n' || c == '\r' || c == '\v' || c == '\f') {
+				s = s[1:]
+				continue
+			}
+			break
+		}
+		r, size := utf8.DecodeRune(s)
+		if !unicode.IsSpace(r) && !blankRune(r) {
+			break
+		}
+		s = s[size:]
+	}
+	for len(s) > 0 {
+		c := s[len(s)-1]
+		if c < utf8.RuneSelf {
+			if c == ' ' || c == '\t' || breaks && (c == '\n' || c == '\r' || c == '\v' || c == '\f') {
+				s = s[:len(s)-1]
+				continue
+			}
+			break
+		}
+		r, size := utf8.DecodeLastRune(s)
+		if !unicode.IsSpace(r) && !blankRune(r) {
+			break
+		}
+		s = s[:len(s)-size]
+	}
+	return s
+}
+
+// blankRune names what looks like nothing at the edge of a cell without being white space to Unicode.
+func blankRune(r rune) bool {
+	switch r {
+	case 0x200B, 0x2060, 0xFEFF:
+		return true
+	}
+	return false
+}
+
+// invisible names the characters that show nothing and have no business inside a key.
+func invisible(r rune) bool {
+	switch {
+	case r == 0xAD, r == 0x34F, r == 0x61C, r == 0x180E, r == 0xFEFF:
+		return true
+	case r >= 0x200B && r <= 0x200F, r >= 0x202A && r <= 0x202E, r >= 0x2060 && r <= 0x206F:
+		return true
+	}
+	return false
+}
+
+// asciiOf brings a cell of digits, Latin letters and punctuation to ASCII: NFKC, the dashes and slashes of typography
+// as '-' and '/', spaces of all widths as ' ', invisible characters dropped. It reports false when anything else is
+// left, digits of other scripts for one. ASCII comes back as it is, without a copy; buf holds anything else.
+func asciiOf(buf, cell []byte) ([]byte, bool) {
+	i := 0
+	for i < len(cell) && cell[i] < utf8.RuneSelf {
+		i++
+	}
+	if i == len(cell) {
+		return cell, true
+	}
+	if !utf8.Valid(cell) || len(cell) > 1024 {
+		return nil, false
+	}
+	start := len(buf)
+	wide := norm.NFKC.Append(buf[start:start], cell...)
+	w := 0
+	for i := 0; i < len(wide); {
+		r, size := utf8.DecodeRune(wide[i:])
+		i += size
+		switch {
+		case r < utf8.RuneSelf:
+		case invisible(r):
+			continue
+		case r >= 0x2010 && r <= 0x2015, r == 0x2212, r == 0x2043, r == 0x30FC:
+			r = '-'
+		case r == 0x2044, r == 0x2215:
+			r = '/'
+		case unicode.IsSpace(r):
+			r = ' '
+		default:
+			return nil, false
+		}
+		wide[w] = byte(r)
+		w++
+	}
+	return wide[:w], true
+}
