@@ -1,0 +1,116 @@
+package view
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/fault"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
+)
+
+const (
+	maxRequestID  = 128
+	maxListName   = 200 // characters
+	maxMapping    = 256 // as many as a file has columns
+	maxHeading    = 1024
+	maxRecipients = 20
+)
+
+// FromRequestID checks a submission's own id: 1 to 128 printable ASCII characters.
+func FromRequestID(s string) (string, error) {
+	if s == "" || len(s) > maxRequestID || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "", fault.New(fault.Invalid, "request-id-invalid", "the request id is not 1 to %d printable ASCII characters", maxRequestID).
+			Hint("make one id for each file and use it again only to send the same file again")
+	}
+	return s, nil
+}
+
+// FromSettings checks what a submitter asks for and brings it to one form, so that equal requests are equal.
+func FromSettings(s *ingestv1.ImportSettings) (ledger.Settings, error) {
+	out := ledger.Settings{Check: s.GetCheck()}
+	var ok bool
+	if out.Mode, ok = FromMode(s.GetMode()); !ok {
+		return ledger.Settings{}, fault.New(fault.Invalid, "mode-invalid", "the mode is missing or unknown").Hint("say add, update or upsert")
+	}
+	if out.DateOrder, ok = FromDateOrder(s.GetDateOrder()); !ok {
+		return ledger.Settings{}, fault.New(fault.Invalid, "date-order-invalid", "the date order is unknown").Hint("say YMD, DMY or MDY, or nothing")
+	}
+	var err error
+	if out.List, err = listName(s.GetList()); err != nil {
+		return ledger.Settings{}, err
+	}
+	if out.Mapping, err = FromMapping(s.GetMapping()); err != nil {
+		return ledger.Settings{}, err
+	}
+	out.Recipients, err = recipients(s.GetRecipients())
+	return out, err
+}
+
+func listName(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if utf8.RuneCountInString(s) > maxListName || strings.ContainsFunc(s, unicode.IsControl) {
+		return "", fault.New(fault.Invalid, "list-name-invalid", "the list's name is longer than %d characters or holds control characters", maxListName)
+	}
+	return s, nil
+}
+
+// FromMapping checks headings and the fields they are mapped to; nil for none.
+func FromMapping(m map[string]string) (map[string]string, error) {
+	if len(m) > maxMapping {
+		return nil, fault.New(fault.Invalid, "mapping-too-large", "%d headings are mapped, the limit is %d", len(m), maxMapping)
+	}
+	if len(m) == 0 {
+		return nil, nil
+	}
+	out := make(map[string]string, len(m))
+	for heading, field := range m {
+		if heading == "" || len(heading) > maxHeading {
+			return nil, fault.New(fault.Invalid, "heading-invalid", "a mapped heading is empty or longer than %d bytes", maxHeading)
+		}
+		if _, ok := contact.FieldByName(field); !ok && field != "-" {
+			return nil, fault.New(fault.Invalid, "unknown-field", "a heading is mapped to %q, which is no field", cut(field)).
+				Hint("the fields are %s; \"-\" ignores the column", fieldNames())
+		}
+		out[heading] = field
+	}
+	return out, nil
+}
+
+func fieldNames() string {
+	var names []string
+	for _, f := range contact.Fields() {
+		names = append(names, f.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// recipients are returned in their normal form, each once, in their order. Errors do not quote them.
+func recipients(addresses []string) ([]string, error) {
+	if len(addresses) > maxRecipients {
+		return nil, fault.New(fault.Invalid, "too-many-recipients", "%d recipients, the limit is %d", len(addresses), maxRecipients)
+	}
+	var out []string
+	for i, a := range addresses {
+		normal, code := contact.AppendEmail(nil, []byte(a))
+		if code.Failed() || len(normal) == 0 {
+			return nil, fault.New(fault.Invalid, "recipient-invalid", "recipient %d is not an email address", i+1)
+		}
+		if !slices.Contains(out, string(normal)) {
+			out = append(out, string(normal))
+		}
+	}
+	return out, nil
+}
+
+// cut keeps what a caller sent from filling an error.
+func cut(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}

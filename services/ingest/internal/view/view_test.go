@@ -1,0 +1,46 @@
+package view_test
+
+import (
+	"testing"
+
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
+	"github.com/contactmill/contactmill/services/ingest/internal/view"
+)
+
+// Every state of the contract is one of the ledger's and the other way round.
+func TestStatesAreTheSame(t *testing.T) {
+	t.Parallel()
+	for _, want := range ledger.States() {
+		if got, ok := view.FromState(view.State(want)); !ok || got != want {
+			t.Errorf("%s came back as %q, %t", want, got, ok)
+		}
+	}
+	if got, want := len(ingestv1.JobState_name)-1, len(ledger.States()); got != want {
+		t.Errorf("the contract has %d states, the ledger %d", got, want)
+	}
+	if s, ok := view.FromState(0); ok {
+		t.Errorf("no state is %q", s)
+	}
+}
+
+func TestModesAndOrdersAreTheSame(t *testing.T) {
+	t.Parallel()
+	for n := range ingestv1.Mode_name {
+		want := ingestv1.Mode(n)
+		m, ok := view.FromMode(want)
+		if ok != (n != 0) || ok && view.Settings(ledger.Settings{Mode: m}).GetMode() != want {
+			t.Errorf("mode %s is %q, %t", want, m, ok)
+		}
+	}
+	for n := range ingestv1.DateOrder_name {
+		want := ingestv1.DateOrder(n)
+		o, ok := view.FromDateOrder(want)
+		if !ok || view.Settings(ledger.Settings{DateOrder: o}).GetDateOrder() != want {
+			t.Errorf("date order %s is %q, %t", want, o, ok)
+		}
+	}
+	if _, ok := view.FromDateOrder(9); ok {
+		t.Error("date order 9 passes")
+	}
+}
