@@ -15,8 +15,7 @@ type Column struct {
 
 // Header opens a cells object.
 type Header struct {
-	Columns  []Column
-	FirstRow int64 // number of the first row, from 0
+	Columns []Column
 }
 
 // Mapped lists the positions of the columns that are mapped to a field, in the file's order: what Cells.Values is parallel to.
@@ -74,7 +73,6 @@ type CellsWriter struct {
 func NewCellsWriter(w io.Writer, h Header) (*CellsWriter, error) {
 	c := &CellsWriter{f: newWriter(w, kindCells), mapped: h.Mapped()}
 	b := c.f.begin()
-	b = binary.AppendUvarint(b, uint64(h.FirstRow))
 	b = binary.AppendUvarint(b, uint64(len(h.Columns)))
 	for _, col := range h.Columns {
 		b = appendText(b, col.Heading)
@@ -142,7 +140,7 @@ func NewCellsReader(r io.Reader) (*CellsReader, error) {
 		return nil, fmt.Errorf("open cells: %w", noEOF(err))
 	}
 	c := cursor{b: b}
-	h := Header{FirstRow: int64(c.uvarint())}
+	h := Header{}
 	for n := c.uvarint(); n > 0 && !c.bad; n-- {
 		h.Columns = append(h.Columns, Column{Heading: string(c.text()), Field: string(c.text()), Secret: c.byte() != 0})
 	}

@@ -78,7 +78,7 @@ func genID() *rapid.Generator[uuid.UUID] {
 
 func TestCellsComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := Header{FirstRow: rapid.Int64Range(0, 1e7).Draw(t, "first")}
+		h := Header{}
 		for range rapid.IntRange(1, 6).Draw(t, "columns") {
 			h.Columns = append(h.Columns, Column{rapid.String().Draw(t, "heading"), rapid.SampledFrom([]string{"", "phone", "email"}).Draw(t, "field"), rapid.Bool().Draw(t, "secret")})
 		}
