@@ -1,0 +1,80 @@
+// Package account asks the accounts service what an account has settled, to be frozen with a job.
+package account
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+
+	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/rpc"
+	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
+	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
+)
+
+const (
+	askFor   = 5 * time.Second
+	remember = 30 * time.Second
+	// mostKnown bounds what is remembered; beyond it everything is forgotten, which costs a question each.
+	mostKnown = 10_000
+)
+
+// Source asks each time, so that what was settled a moment ago holds for the next file. What was answered last is used
+// for 30 seconds more while the accounts service is away.
+type Source struct {
+	accounts accountsv1.AccountsServiceClient
+
+	mu    sync.Mutex
+	known map[uuid.UUID]answer
+}
+
+type answer struct {
+	settled ledger.Account
+	at      time.Time
+}
+
+// New returns a source over a connection with the service's own credential.
+func New(conn grpc.ClientConnInterface) *Source {
+	return &Source{accounts: accountsv1.NewAccountsServiceClient(conn), known: map[uuid.UUID]answer{}}
+}
+
+// Settled returns what the account has settled.
+func (s *Source) Settled(ctx context.Context, account uuid.UUID) (ledger.Account, error) {
+	asking, cancel := context.WithTimeout(rpc.WithAccount(ctx, account), askFor)
+	defer cancel()
+	resp, err := s.accounts.GetAccount(asking, &accountsv1.GetAccountRequest{})
+	if err != nil && ctx.Err() != nil {
+		return ledger.Account{}, ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		if last, ok := s.known[account]; ok && fault.Of(err).Transient() && time.Since(last.at) < remember {
+			return last.settled, nil
+		}
+		kind := fault.Unavailable
+		if fault.Of(err) == fault.NotFound {
+			kind = fault.Precondition
+		}
+		return ledger.Account{}, fault.Wrap(kind, "account-settings", err, "the account's settings cannot be had").Hint("try again in a moment")
+	}
+	settled := fromAccount(resp.GetAccount())
+	if len(s.known) >= mostKnown {
+		clear(s.known)
+	}
+	s.known[account] = answer{settled, time.Now()}
+	return settled, nil
+}
+
+func fromAccount(a *accountsv1.Account) ledger.Account {
+	return ledger.Account{
+		Name:           a.GetName(),
+		Country:        a.GetCountry(),
+		DropBadCells:   a.GetBadCell() == accountsv1.BadCell_BAD_CELL_DROP_CELL,
+		KeepOutUnknown: a.GetUnknownToProvider() == accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT,
+		Recipients:     a.GetRecipients(),
+	}
+}

@@ -1,0 +1,116 @@
+package jobs
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/contactmill/contactmill/pkg/blob"
+	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/row"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
+	"github.com/contactmill/contactmill/services/ingest/internal/report"
+)
+
+// DownloadReport implements the contract.
+func (s *Service) DownloadReport(req *ingestv1.DownloadReportRequest, out reportStream) error {
+	ctx := out.Context()
+	caller, ref, err := named(ctx, req.GetJob())
+	if err != nil {
+		return err
+	}
+	only := row.Outcome(req.GetOutcome())
+	if _, ok := ingestv1.Outcome_name[int32(req.GetOutcome())]; !ok {
+		return fault.New(fault.Invalid, "unknown-outcome", "outcome %d is unknown", req.GetOutcome())
+	}
+	job, err := s.ledger.Job(ctx, caller.Account, ref)
+	if err != nil {
+		return err
+	}
+	source, err := s.source(ctx, job)
+	if err != nil {
+		return err
+	}
+	if err := report.Write(ctx, chunks{out}, s.store, source, only); err != nil {
+		if fault.Of(err) == fault.DataLoss {
+			s.log.Error("report is damaged", "account", job.Account, "job", job.ID, "error", err)
+		}
+		return fmt.Errorf("report of job %s: %w", job.ID, err)
+	}
+	return nil
+}
+
+// source finds what the report of a job is made of.
+func (s *Service) source(ctx context.Context, job ledger.Job) (report.Source, error) {
+	switch {
+	case !job.State.Final():
+		return report.Source{}, fault.New(fault.Precondition, "job-not-final", "job %d is %s; its report is there once it has ended", job.Number, job.State).
+			Hint("wait for the job to end")
+	case job.WorkSwept:
+		return report.Source{}, fault.New(fault.NotFound, "report-swept", "the report of job %d was removed by age", job.Number)
+	}
+	results, err := s.ledger.Results(ctx, job.Account, job.ID)
+	if err != nil {
+		return report.Source{}, err
+	}
+	var validated ingestv1.ValidateResult
+	var merged ingestv1.MergeResult
+	if err := proto.Unmarshal(results.Validated, &validated); err != nil {
+		return report.Source{}, fmt.Errorf("read validate's result of job %s: %w", job.ID, err)
+	}
+	if err := proto.Unmarshal(results.Merged, &merged); err != nil {
+		return report.Source{}, fmt.Errorf("read merge's result of job %s: %w", job.ID, err)
+	}
+	if merged.GetOutcomes() == nil {
+		return report.Source{}, fault.New(fault.Precondition, "no-report", "job %d is %s: its rows have no outcomes", job.Number, job.State).
+			Hint("the job itself says why")
+	}
+	out := report.Source{}
+	for _, c := range validated.GetColumns() {
+		out.Headings = append(out.Headings, c.GetHeading())
+	}
+	prefix := blob.JobPrefix(job.Account, job.ID)
+	if out.Outcomes, err = fromObject(prefix, merged.GetOutcomes()); err != nil {
+		return report.Source{}, err
+	}
+	for _, c := range validated.GetChunks() {
+		cells, err := fromObject(prefix, c.GetCells())
+		if err != nil {
+			return report.Source{}, err
+		}
+		out.Chunks = append(out.Chunks, report.Chunk{Rows: c.GetRows(), Cells: cells})
+	}
+	return out, nil
+}
+
+// fromObject reads the name of an object of this job. A row that names another's is not believed.
+func fromObject(prefix string, o *ingestv1.Object) (blob.Object, error) {
+	out := blob.Object{Name: o.GetName(), Size: o.GetSize()}
+	sum, err := hex.DecodeString(o.GetSha256())
+	if err != nil || len(sum) != len(out.SHA256) || len(out.Name) <= len(prefix) || out.Name[:len(prefix)] != prefix {
+		return blob.Object{}, fault.New(fault.DataLoss, "object-foreign", "a stored result under %s names an object that is not its own", prefix)
+	}
+	copy(out.SHA256[:], sum)
+	return out, nil
+}
+
+// chunks sends what is written to it; report.Write gathers before.
+type chunks struct{ out reportStream }
+
+// maxPiece keeps a message with one enormous row below what clients receive at most.
+const maxPiece = 256 << 10
+
+func (c chunks) Write(p []byte) (int, error) {
+	n := 0
+	for piece := range slices.Chunk(p, maxPiece) {
+		if err := c.out.Send(&ingestv1.DownloadReportResponse{Chunk: piece}); err != nil {
+			return n, err
+		}
+		n += len(piece)
+	}
+	return n, nil
+}

@@ -1,0 +1,70 @@
+package upload
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/contactmill/contactmill/pkg/blob"
+	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
+)
+
+// put stores a file of one part.
+func (s *Service) put(ctx context.Context, file ledger.Object, content []byte) error {
+	stored, err := s.store.Put(ctx, file.Name, bytes.NewReader(content), file.Size)
+	if err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(stored.SHA256[:]); got != file.SHA256 {
+		return fault.New(fault.DataLoss, "file-changed", "stored object %s has another SHA-256 than was received", file.Name)
+	}
+	return nil
+}
+
+// save puts a part and notes it in the upload's row, of which the part may be the first.
+func (s *Service) save(ctx context.Context, account uuid.UUID, u ledger.Upload, content, hashState []byte) (ledger.Upload, error) {
+	if u.Multipart == "" {
+		id, err := s.store.Begin(ctx, u.Object)
+		if err != nil {
+			return u, err
+		}
+		if err := again(ctx, func() error { return s.ledger.SetMultipart(ctx, account, u, id) }); err != nil {
+			return u, fmt.Errorf("note multipart upload of %s: %w", u.ID, err) // one that nobody knows is found by the sweeper
+		}
+		u.Multipart = id
+	}
+	number := len(u.Parts) + 1
+	stored, err := s.store.Part(ctx, u.Object, u.Multipart, number, content)
+	if err != nil {
+		return u, err
+	}
+	p := ledger.Part{Number: int32(number), ETag: stored.ETag, Size: stored.Size} // at most blob.MaxParts
+	saved := u
+	err = again(ctx, func() (err error) {
+		saved, err = s.ledger.SavePart(ctx, account, u, p, slices.Clone(hashState), s.limits.Keep)
+		return err
+	})
+	if err != nil {
+		return u, fmt.Errorf("note part %d of upload %s: %w", number, u.ID, err)
+	}
+	return saved, nil
+}
+
+// complete makes the object of the parts in the row. Done before, by this stream or the one that it resumed, it is done.
+func (s *Service) complete(ctx context.Context, u ledger.Upload) error {
+	parts := make([]blob.Part, len(u.Parts))
+	for i, p := range u.Parts {
+		parts[i] = blob.Part{Number: int(p.Number), Size: p.Size, ETag: p.ETag}
+	}
+	err := s.store.Complete(ctx, u.Object, u.Multipart, parts)
+	if fault.Of(err) == fault.Invalid && err != nil {
+		// a stream that this one replaced has sent other bytes for a part
+		return fault.Wrap(fault.Aborted, "upload-damaged", err, "the parts of the upload are not those that were saved").Hint("send the file again from the beginning")
+	}
+	return err
+}
