@@ -1,0 +1,169 @@
+package sheet
+
+import "bytes"
+
+// scanner finds the end of one record and its cells. Splitter and parser both decide by it, which is why they agree:
+// whether a quote is closed depends on the bytes from the record's first to its limit only, never on where a block ends.
+type scanner struct {
+	delimiter byte
+	quote     byte
+	limit     int // bytes a record may have
+	columns   int // cells it may have
+}
+
+// verdict is what became of a record.
+type verdict uint8
+
+const (
+	whole   verdict = iota
+	open            // a quote was opened and not closed, or closed on a later line by accident
+	stray           // a quote in the middle of a cell
+	more            // undecided: the data end too early
+	tooLong         // longer than the limit
+	tooWide         // more cells than the limit
+)
+
+// cells collects the cells of a record as they stand in the data; quoted ones that need their quotes or line breaks
+// put right are noted in dirty.
+type cells struct {
+	list  [][]byte
+	dirty []int
+}
+
+// record reads the record that begins at start. next is where the next one begins: for a broken record the line after
+// the one where the broken cell began. column is that cell's number from 0, at where it begins. With final, the data end
+// where the file ends or, for a parser, where a splitter has ended a record.
+func (s *scanner) record(data []byte, start int, final bool, into *cells) (next int, v verdict, column, at int) {
+	lineEnd, v := s.lineEnd(data, start, start, final)
+	if v != whole {
+		return start, v, 0, start
+	}
+	pos := start
+	for ; ; column++ {
+		if into != nil && column >= s.columns {
+			return min(lineEnd+1, len(data)), tooWide, column, pos
+		}
+		if pos < len(data) && data[pos] == s.quote && s.quote != NoQuote {
+			end, dirty, v := s.quoted(data, start, pos, lineEnd, final)
+			if v == more {
+				return start, more, column, pos
+			}
+			if v != whole {
+				return min(lineEnd+1, len(data)), v, column, pos
+			}
+			if into != nil {
+				if dirty || end > lineEnd {
+					into.dirty = append(into.dirty, len(into.list))
+				}
+				into.list = append(into.list, data[pos+1:end:end])
+			}
+			end++ // behind the closing quote
+			switch {
+			case end == len(data):
+				return end, whole, 0, 0
+			case data[end] == '\n':
+				return end + 1, whole, 0, 0
+			case data[end] == '\r':
+				return min(end+2, len(data)), whole, 0, 0
+			}
+			pos = end + 1
+			if end > lineEnd {
+				if lineEnd, v = s.lineEnd(data, start, pos, final); v != whole {
+					return start, v, column, pos
+				}
+			}
+			continue
+		}
+		end, last := lineEnd, true
+		if i := bytes.IndexByte(data[pos:lineEnd], s.delimiter); i >= 0 {
+			end, last = pos+i, false
+		}
+		cell := data[pos:end:end]
+		if s.quote != NoQuote && bytes.IndexByte(cell, s.quote) >= 0 {
+			return min(lineEnd+1, len(data)), stray, column, pos
+		}
+		if last && len(cell) > 0 && cell[len(cell)-1] == '\r' {
+			cell = cell[:len(cell)-1]
+		}
+		if into != nil {
+			into.list = append(into.list, cell)
+		}
+		if last {
+			return min(lineEnd+1, len(data)), whole, 0, 0
+		}
+		pos = end + 1
+	}
+}
+
+// lineEnd finds the line feed at or after from, or the end of final data.
+func (s *scanner) lineEnd(data []byte, start, from int, final bool) (int, verdict) {
+	end := len(data)
+	if i := bytes.IndexByte(data[from:], '\n'); i >= 0 {
+		end = from + i
+	} else if !final && end-start <= s.limit {
+		return 0, more
+	}
+	if end-start > s.limit {
+		return 0, tooLong
+	}
+	return end, whole
+}
+
+// quoted finds the closing quote of the cell that opens at pos.
+func (s *scanner) quoted(data []byte, start, pos, lineEnd int, final bool) (end int, dirty bool, v verdict) {
+	limit := min(start+s.limit, len(data))
+	for q := pos + 1; ; {
+		i := -1
+		if q < limit {
+			i = bytes.IndexByte(data[q:limit], s.quote)
+		}
+		if i < 0 {
+			if final || limit < len(data) || len(data)-start >= s.limit {
+				return 0, false, open
+			}
+			return 0, false, more
+		}
+		q += i
+		after := q + 1
+		if after == len(data) {
+			if !final {
+				return 0, false, more
+			}
+			return q, dirty, whole
+		}
+		switch data[after] {
+		case s.quote:
+			dirty = true
+			q = after + 1
+			continue
+		case s.delimiter, '\n':
+			return q, dirty, whole
+		case '\r':
+			if after+1 == len(data) && !final {
+				return 0, false, more
+			}
+			if after+1 == len(data) || data[after+1] == '\n' {
+				return q, dirty, whole
+			}
+		}
+		if q > lineEnd {
+			return 0, false, open
+		}
+		return 0, false, stray
+	}
+}
+
+// clean puts a quoted cell right in place: doubled quotes become one, CR LF becomes LF.
+func (s *scanner) clean(cell []byte) []byte {
+	w := 0
+	for i := 0; i < len(cell); i++ {
+		c := cell[i]
+		if i+1 < len(cell) && (c == s.quote && cell[i+1] == s.quote || c == '\r' && cell[i+1] == '\n') {
+			i++
+			c = cell[i]
+		}
+		cell[w] = c
+		w++
+	}
+	return cell[:w]
+}

@@ -1,0 +1,125 @@
+// Package sheet turns the bytes of a file into records: what the file is, which dialect it is written in, where its
+// records begin and end, and what their cells hold. It is pure and bounded: it holds a few blocks, never a file.
+//
+// A file is read in two steps, so that the second can run on many workers. Open looks at the head, settles the dialect
+// and reads the heading; Blocks then cuts the rest into blocks that end where a record ends. A Parser reads the records
+// of one block without an allocation. Both go by the same rules, and any size of block gives the same records:
+//
+//   - Quoting is that of RFC 4180, as strictly as encoding/csv reads it; what that accepts comes out the same here. CR LF
+//     inside quotes becomes LF; a file whose lines end in CR alone is read as if they ended in LF.
+//   - A record that breaks a rule costs that record, not the file: a quote in the middle of a cell, or one that is opened
+//     and not closed within the limit of a record. Reading resumes at the line after the one where the trouble began.
+//   - Blank lines, and records whose cells are all empty, are counted and not returned. Line numbers are physical lines of
+//     the file, from 1, the heading's among them.
+package sheet
+
+import (
+	"fmt"
+
+	"github.com/contactmill/contactmill/pkg/contact/finding"
+)
+
+// Code is a finding's code; see package finding for the catalogue.
+type Code = finding.Code
+
+// LineEnd is how the lines of a file end.
+type LineEnd uint8
+
+const (
+	AnyLineEnd LineEnd = iota // to be detected
+	LF
+	CRLF
+	CR
+)
+
+func (e LineEnd) String() string {
+	switch e {
+	case LF:
+		return "LF"
+	case CRLF:
+		return "CRLF"
+	case CR:
+		return "CR"
+	}
+	return "unknown"
+}
+
+// NoQuote as a quote says that cells are never quoted.
+const NoQuote byte = 0xff
+
+// Dialect is how a file is written. The zero value of a field given to Open asks for its detection.
+type Dialect struct {
+	Delimiter   byte
+	Quote       byte    // usually '"'; NoQuote for none
+	LineEnd     LineEnd // LF also reads CRLF
+	BOM         bool    // the file begins with a UTF-8 byte order mark
+	Separator   bool    // the first line is sep=, which names the delimiter
+	HeadingLine int64   // physical line of the heading, from 1
+}
+
+// Candidate is what speaks for one delimiter: the figures of the head's records read with it.
+type Candidate struct {
+	Delimiter byte
+	Columns   int // of the heading
+	Records   int // read after the heading
+	Fitting   int // of them, with as many columns as the heading
+	Broken    int // of them, with broken quotes
+}
+
+// Limits bound what is read. Every one is named in the refusal that it causes.
+type Limits struct {
+	FileBytes   int64
+	RecordBytes int
+	CellBytes   int // a larger cell is a finding on its row, not a refusal
+	Columns     int
+	Records     int64
+	BlockBytes  int // how much a block holds; not a limit of the file
+}
+
+// DefaultLimits are the published limits.
+func DefaultLimits() Limits {
+	return Limits{
+		FileBytes:   2 << 30,
+		RecordBytes: 1 << 20,
+		CellBytes:   64 << 10,
+		Columns:     256,
+		Records:     10_000_000,
+		BlockBytes:  1 << 20,
+	}
+}
+
+// CheckRecords refuses a file that has more records than the limit. Records are counted by whoever parses the blocks.
+func (l Limits) CheckRecords(n int64) error {
+	if n > l.Records {
+		return &Refusal{Code: finding.TooManyRecords, Limit: "records", Value: l.Records}
+	}
+	return nil
+}
+
+// Refusal says that a file is not taken at all, and why. It carries nothing of the file's content.
+type Refusal struct {
+	Code  Code
+	Line  int64  // physical line, 0 if it is no matter of a line
+	Limit string // name of the limit that was passed, if one was
+	Value int64  // and its value
+}
+
+func (r *Refusal) Error() string {
+	text := string(r.Code)
+	if e, ok := r.Code.Entry(); ok {
+		text = e.Text
+	}
+	if r.Limit != "" {
+		text = fmt.Sprintf("%s: the limit %s is %d", text, r.Limit, r.Value)
+	}
+	if r.Line > 0 {
+		text = fmt.Sprintf("line %d: %s", r.Line, text)
+	}
+	return text
+}
+
+// Hint returns what the sender can do.
+func (r *Refusal) Hint() string {
+	e, _ := r.Code.Entry()
+	return e.Hint
+}

@@ -1,0 +1,376 @@
+package sheet_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"github.com/contactmill/contactmill/pkg/sheet"
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// row is what a test looks at of a record.
+type row struct {
+	Cells   []string
+	Line    int64
+	Code    sheet.Code
+	At      int64
+	Column  int
+	Warning sheet.Code
+	Raw     string
+}
+
+type table struct {
+	Heading []string
+	Rows    []row
+	Blank   int64
+}
+
+// read reads a whole file with blocks of the given size; raw keeps the raw text of broken records.
+func read(r io.Reader, d sheet.Dialect, limits sheet.Limits) (table, error) {
+	f, err := sheet.Open(r, d, limits)
+	if err != nil {
+		return table{}, err
+	}
+	t := table{Heading: f.Heading}
+	p := f.Parser()
+	for b, err := range f.Blocks() {
+		if err != nil {
+			return t, err
+		}
+		p.Reset(b)
+		for rec := p.Next(); rec != nil; rec = p.Next() {
+			one := row{Line: rec.Line, Code: rec.Code, At: rec.At, Column: rec.Column, Warning: rec.Warning}
+			for _, c := range rec.Cells {
+				one.Cells = append(one.Cells, string(c))
+			}
+			if rec.Code != "" {
+				one.Raw = string(rec.Raw)
+			}
+			t.Rows = append(t.Rows, one)
+		}
+		if p.Err() != nil {
+			return t, p.Err()
+		}
+		t.Blank += p.Blank()
+		b.Release()
+	}
+	return t, nil
+}
+
+func limitsOf(block, record int) sheet.Limits {
+	l := sheet.DefaultLimits()
+	l.BlockBytes, l.RecordBytes = block, record
+	return l
+}
+
+var comma = sheet.Dialect{Delimiter: ','}
+
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in   string
+		want table
+	}{
+		"plain": {"a,b\n1,2\r\n3,4", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Cells: []string{"1", "2"}, Line: 2, At: 2}, {Cells: []string{"3", "4"}, Line: 3, At: 3}}}},
+		"quoted": {"a,b\n\"1,\"\"x\",\"two\r\nlines\"\n3,4\n", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Cells: []string{`1,"x`, "two\nlines"}, Line: 2, At: 2}, {Cells: []string{"3", "4"}, Line: 4, At: 4}}}},
+		"blank lines count": {"\na,b\n\n1,2\r\n\r\n,\n \t, \n\"\",\n3,4\n\n", table{Heading: []string{"a", "b"}, Blank: 6, Rows: []row{
+			{Cells: []string{"1", "2"}, Line: 4, At: 4}, {Cells: []string{"3", "4"}, Line: 9, At: 9}}}},
+		"short and long": {"a,b\n1\n1,2,\n1,2,,x\n", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Cells: []string{"1", ""}, Line: 2, At: 2, Warning: finding.RowShort},
+			{Cells: []string{"1", "2"}, Line: 3, At: 3},
+			{Cells: []string{"1", "2", "", "x"}, Line: 4, At: 4, Code: finding.RowLong, Column: 4, Raw: "1,2,,x"}}}},
+		"quotes astray": {"a,b\nx\"y,1\n\"x\"y,2\n \"x\",3\n4,5\n", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Line: 2, At: 2, Code: finding.QuoteStray, Column: 1, Raw: `x"y,1`},
+			{Line: 3, At: 3, Code: finding.QuoteStray, Column: 1, Raw: `"x"y,2`},
+			{Line: 4, At: 4, Code: finding.QuoteStray, Column: 1, Raw: ` "x",3`},
+			{Cells: []string{"4", "5"}, Line: 5, At: 5}}}},
+		"open quote to the end": {"a,b\n1,\"open\n2,x\n3,y", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Line: 2, At: 2, Code: finding.QuoteOpen, Column: 2, Raw: `1,"open`},
+			{Cells: []string{"2", "x"}, Line: 3, At: 3}, {Cells: []string{"3", "y"}, Line: 4, At: 4}}}},
+		"open quote met by another": {"a,b\n1,\"open\n2,\"x, y\"\n3,y\n", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Line: 2, At: 2, Code: finding.QuoteOpen, Column: 2, Raw: `1,"open`},
+			{Cells: []string{"2", "x, y"}, Line: 3, At: 3}, {Cells: []string{"3", "y"}, Line: 4, At: 4}}}},
+		"open quote in a later line of a record": {"a,b\n\"1\n2\",\"open\n3,4\n", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Line: 2, At: 3, Code: finding.QuoteOpen, Column: 2, Raw: "\"1\n2\",\"open"},
+			{Cells: []string{"3", "4"}, Line: 4, At: 4}}}},
+		"open quote in the last line": {"a,b\n1,2\n3,\"", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Cells: []string{"1", "2"}, Line: 2, At: 2}, {Line: 3, At: 3, Code: finding.QuoteOpen, Column: 2, Raw: `3,"`}}}},
+		"CR alone": {"a,b\r1,2\r\"3\r4\",5\r", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Cells: []string{"1", "2"}, Line: 2, At: 2}, {Cells: []string{"3\n4", "5"}, Line: 3, At: 3}}}},
+		"BOM, sep, Ctrl-Z": {"\ufeffsep=,\r\na,b\r\n1,2\r\n\x1a", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Cells: []string{"1", "2"}, Line: 3, At: 3}}}},
+		"bad bytes": {"a,b\n1,\xff\n\x00,2\n3,é\n", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Cells: []string{"1", "\xff"}, Line: 2, At: 2, Code: finding.InvalidUTF8, Column: 2, Raw: "1,\xff"},
+			{Cells: []string{"\x00", "2"}, Line: 3, At: 3, Code: finding.NULByte, Column: 1, Raw: "\x00,2"},
+			{Cells: []string{"3", "é"}, Line: 4, At: 4}}}},
+		"heading again": {"a,b\n1,2\na,b\n3,4\n", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Cells: []string{"1", "2"}, Line: 2, At: 2},
+			{Cells: []string{"a", "b"}, Line: 3, At: 3, Code: finding.HeadingRepeated, Raw: "a,b"},
+			{Cells: []string{"3", "4"}, Line: 4, At: 4}}}},
+		"heading only": {"a,b", table{Heading: []string{"a", "b"}}},
+	} {
+		for _, block := range []int{1, 2, 3, 5, 8, 1 << 20} {
+			got, err := read(strings.NewReader(c.in), comma, limitsOf(block, 1<<20))
+			if err != nil {
+				t.Errorf("%s, blocks of %d: %v", name, block, err)
+				continue
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("%s, blocks of %d (-want +got):\n%s", name, block, diff)
+			}
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	small := sheet.DefaultLimits()
+	small.BlockBytes, small.RecordBytes, small.Columns, small.FileBytes = 64, 100, 4, 2000
+	for name, c := range map[string]struct {
+		in    string
+		code  sheet.Code
+		line  int64
+		limit string
+	}{
+		"empty":              {"", finding.FileEmpty, 0, ""},
+		"BOM only":           {"\ufeff", finding.FileEmpty, 0, ""},
+		"newlines only":      {"\n\r\n\n", finding.FileEmpty, 0, ""},
+		"commas only":        {",,\n,,\n", finding.NoHeading, 0, ""},
+		"sep line only":      {"sep=,\n", finding.NoHeading, 0, ""},
+		"broken heading":     {"a,\"b\n1,2\n", finding.HeadingBroken, 1, ""},
+		"wide heading":       {"a,b,c,d,e\n", finding.TooManyColumns, 1, "columns"},
+		"wide row":           {"a,b\n1,2\n1,2,3,4,5\n", finding.TooManyColumns, 3, "columns"},
+		"wide quoted row":    {"a,b\n1,2\n\"1\",2,3,4,5\n", finding.TooManyColumns, 3, "columns"},
+		"long record":        {"a,b\n1,2\n1," + strings.Repeat("x", 200) + "\n", finding.RecordTooLong, 3, "record bytes"},
+		"long record at end": {"a,b\n1,2\n1," + strings.Repeat("x", 120), finding.RecordTooLong, 3, "record bytes"},
+		"long quoted record": {"a,b\n1,\"" + strings.Repeat("x", 1000), finding.RecordTooLong, 2, "record bytes"},
+		"long heading":       {strings.Repeat("x", 1000), finding.RecordTooLong, 1, "record bytes"},
+		"large file":         {"a,b\n" + strings.Repeat("1,2\n", 1000), finding.FileTooLarge, 0, "file bytes"},
+		"zip":                {"PK\x03\x04\x14\x00 something", finding.FileIsZIP, 0, ""},
+		"xlsx":               {"PK\x03\x04\x14\x00[Content_Types].xml", finding.FileIsXLSX, 0, ""},
+		"xls":                {"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", finding.FileIsOldExcel, 0, ""},
+		"gzip":               {"\x1f\x8b\x08\x00", finding.FileIsGzip, 0, ""},
+		"pdf":                {"%PDF-1.7", finding.FileIsPDF, 0, ""},
+		"png":                {"\x89PNG\r\n\x1a\n", finding.FileIsImage, 0, ""},
+		"elf":                {"\x7fELF\x02\x01", finding.FileIsProgram, 0, ""},
+		"html":               {" \n<!DOCTYPE html><p>", finding.FileIsMarkup, 0, ""},
+		"utf-16 with BOM":    {"\xff\xfea\x00,\x00b\x00\n\x00", finding.EncodingUTF16, 0, ""},
+		"utf-16 without BOM": {"a\x00,\x00b\x00\n\x001\x00,\x002\x00\n\x00", finding.EncodingUTF16, 0, ""},
+		"utf-32 without BOM": {"a\x00\x00\x00,\x00\x00\x00b\x00\x00\x00", finding.EncodingUTF32, 0, ""},
+		"binary":             {strings.Repeat("\x01\x02\x03\x04abc", 20), finding.NotATable, 0, ""},
+		"json":               {`[{"a":1},{"a":2}]`, finding.NotATable, 0, ""},
+	} {
+		_, err := read(strings.NewReader(c.in), sheet.Dialect{}, small)
+		refusal, ok := errors.AsType[*sheet.Refusal](err)
+		if !ok {
+			t.Errorf("%s: got %v, want a refusal", name, err)
+			continue
+		}
+		if refusal.Code != c.code || refusal.Line != c.line || refusal.Limit != c.limit {
+			t.Errorf("%s: got %+v, want %s, line %d, limit %q", name, refusal, c.code, c.line, c.limit)
+		}
+		if refusal.Hint() == "" || refusal.Error() == "" {
+			t.Errorf("%s: no text or hint", name)
+		}
+	}
+	if err := sheet.DefaultLimits().CheckRecords(10_000_001); err == nil || !strings.Contains(err.Error(), "10000000") {
+		t.Errorf("10,000,001 records: %v, want a refusal that names the limit", err)
+	}
+}
+
+func TestDetect(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in        string
+		delimiter byte
+		end       sheet.LineEnd
+		code      sheet.Code
+	}{
+		"comma":                  {"a,b\n1,2\n", ',', sheet.LF, ""},
+		"semicolon":              {"a;b\r\n1,5;2\r\n", ';', sheet.CRLF, ""},
+		"tab":                    {"a\tb\n1\t2\n", '\t', sheet.LF, ""},
+		"pipe":                   {"a|b\n1|2\n", '|', sheet.LF, ""},
+		"sep":                    {"sep=^\na^b\n1^2\n", '^', sheet.LF, ""},
+		"sep quoted":             {"\"sep=;\"\na;b\n", ';', sheet.LF, ""},
+		"one column":             {"email\na@example.com\n", ',', sheet.LF, ""},
+		"semicolons with commas": {"name;street, city\nann;main st 1, york\n", ';', sheet.LF, finding.DelimiterAmbiguous},
+		"more columns win":       {"name;street, city;x\nann;main st 1, york;1\n", ';', sheet.LF, ""},
+		"rows decide":            {"name;x,y\nann;a\nbob;b\n", ';', sheet.LF, ""},
+		"comma in quotes":        {"\"a,b,c\";\"d\"\n\"1,2,3\";4\n", ';', sheet.LF, ""},
+		"CR":                     {"a;b\r1;2\r", ';', sheet.CR, ""},
+	} {
+		d, _, err := sheet.Detect([]byte(c.in), true, sheet.Dialect{})
+		if refusal, ok := errors.AsType[*sheet.Refusal](err); ok {
+			if refusal.Code != c.code {
+				t.Errorf("%s: refused with %s, want %q", name, refusal.Code, c.code)
+			}
+			continue
+		}
+		if err != nil || c.code != "" || d.Delimiter != c.delimiter || d.LineEnd != c.end || d.Quote != '"' {
+			t.Errorf("%s: got %q %v %v, want %q %v %q", name, d.Delimiter, d.LineEnd, err, c.delimiter, c.end, c.code)
+		}
+	}
+}
+
+// A reader that fails in the middle must never pass for the end of a file.
+func TestReadErrors(t *testing.T) {
+	t.Parallel()
+	for _, cause := range []error{io.ErrUnexpectedEOF, errors.New("lost")} {
+		r := io.MultiReader(strings.NewReader("a,b\n1,2\n3,4\n"), iotest.ErrReader(cause))
+		if got, err := read(r, comma, limitsOf(4, 100)); !errors.Is(err, cause) {
+			t.Errorf("got %v with %d rows, want %v", err, len(got.Rows), cause)
+		}
+	}
+	if _, err := read(iotest.OneByteReader(strings.NewReader("a,b\n1,2\n")), comma, limitsOf(4, 100)); err != nil {
+		t.Error(err)
+	}
+}
+
+// One open quote costs its own record, however large the file and wherever the blocks end.
+func TestOpenQuoteCostsOneRecord(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString("id,name\n1,\"open\n")
+	const rows = 200_000
+	for i := 2; i <= rows; i++ {
+		fmt.Fprintf(&b, "%d,name %d\n", i, i)
+	}
+	got, err := read(strings.NewReader(b.String()), sheet.Dialect{}, sheet.DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := 0
+	for _, r := range got.Rows {
+		if r.Code != "" {
+			bad++
+		}
+	}
+	if len(got.Rows) != rows || bad != 1 || got.Rows[0].Code != finding.QuoteOpen || got.Rows[0].At != 2 {
+		t.Errorf("%d rows, %d bad, first %+v; want %d, 1, quote-open on line 2", len(got.Rows), bad, got.Rows[0], rows)
+	}
+}
+
+// pieces that make interesting files when strung together.
+var pieces = []string{"a", "bc", ",", ",", "\"", "\"", "\"\"", "\n", "\n", "\r\n", "\r", " ", "é", "\xff", "\x00", "\"x\"", ",\"y\ny\",", "1,2\n", "\"q\",3\n", "long long text"}
+
+func drawFile(t *rapid.T) string {
+	return strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 60).Draw(t, "pieces"), "")
+}
+
+// Whatever the size of the blocks and of the reads, the records are the same.
+func TestAnyBlockGivesTheSameRecords(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		in := "h1,h2\n" + drawFile(t)
+		record := rapid.SampledFrom([]int{8, 20, 50, 1 << 20}).Draw(t, "record")
+		block := rapid.IntRange(1, 80).Draw(t, "block")
+		want, wantErr := read(strings.NewReader(in), comma, limitsOf(1<<20, record))
+		got, gotErr := read(iotest.HalfReader(strings.NewReader(in)), comma, limitsOf(block, record))
+		if wantErr != nil || gotErr != nil {
+			a, _ := errors.AsType[*sheet.Refusal](wantErr)
+			b, _ := errors.AsType[*sheet.Refusal](gotErr)
+			if a == nil || b == nil || a.Code != b.Code {
+				t.Fatalf("blocks of %d: %v, whole: %v", block, gotErr, wantErr)
+			}
+			return
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("blocks of %d, records of %d, %q (-whole +blocks):\n%s", block, record, in, diff)
+		}
+		var covered int64
+		for _, r := range got.Rows {
+			if r.Line <= covered {
+				t.Fatalf("line %d after line %d", r.Line, covered)
+			}
+			covered = r.Line
+		}
+	})
+}
+
+// oracle holds a file that encoding/csv reads without an error to what that reads.
+func oracle(t interface{ Fatalf(string, ...any) }, in string, block int) {
+	r := csv.NewReader(strings.NewReader(in))
+	r.FieldsPerRecord = -1
+	want, err := r.ReadAll()
+	if err != nil {
+		return
+	}
+	got := [][]string{}
+	f, err := sheet.Open(strings.NewReader(in), sheet.Dialect{Delimiter: ',', LineEnd: sheet.LF}, limitsOf(block, 1<<20))
+	if err != nil {
+		if _, ok := errors.AsType[*sheet.Refusal](err); !ok {
+			t.Fatalf("%q: %v", in, err)
+		}
+		return
+	}
+	got = append(got, f.Heading)
+	p := sheet.NewParser(f.Dialect, limitsOf(block, 1<<20), nil)
+	for b, err := range f.Blocks() {
+		if err != nil {
+			t.Fatalf("%q: %v", in, err)
+		}
+		p.Reset(b)
+		for rec := p.Next(); rec != nil; rec = p.Next() {
+			if rec.Code != "" && rec.Code != finding.InvalidUTF8 && rec.Code != finding.NULByte {
+				t.Fatalf("%q: %s where encoding/csv sees nothing wrong", in, rec.Code)
+			}
+			one := []string{}
+			for _, c := range rec.Cells {
+				one = append(one, string(c))
+			}
+			got = append(got, one)
+		}
+	}
+	kept := [][]string{}
+	for _, record := range want {
+		if strings.Trim(strings.Join(record, ""), " \t") != "" {
+			kept = append(kept, record)
+		}
+	}
+	if f.Dialect.BOM || f.Dialect.Separator || strings.HasSuffix(in, "\x1a") {
+		return
+	}
+	if diff := cmp.Diff(kept, got); diff != "" {
+		t.Fatalf("%q (-encoding/csv +sheet):\n%s", in, diff)
+	}
+}
+
+func TestReadsWhatEncodingCSVReads(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		oracle(t, drawFile(t), rapid.IntRange(1, 80).Draw(t, "block"))
+	})
+}
+
+func FuzzAgainstEncodingCSV(f *testing.F) {
+	f.Add("a,b\n1,\"2\"\"\r\n3\"\n", 7)
+	f.Add("a\r\r\n\"\r\r\n\"\r", 1)
+	f.Fuzz(func(t *testing.T, in string, block int) {
+		oracle(t, in, 1+(block&127))
+	})
+}
+
+func FuzzDetect(f *testing.F) {
+	f.Add([]byte("sep=;\na;b\n1;2\n"))
+	f.Add([]byte("\ufeffa\tb\r1\t2\r"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		limits := limitsOf(64, 256)
+		whole, err := read(bytes.NewReader(in), sheet.Dialect{}, limits)
+		if err != nil {
+			return
+		}
+		if len(whole.Heading) == 0 {
+			t.Fatalf("%q: no heading and no refusal", in)
+		}
+	})
+}
