@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
+)
+
+func (p *program) template() *cobra.Command {
+	return &cobra.Command{Use: "template", Short: "Write the import template with the account's fields to standard output", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		r, err := client.accounts.GetTemplate(c.Context(), &accountsv1.GetTemplateRequest{})
+		if err != nil {
+			return err
+		}
+		_, err = p.out.Write(r.Content)
+		return err
+	}}
+}
+
+func (p *program) accounts() *cobra.Command {
+	return group("accounts", "Manage accounts (operators); show and set the own one (admins)", p.accountsList(), p.accountsGet(), p.accountsCreate(), p.accountsSet())
+}
+
+func (p *program) accountsList() *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "List all accounts", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		r, err := client.accounts.ListAccounts(c.Context(), &accountsv1.ListAccountsRequest{})
+		if err != nil {
+			return err
+		}
+		l := p.list("name", "country", "package", "recipients", "id")
+		for _, a := range r.Accounts {
+			if err := l.add(a, a.Name, a.Country, thousands(a.Package), strings.Join(a.Recipients, ", "), a.Id); err != nil {
+				return err
+			}
+		}
+		return l.end()
+	}}
+}
+
+func (p *program) accountsGet() *cobra.Command {
+	return &cobra.Command{Use: "get [ACCOUNT]", Short: "Show an account by name or id; the own one if not named", Args: args(cobra.MaximumNArgs(1)), RunE: func(c *cobra.Command, a []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		r, err := client.accounts.GetAccount(c.Context(), &accountsv1.GetAccountRequest{Account: strings.Join(a, "")})
+		if err != nil {
+			return err
+		}
+		return p.account(r.Account)
+	}}
+}
+
+func (p *program) accountsCreate() *cobra.Command {
+	a := &accountsv1.Account{}
+	c := &cobra.Command{Use: "create NAME", Short: "Make an account", Args: args(cobra.ExactArgs(1))}
+	c.Flags().StringVar(&a.Country, "country", "US", "country that phones without one are read in, e.g. DE")
+	c.Flags().Int64Var(&a.Package, "package", 0, "how many contacts it may hold")
+	c.Flags().StringSliceVar(&a.Recipients, "recipient", nil, "who is told of ended jobs")
+	c.RunE = func(c *cobra.Command, names []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		a.Name = names[0]
+		r, err := client.accounts.CreateAccount(c.Context(), &accountsv1.CreateAccountRequest{Account: a})
+		if err != nil {
+			return err
+		}
+		return p.account(r.Account)
+	}
+	return c
+}
+
+func (p *program) accountsSet() *cobra.Command {
+	var country, bad, unknown string
+	var size int64
+	var raw, results int32
+	r := &accountsv1.UpdateAccountRequest{}
+	c := &cobra.Command{Use: "set [ACCOUNT]", Short: "Change what is given of an account", Args: args(cobra.MaximumNArgs(1))}
+	f := c.Flags()
+	f.StringVar(&country, "country", "", "country that phones without one are read in")
+	f.Int64Var(&size, "package", 0, "how many contacts it may hold (operators)")
+	f.StringSliceVar(&r.Recipients, "recipient", nil, "who is told of ended jobs; replaces all")
+	f.Int32Var(&raw, "raw-days", 0, "days that raw uploads are kept")
+	f.Int32Var(&results, "result-days", 0, "days that reports are kept")
+	f.StringVar(&bad, "bad-cell", "", "reject-row or drop-cell")
+	f.StringVar(&unknown, "unknown-to-provider", "", "add or keep-out")
+	c.RunE = func(c *cobra.Command, names []string) error {
+		r.Account = strings.Join(names, "")
+		r.SetRecipients = f.Changed("recipient")
+		set := map[string]func(){
+			"country": func() { r.Country = &country }, "package": func() { r.Package = &size },
+			"raw-days": func() { r.RawDays = &raw }, "result-days": func() { r.ResultDays = &results },
+		}
+		for name, do := range set {
+			if f.Changed(name) {
+				do()
+			}
+		}
+		if bad != "" {
+			v, ok := accountsv1.BadCell_value["BAD_CELL_"+word(bad)]
+			if !ok {
+				return usage{fmt.Errorf("--bad-cell %s: say reject-row or drop-cell", bad)}
+			}
+			r.BadCell = accountsv1.BadCell(v).Enum()
+		}
+		if unknown != "" {
+			v, ok := accountsv1.UnknownToProvider_value["UNKNOWN_TO_PROVIDER_"+word(unknown)]
+			if !ok {
+				return usage{fmt.Errorf("--unknown-to-provider %s: say add or keep-out", unknown)}
+			}
+			r.UnknownToProvider = accountsv1.UnknownToProvider(v).Enum()
+		}
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		got, err := client.accounts.UpdateAccount(c.Context(), r)
+		if err != nil {
+			return err
+		}
+		return p.account(got.Account)
+	}
+	return c
+}
+
+// word spells an enum value as the contract does.
+func word(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", "_")) }
+
+func (p *program) account(a *accountsv1.Account) error {
+	return p.one(a, func() {
+		fmt.Fprintf(p.out, "account %s  %s\n  country     %s\n  package     %s\n  recipients  %s\n  files kept  raw %d days, results %d days\n",
+			a.Name, a.Id, a.Country, thousands(a.Package), strings.Join(a.Recipients, ", "), a.RawDays, a.ResultDays)
+	})
+}
+
+func (p *program) keys() *cobra.Command {
+	var account, role, name, email string
+	create := &cobra.Command{Use: "create", Short: "Make an API key; its secret is shown this once", Args: args(cobra.NoArgs)}
+	create.Flags().StringVar(&account, "account", "", "account by name or id; the own one if not given")
+	create.Flags().StringVar(&role, "role", "submitter", "submitter, admin or operator")
+	create.Flags().StringVar(&name, "name", "", "a name for people")
+	create.Flags().StringVar(&email, "email", "", "where its holder gets mail")
+	create.RunE = func(c *cobra.Command, _ []string) error {
+		v, ok := accountsv1.Role_value["ROLE_"+strings.ToUpper(role)]
+		if !ok || v == 0 {
+			return usage{fmt.Errorf("--role %s: say submitter, admin or operator", role)}
+		}
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		r, err := client.accounts.CreateKey(c.Context(), &accountsv1.CreateKeyRequest{Account: account, Role: accountsv1.Role(v), Name: name, Email: email})
+		if err != nil {
+			return err
+		}
+		return p.one(r, func() { fmt.Fprintf(p.out, "key %s\n%s\n", r.Key.Id, r.Secret) })
+	}
+	show := &cobra.Command{Use: "list", Short: "List an account's keys", Args: args(cobra.NoArgs)}
+	show.Flags().StringVar(&account, "account", "", "account by name or id; the own one if not given")
+	show.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		r, err := client.accounts.ListKeys(c.Context(), &accountsv1.ListKeysRequest{Account: account})
+		if err != nil {
+			return err
+		}
+		l := p.list("id", "role", "name", "created", "revoked")
+		for _, k := range r.Keys {
+			revoked := ""
+			if k.RevokedAt != nil {
+				revoked = k.RevokedAt.AsTime().Local().Format(time.DateTime)
+			}
+			if err := l.add(k, k.Id, strings.ToLower(strings.TrimPrefix(k.Role.String(), "ROLE_")), k.Name, k.CreatedAt.AsTime().Local().Format(time.DateTime), revoked); err != nil {
+				return err
+			}
+		}
+		return l.end()
+	}
+	revoke := &cobra.Command{Use: "revoke ID", Short: "End a key, everywhere within 30 seconds", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		r, err := client.accounts.RevokeKey(c.Context(), &accountsv1.RevokeKeyRequest{KeyId: a[0]})
+		if err != nil {
+			return err
+		}
+		return p.one(r.Key, func() { fmt.Fprintf(p.out, "key %s is ended\n", r.Key.Id) })
+	}}
+	return group("keys", "Manage API keys", create, show, revoke)
+}

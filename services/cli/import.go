@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/contactmill/contactmill/pkg/fault"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+)
+
+const (
+	chunkSize = 256 << 10
+
+	// patience is how long an upload that breaks is resumed for, counted from the last byte that went through.
+	patience = 2 * time.Minute
+)
+
+func (p *program) importCommand() *cobra.Command {
+	var mode, order, request string
+	var maps []string
+	var wait bool
+	s := &ingestv1.ImportSettings{}
+	c := &cobra.Command{Use: "import FILE", Short: "Hand in a file of contacts; - reads standard input", Args: args(cobra.ExactArgs(1))}
+	f := c.Flags()
+	f.StringVar(&mode, "mode", "", "add (new contacts only), update (known ones only) or upsert (both)")
+	f.StringVar(&s.List, "list", "", "list the contacts join; made if missing")
+	f.StringArrayVar(&maps, "map", nil, "HEADING=FIELD, e.g. --map customer_no=external_id; FIELD - ignores the column")
+	f.BoolVar(&s.Check, "check", false, "check only: say what would become of each row, change nothing")
+	f.StringVar(&request, "request-id", "", "the submission's own id: the same id sent again is the same job")
+	f.StringVar(&order, "date-order", "", "YMD, DMY or MDY; found from the file if not given")
+	f.StringSliceVar(&s.Recipients, "recipient", nil, "who else is told by email")
+	f.BoolVar(&wait, "wait", false, "wait until the job is final or waits for a person")
+	c.RunE = func(c *cobra.Command, a []string) error {
+		v, ok := ingestv1.Mode_value["MODE_"+strings.ToUpper(mode)]
+		if !ok || v == 0 {
+			return usage{fmt.Errorf("--mode %q: say add, update or upsert", mode)}
+		}
+		s.Mode = ingestv1.Mode(v)
+		var err error
+		if s.Mapping, err = mapping(maps); err != nil {
+			return err
+		}
+		if s.DateOrder, err = dateOrder(order); err != nil {
+			return err
+		}
+		if request == "" {
+			request = uuid.Must(uuid.NewV7()).String()
+		}
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		job, err := p.upload(c.Context(), client, a[0], &ingestv1.UploadHeader{RequestId: request, Settings: s})
+		if err != nil {
+			return err
+		}
+		return p.handedIn(c.Context(), client, job, wait)
+	}
+	return c
+}
+
+// upload hands a file in and resumes where the server is when the connection breaks.
+func (p *program) upload(ctx context.Context, c *client, name string, h *ingestv1.UploadHeader) (*ingestv1.Job, error) {
+	if name == "-" {
+		h.FileName = "stdin"
+		return once(ctx, c, p.in, h)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fault.Wrap(fault.NotFound, "no-such-file", err, "%s cannot be read", name)
+	}
+	defer f.Close()
+	h.FileName = filepath.Base(name)
+	if h.Size, h.Sha256, err = digest(f); err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	since := time.Now()
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		if _, err := f.Seek(h.Offset, io.SeekStart); err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		job, err := once(ctx, c, f, h)
+		if err == nil || ctx.Err() != nil || !fault.Of(err).Transient() || time.Since(since) > patience {
+			return job, err
+		}
+		fmt.Fprintf(p.err, "upload broke (%v), resuming\n", err)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+		at, err := c.uploads.GetUpload(ctx, &ingestv1.GetUploadRequest{RequestId: h.RequestId})
+		switch {
+		case errors.Is(err, fault.NotFound):
+			h.UploadId, h.Offset = "", 0
+		case err != nil:
+			if !fault.Of(err).Transient() {
+				return nil, err
+			}
+		case at.Job != nil:
+			h.UploadId, h.Offset = "", 0 // the server compares the bytes with the job's by their checksum
+		default:
+			if at.Offset > h.Offset {
+				since, wait = time.Now(), 100*time.Millisecond
+			}
+			h.UploadId, h.Offset = at.UploadId, at.Offset
+		}
+	}
+}
+
+// once sends the header and what is left of a file.
+func once(ctx context.Context, c *client, r io.Reader, h *ingestv1.UploadHeader) (*ingestv1.Job, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.uploads.Upload(ctx)
+	if err != nil {
+		return nil, err
+	}
+	send := func(m *ingestv1.UploadRequest) (bool, error) {
+		err := stream.Send(m)
+		if errors.Is(err, io.EOF) { // the server has answered already; CloseAndRecv tells what
+			return false, nil
+		}
+		return err == nil, err
+	}
+	more, err := send(&ingestv1.UploadRequest{Part: &ingestv1.UploadRequest_Header{Header: h}})
+	buf := make([]byte, chunkSize)
+	for more && err == nil {
+		n, rerr := io.ReadFull(r, buf)
+		if n > 0 {
+			more, err = send(&ingestv1.UploadRequest{Part: &ingestv1.UploadRequest_Chunk{Chunk: buf[:n]}})
+		}
+		if rerr == io.EOF || rerr == io.ErrUnexpectedEOF {
+			break
+		}
+		if rerr != nil {
+			return nil, fmt.Errorf("read %s: %w", h.FileName, rerr)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	r2, err := stream.CloseAndRecv()
+	if err != nil {
+		return nil, err
+	}
+	return r2.Job, nil
+}
+
+// digest is the size and SHA-256 of a file.
+func digest(f *os.File) (int64, string, error) {
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	return n, hex.EncodeToString(h.Sum(nil)), err
+}
+
+// mapping reads HEADING=FIELD pairs; the heading may hold an equals sign, a field never does.
+func mapping(pairs []string) (map[string]string, error) {
+	m := map[string]string{}
+	for _, s := range pairs {
+		i := strings.LastIndexByte(s, '=')
+		if i < 1 || i == len(s)-1 {
+			return nil, usage{fmt.Errorf("--map %q: say HEADING=FIELD", s)}
+		}
+		m[s[:i]] = s[i+1:]
+	}
+	return m, nil
+}
+
+func dateOrder(s string) (ingestv1.DateOrder, error) {
+	if s == "" {
+		return 0, nil
+	}
+	v, ok := ingestv1.DateOrder_value["DATE_ORDER_"+strings.ToUpper(s)]
+	if !ok || v == 0 {
+		return 0, usage{fmt.Errorf("--date-order %q: say YMD, DMY or MDY", s)}
+	}
+	return ingestv1.DateOrder(v), nil
+}

@@ -1,0 +1,283 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/contactmill/contactmill/pkg/row"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+)
+
+func (p *program) jobs() *cobra.Command {
+	return group("jobs", "Follow and steer jobs; a job is named by its number or id",
+		p.jobsList(), p.jobsGet(), p.jobsWatch(), p.jobsCancel(), p.jobsRetry(), p.jobsAnswer(), p.jobsReport())
+}
+
+func (p *program) jobsList() *cobra.Command {
+	var most int
+	var states []string
+	c := &cobra.Command{Use: "list", Short: "List jobs, newest first", Args: args(cobra.NoArgs)}
+	c.Flags().IntVar(&most, "limit", 50, "at most this many; 0 for all")
+	c.Flags().StringSliceVar(&states, "state", nil, "only in these states, e.g. READY,NEEDS_ANSWER")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		r := &ingestv1.ListJobsRequest{}
+		for _, s := range states {
+			v, ok := ingestv1.JobState_value["JOB_STATE_"+strings.ToUpper(s)]
+			if !ok || v == 0 {
+				return usage{fmt.Errorf("--state %s: there is no such state", s)}
+			}
+			r.States = append(r.States, ingestv1.JobState(v))
+		}
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		l := p.list("number", "state", "file", "rows", "result", "created")
+		for n := 0; most == 0 || n < most; {
+			r.PageSize = 500
+			if most > 0 {
+				r.PageSize = int32(min(500, most-n))
+			}
+			page, err := client.jobs.ListJobs(c.Context(), r)
+			if err != nil {
+				return err
+			}
+			for _, j := range page.Jobs {
+				if err := l.add(j, strconv.FormatInt(j.Number, 10), state(j.State), j.FileName, thousands(j.GetCounts().GetRows()), counts(j), j.CreatedAt.AsTime().Local().Format(time.DateTime)); err != nil {
+					return err
+				}
+			}
+			n += len(page.Jobs)
+			if r.PageToken = page.NextPageToken; r.PageToken == "" {
+				break
+			}
+		}
+		return l.end()
+	}
+	return c
+}
+
+func (p *program) jobsGet() *cobra.Command {
+	return p.onJob("get JOB", "Show a job", func(ctx context.Context, c *client, job string) (*ingestv1.Job, error) {
+		r, err := c.jobs.GetJob(ctx, &ingestv1.GetJobRequest{Job: job})
+		return r.GetJob(), err
+	})
+}
+
+func (p *program) jobsCancel() *cobra.Command {
+	return p.onJob("cancel JOB", "Cancel a job before its effect is committed", func(ctx context.Context, c *client, job string) (*ingestv1.Job, error) {
+		r, err := c.jobs.CancelJob(ctx, &ingestv1.CancelJobRequest{Job: job})
+		return r.GetJob(), err
+	})
+}
+
+func (p *program) jobsRetry() *cobra.Command {
+	var wait bool
+	var request string
+	c := &cobra.Command{Use: "retry JOB", Short: "Make a new job of a failed, rejected or cancelled one", Args: args(cobra.ExactArgs(1))}
+	c.Flags().BoolVar(&wait, "wait", false, "wait until it is final or waits for a person")
+	c.Flags().StringVar(&request, "request-id", "", "the new submission's own id: the same id is one job")
+	c.RunE = func(c *cobra.Command, a []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		r, err := client.jobs.RetryJob(c.Context(), &ingestv1.RetryJobRequest{Job: a[0], RequestId: request})
+		if err != nil {
+			return err
+		}
+		return p.handedIn(c.Context(), client, r.Job, wait)
+	}
+	return c
+}
+
+func (p *program) jobsAnswer() *cobra.Command {
+	var maps []string
+	var order string
+	var wait bool
+	c := &cobra.Command{Use: "answer JOB", Short: "Answer a job that waits for a person", Args: args(cobra.ExactArgs(1))}
+	c.Flags().StringArrayVar(&maps, "map", nil, "HEADING=FIELD; FIELD - ignores the column")
+	c.Flags().StringVar(&order, "date-order", "", "YMD, DMY or MDY")
+	c.Flags().BoolVar(&wait, "wait", false, "wait until it is final or waits for a person")
+	c.RunE = func(c *cobra.Command, a []string) error {
+		r := &ingestv1.AnswerJobRequest{Job: a[0]}
+		var err error
+		if r.Mapping, err = mapping(maps); err != nil {
+			return err
+		}
+		if r.DateOrder, err = dateOrder(order); err != nil {
+			return err
+		}
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		answered, err := client.jobs.AnswerJob(c.Context(), r)
+		if err != nil {
+			return err
+		}
+		return p.handedIn(c.Context(), client, answered.Job, wait)
+	}
+	return c
+}
+
+func (p *program) jobsWatch() *cobra.Command {
+	c := &cobra.Command{Use: "watch JOB", Short: "Follow a job until it is final or waits for a person", Args: args(cobra.ExactArgs(1))}
+	c.RunE = func(c *cobra.Command, a []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		r, err := client.jobs.GetJob(c.Context(), &ingestv1.GetJobRequest{Job: a[0]})
+		if err != nil {
+			return err
+		}
+		return p.handedIn(c.Context(), client, r.Job, true)
+	}
+	return c
+}
+
+func (p *program) jobsReport() *cobra.Command {
+	var outcome string
+	c := &cobra.Command{Use: "report JOB", Short: "Write the rows of an outcome as CSV to standard output", Args: args(cobra.ExactArgs(1))}
+	c.Flags().StringVar(&outcome, "outcome", "", "added, updated, unchanged, duplicate, unmatched, invalid, conflict, held or suppressed; all rows if not given")
+	c.RunE = func(c *cobra.Command, a []string) error {
+		r := &ingestv1.DownloadReportRequest{Job: a[0]}
+		if outcome != "" {
+			v, ok := ingestv1.Outcome_value["OUTCOME_"+strings.ToUpper(outcome)]
+			if !ok || v == 0 {
+				names := []string{}
+				for _, o := range row.Outcomes() {
+					names = append(names, strings.ToLower(o.String()))
+				}
+				return usage{fmt.Errorf("--outcome %s: use one of %s", outcome, strings.Join(names, ", "))}
+			}
+			r.Outcome = ingestv1.Outcome(v)
+		}
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		stream, err := client.jobs.DownloadReport(c.Context(), r)
+		if err != nil {
+			return err
+		}
+		for {
+			m, err := stream.Recv()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := p.out.Write(m.Chunk); err != nil {
+				return err
+			}
+		}
+	}
+	return c
+}
+
+// onJob is a command that does one thing with a job and shows it.
+func (p *program) onJob(use, short string, do func(context.Context, *client, string) (*ingestv1.Job, error)) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		j, err := do(c.Context(), client, a[0])
+		if err != nil {
+			return err
+		}
+		return p.job(j)
+	}}
+}
+
+// job shows a job.
+func (p *program) job(j *ingestv1.Job) error {
+	return p.one(j, func() {
+		fmt.Fprintf(p.out, "job %d  %s  %s  %s\n", j.Number, printable(j.FileName), state(j.State), counts(j))
+		if q := j.Queue; q != nil {
+			fmt.Fprintf(p.out, "  %d ahead in the queue", q.Ahead)
+			if q.EstimatedStart != nil {
+				fmt.Fprintf(p.out, ", starts about %s", q.EstimatedStart.AsTime().Local().Format(time.TimeOnly))
+			}
+			fmt.Fprintln(p.out)
+		}
+		if g := j.Progress; g != nil {
+			fmt.Fprintf(p.out, "  %s: %s of %s rows, %s rows/s\n", g.Stage, thousands(g.Done), thousands(g.Total), thousands(int64(g.Rate)))
+		}
+		p.remarks(j)
+	})
+}
+
+// remarks says why a job is as it is and what to do next.
+func (p *program) remarks(j *ingestv1.Job) {
+	remark := func(code, message, hint string) {
+		fmt.Fprintf(p.out, "  %s: %s\n", code, printable(message))
+		if hint != "" {
+			fmt.Fprintf(p.out, "  %s\n", printable(hint))
+		}
+	}
+	if b := j.Problem; b != nil {
+		remark(b.Code, b.Message, b.Hint)
+	}
+	if q := j.Question; q != nil {
+		remark(q.Code, q.Message, q.Hint)
+	}
+	c := j.GetCounts()
+	for _, o := range []struct {
+		name string
+		n    int64
+	}{{"invalid", c.GetInvalid()}, {"conflict", c.GetConflict()}, {"unmatched", c.GetUnmatched()}} {
+		if o.n > 0 && final(j.State) {
+			fmt.Fprintf(p.out, "  contactmill jobs report %d --outcome %s\n", j.Number, o.name)
+		}
+	}
+}
+
+func state(s ingestv1.JobState) string { return strings.TrimPrefix(s.String(), "JOB_STATE_") }
+
+// counts is what became of a job's rows, in words.
+func counts(j *ingestv1.Job) string {
+	c := j.GetCounts()
+	var parts []string
+	for _, o := range []struct {
+		name string
+		n    int64
+	}{{"added", c.GetAdded()}, {"updated", c.GetUpdated()}, {"unchanged", c.GetUnchanged()}, {"duplicate", c.GetDuplicate()}, {"unmatched", c.GetUnmatched()},
+		{"invalid", c.GetInvalid()}, {"conflict", c.GetConflict()}, {"held", c.GetHeld()}, {"suppressed", c.GetSuppressed()}} {
+		if o.n > 0 {
+			parts = append(parts, thousands(o.n)+" "+o.name)
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+func final(s ingestv1.JobState) bool { return s >= ingestv1.JobState_JOB_STATE_COMPLETED }
+
+func waits(s ingestv1.JobState) bool {
+	return s == ingestv1.JobState_JOB_STATE_NEEDS_ANSWER || s == ingestv1.JobState_JOB_STATE_AWAITING_APPROVAL
+}
+
+// exitOf is the exit code that tells how a job ended.
+func exitOf(j *ingestv1.Job) int {
+	c := j.GetCounts()
+	switch {
+	case waits(j.State):
+		return exitWaits
+	case j.State == ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS,
+		j.State == ingestv1.JobState_JOB_STATE_CHECKED && c.GetInvalid()+c.GetConflict()+c.GetUnmatched()+c.GetHeld()+c.GetSuppressed() > 0:
+		return exitRejects
+	case j.State == ingestv1.JobState_JOB_STATE_COMPLETED, j.State == ingestv1.JobState_JOB_STATE_CHECKED:
+		return exitDone
+	}
+	return exitError
+}

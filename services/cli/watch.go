@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/contactmill/contactmill/pkg/fault"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+)
+
+// barWidth is in characters.
+const barWidth = 12
+
+// handedIn shows a job that was just handed in, at once or after it has ended.
+func (p *program) handedIn(ctx context.Context, c *client, j *ingestv1.Job, wait bool) error {
+	if !wait {
+		return p.job(j)
+	}
+	b := p.bar(j)
+	j, err := follow(ctx, c, j, b.show)
+	b.end()
+	if err != nil {
+		return err
+	}
+	p.exit = exitOf(j)
+	if p.output == "table" && j.EndedAt != nil {
+		fmt.Fprintf(p.out, "job %d  %s  %s rows  %s %3d %%  %s   %.1f s\n", j.Number, printable(j.FileName), thousands(j.GetCounts().GetRows()),
+			strings.Repeat("█", barWidth), 100, endedWords(j), j.EndedAt.AsTime().Sub(j.CreatedAt.AsTime()).Seconds())
+		p.remarks(j)
+		return nil
+	}
+	return p.job(j)
+}
+
+// endedWords is what became of a job's rows, or the state of one that changed nothing.
+func endedWords(j *ingestv1.Job) string {
+	switch j.State {
+	case ingestv1.JobState_JOB_STATE_COMPLETED, ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS:
+		if c := counts(j); c != "" {
+			return c
+		}
+		return "no rows"
+	case ingestv1.JobState_JOB_STATE_CHECKED:
+		return "would be: " + counts(j)
+	}
+	return state(j.State)
+}
+
+// follow waits until a job is final or waits for a person. A connection that breaks is taken up again.
+func follow(ctx context.Context, c *client, j *ingestv1.Job, show func(*ingestv1.Job, *ingestv1.Progress)) (*ingestv1.Job, error) {
+	after := int64(0)
+	for wait := 100 * time.Millisecond; ; {
+		if final(j.State) || waits(j.State) {
+			return j, nil
+		}
+		err := watch(ctx, c, &ingestv1.WatchEventsRequest{After: after, Job: j.Id, Progress: true}, func(m *ingestv1.WatchEventsResponse) bool {
+			wait = 100 * time.Millisecond
+			if g := m.GetProgress(); g != nil {
+				show(j, g.Progress)
+				return true
+			}
+			e := m.GetEvent()
+			after, j.State = e.Number, e.State
+			show(j, nil)
+			return !final(e.State) && !waits(e.State)
+		})
+		if err != nil && (ctx.Err() != nil || !fault.Of(err).Transient()) {
+			return nil, err
+		}
+		if err != nil {
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(wait):
+			}
+			wait = min(2*wait, 5*time.Second)
+		}
+		r, err := c.jobs.GetJob(ctx, &ingestv1.GetJobRequest{Job: j.Id})
+		if err == nil {
+			j = r.Job
+		} else if ctx.Err() != nil || !fault.Of(err).Transient() {
+			return nil, err
+		}
+	}
+}
+
+// watch calls f with what comes until f says no, the stream ends or breaks.
+func watch(ctx context.Context, c *client, r *ingestv1.WatchEventsRequest, f func(*ingestv1.WatchEventsResponse) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.events.WatchEvents(ctx, r)
+	if err != nil {
+		return err
+	}
+	for {
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return fault.New(fault.Unavailable, "watch-ended", "the server ended the watch")
+		}
+		if err != nil {
+			return err
+		}
+		if !f(m) {
+			return nil
+		}
+	}
+}
+
+func (p *program) events() *cobra.Command {
+	var after int64
+	w := &cobra.Command{Use: "watch", Short: "Print the account's events after a number, then new ones, until Ctrl-C", Args: args(cobra.NoArgs)}
+	w.Flags().Int64Var(&after, "after", 0, "the last number seen")
+	w.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		ctx := c.Context()
+		for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+			var failed error
+			err := watch(ctx, client, &ingestv1.WatchEventsRequest{After: after}, func(m *ingestv1.WatchEventsResponse) bool {
+				wait = 100 * time.Millisecond
+				e := m.GetEvent()
+				after = e.Number
+				failed = p.event(e)
+				return failed == nil
+			})
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case failed != nil:
+				return failed
+			case err != nil && !fault.Of(err).Transient():
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(wait):
+			}
+		}
+	}
+	return group("events", "Follow what happens to jobs", w)
+}
+
+func (p *program) event(e *ingestv1.Event) error {
+	if p.output == "table" {
+		_, err := fmt.Fprintf(p.out, "%-6d %s  job %-5d %-26s %s\n", e.Number, e.Time.AsTime().Local().Format(time.DateTime), e.JobNumber, e.Type, counts(&ingestv1.Job{Counts: e.Counts}))
+		return err
+	}
+	was := p.output
+	p.output = "jsonl" // a stream has no end that could close an array
+	defer func() { p.output = was }()
+	return p.json(e)
+}
+
+// bar is the progress of one job on a terminal.
+type bar struct {
+	all   *mpb.Progress
+	one   *mpb.Bar
+	label atomic.Value // string: the stage and what is left; drawn by another goroutine
+}
+
+// bar opens a progress bar on standard error, if that is a terminal.
+func (p *program) bar(j *ingestv1.Job) *bar {
+	b := &bar{}
+	b.label.Store(strings.ToLower(state(j.State)))
+	if !p.terminal {
+		return b
+	}
+	b.all = mpb.New(mpb.WithOutput(p.err), mpb.WithWidth(barWidth), mpb.WithRefreshRate(80*time.Millisecond))
+	b.one = b.all.New(0, mpb.BarStyle().Lbound("").Filler("█").Tip("█").Padding("░").Rbound(""),
+		mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(fmt.Sprintf("job %d  %s  ", j.Number, printable(j.FileName)))),
+		mpb.AppendDecorators(decor.Percentage(), decor.Any(func(decor.Statistics) string { return "  " + b.label.Load().(string) })))
+	return b
+}
+
+// show takes an event's state, or the progress within a stage.
+func (b *bar) show(j *ingestv1.Job, g *ingestv1.Progress) {
+	if b.one == nil {
+		return
+	}
+	if g == nil {
+		b.label.Store(strings.ToLower(state(j.State)))
+		return
+	}
+	label := g.Stage
+	if g.Rate > 0 {
+		label += fmt.Sprintf("  %s rows/s", thousands(int64(g.Rate)))
+	}
+	if g.SecondsLeft != nil {
+		label += fmt.Sprintf("  %s left", time.Duration(*g.SecondsLeft)*time.Second)
+	}
+	b.label.Store(label)
+	if g.Total > 0 {
+		b.one.SetTotal(g.Total+1, false) // never complete by itself: the job's end ends it
+		b.one.SetCurrent(g.Done)
+	}
+}
+
+func (b *bar) end() {
+	if b.one != nil {
+		b.one.Abort(true)
+		b.all.Wait()
+	}
+}
