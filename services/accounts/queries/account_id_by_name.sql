@@ -1,0 +1,3 @@
+SELECT account_id
+FROM accounts
+WHERE name = $1

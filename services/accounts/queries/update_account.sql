@@ -1,0 +1,10 @@
+UPDATE accounts
+SET country = coalesce($2, country),
+    package = coalesce($3, package),
+    recipients = coalesce($4::text[], recipients),
+    raw_days = coalesce($5, raw_days),
+    result_days = coalesce($6, result_days),
+    bad_cell = coalesce($7, bad_cell),
+    unknown_to_provider = coalesce($8, unknown_to_provider)
+WHERE account_id = $1
+RETURNING account_id, name, country, package, recipients, raw_days, result_days, bad_cell, unknown_to_provider, created_at
