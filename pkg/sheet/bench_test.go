@@ -34,7 +34,7 @@ func BenchmarkRead(b *testing.B) {
 	for _, kind := range []struct {
 		name string
 		file []byte
-	}{{"some-quotes", invented(50_000, false)}, {"all-quoted", invented(50_000, true)}} {
+	}{{"some-quotes", invented(200_000, false)}, {"all-quoted", invented(200_000, true)}} {
 		b.Run(kind.name+"/sheet", func(b *testing.B) {
 			b.SetBytes(int64(len(kind.file)))
 			b.ReportAllocs()
@@ -54,7 +54,7 @@ func BenchmarkRead(b *testing.B) {
 					}
 					block.Release()
 				}
-				if n != 8*50_000 {
+				if n != 8*200_000 {
 					b.Fatal(n)
 				}
 			}

@@ -186,6 +186,10 @@ func (f *File) cut() (int, error) {
 			return pos, nil
 		}
 		pos += bytes.LastIndexByte(f.buf[pos:pos+q], '\n') + 1
+		if end := bytes.IndexByte(f.buf[pos:], '\n'); end >= 0 && f.scan.line(f.buf[pos:pos+end], nil) {
+			pos += end + 1
+			continue
+		}
 		next, v, _, _ := f.scan.record(f.buf, pos, f.done, nil)
 		switch v {
 		case more:

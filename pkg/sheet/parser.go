@@ -23,10 +23,10 @@ type Record struct {
 
 // Parser reads the records of blocks. It belongs to one goroutine.
 type Parser struct {
-	scan    scanner
-	limits  Limits
-	heading [][]byte
-	pattern uint64 // the delimiter in all eight bytes
+	scan       scanner
+	limits     Limits
+	heading    [][]byte
+	delimiters uint64 // the delimiter in all eight bytes
 
 	data      []byte
 	pos       int
@@ -43,9 +43,9 @@ type Parser struct {
 // the width they have.
 func NewParser(d Dialect, limits Limits, heading []string) *Parser {
 	p := &Parser{
-		scan:    scanner{delimiter: d.Delimiter, quote: d.Quote, limit: limits.RecordBytes, columns: limits.Columns},
-		limits:  limits,
-		pattern: lows * uint64(d.Delimiter),
+		scan:       scanner{delimiter: d.Delimiter, quote: d.Quote, limit: limits.RecordBytes, columns: limits.Columns},
+		limits:     limits,
+		delimiters: lows * uint64(d.Delimiter),
 	}
 	for _, h := range heading {
 		p.heading = append(p.heading, []byte(h))
@@ -102,6 +102,10 @@ func (p *Parser) Next() *Record {
 				p.refuse(tooWide, first)
 				return nil
 			}
+			p.pos = min(lineEnd+1, len(p.data))
+			p.line++
+		} else if end := p.scan.line(p.data[start:lineEnd], &p.found); end {
+			r.Raw = p.data[start:lineEnd]
 			p.pos = min(lineEnd+1, len(p.data))
 			p.line++
 		} else if !p.quoted(start) {
@@ -249,21 +253,23 @@ func empty(cell []byte) bool {
 	return true
 }
 
-const lows = 0x0101010101010101
+const (
+	lows   = 0x0101010101010101
+	sevens = 0x7f * lows
+)
+
+// hits sets the top bit of each byte of x that is zero, exactly: no carry runs from one byte into the next.
+func hits(x uint64) uint64 { return ^((x&sevens + sevens) | x | sevens) }
 
 // split cuts a line without quotes at its delimiters, eight bytes at a time.
 func (p *Parser) split(line []byte) {
-	const sevens = 0x7f * lows
 	list, from, i := p.found.list, 0, 0
+	pattern := p.delimiters
 	for ; i+8 <= len(line); i += 8 {
-		x := binary.LittleEndian.Uint64(line[i:]) ^ p.pattern
-		// the top bit of each byte that is a delimiter, exactly: no carry runs from one byte into the next
-		hits := ^((x&sevens + sevens) | x | sevens)
-		for hits != 0 {
-			end := i + bits.TrailingZeros64(hits)>>3
+		for at := hits(binary.LittleEndian.Uint64(line[i:]) ^ pattern); at != 0; at &= at - 1 {
+			end := i + bits.TrailingZeros64(at)>>3
 			list = append(list, line[from:end:end])
 			from = end + 1
-			hits &= hits - 1
 		}
 		if len(list) > p.scan.columns {
 			break
