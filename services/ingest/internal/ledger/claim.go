@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/contactmill/contactmill/pkg/event"
+	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/google/uuid"
 )
 
@@ -12,12 +13,6 @@ import (
 type Life struct {
 	Instance    string // name that outlives restarts
 	Incarnation uuid.UUID
-}
-
-// StartInstance begins a life of an instance: it ends the leases that earlier lives of it still hold, and returns how
-// many. From then on an earlier life claims nothing. Idempotent; a life that was itself superseded is Stale.
-func (l *Ledger) StartInstance(ctx context.Context, life Life) (ended int, err error) {
-	return l.startInstance(ctx, life)
 }
 
 // Claim is a stage held under a token.
@@ -62,13 +57,50 @@ type Grant struct {
 
 // Claim hands out a stage if it is runnable, or if its lease ended. Refusing is no error.
 func (l *Ledger) Claim(ctx context.Context, account, job uuid.UUID, stage event.Stage, life Life) (Grant, error) {
-	return l.claim(ctx, account, job, stage, life)
+	if err := life.check(); err != nil {
+		return Grant{}, err
+	}
+	var g Grant
+	var results []*resultRow
+	c, err := l.withJob(ctx, account, Ref{ID: job}, loads{token: true, results: &results}, func(c *change) (err error) {
+		g, err = c.claim(stage, life)
+		return err
+	})
+	switch {
+	case fault.Code(err) == codeUnknownJob:
+		return Grant{Reason: ReasonUnknownJob}, nil
+	case err != nil:
+		return Grant{}, err
+	case !g.Granted:
+		return g, nil
+	}
+	g.Work.Job = c.job.toJob()
+	if g.Work.Notice == NoticeQuestion {
+		g.Work.Job.Question = c.job.Question
+	}
+	g.Work.Results = toResults(results, stage)
+	return g, nil
 }
 
 // Renew keeps the lease of a claim from now on and notes how far the work is; total 0 means unknown. A lease that ended
 // revives if nobody took the stage since. Stale if the claim is no longer the stage's: taken, given back or cancelled.
-func (l *Ledger) Renew(ctx context.Context, account uuid.UUID, c Claim, done, total int64) (Renewal, error) {
-	return l.renew(ctx, account, c, done, total)
+func (l *Ledger) Renew(ctx context.Context, account uuid.UUID, k Claim, done, total int64) (Renewal, error) {
+	var r Renewal
+	_, err := l.withJob(ctx, account, Ref{ID: k.Job}, loads{}, func(c *change) error {
+		s, err := c.hold(k)
+		if s == nil || err != nil {
+			return err
+		}
+		c.note(s, done, total)
+		c.extend(s)
+		c.life = s.life()
+		r = Renewal{Lease: l.cfg.Lease, JobNumber: c.job.Number, Progress: progress(s.Stage, s.Done, s.Total, s.Rate, c.at)}
+		return nil
+	})
+	if err != nil {
+		return Renewal{}, notHeld(k, err)
+	}
+	return r, nil
 }
 
 // Renewal is a kept lease, and what there is to tell watchers.
@@ -101,8 +133,28 @@ type Result struct {
 // nothing. The same claim finished again changes nothing and answers again. Stale as for Renew. Invalid
 // "counts-do-not-add-up" if rows got lost. Precondition "no-leave" if a merge that changes contacts never had leave to
 // commit.
-func (l *Ledger) Finish(ctx context.Context, account uuid.UUID, c Claim, r Result) (next event.Stage, err error) {
-	return l.finish(ctx, account, c, r)
+func (l *Ledger) Finish(ctx context.Context, account uuid.UUID, k Claim, r Result) (next event.Stage, err error) {
+	c, err := l.withJob(ctx, account, Ref{ID: k.Job}, loads{}, func(c *change) error {
+		for _, s := range c.stages {
+			if s.Stage == k.Stage && s.has(k.Token) && s.State == stageDone { // finished before
+				next = c.runnableNow()
+				return errNothing
+			}
+		}
+		s, err := c.hold(k)
+		if s == nil || err != nil {
+			return err
+		}
+		c.life = s.life()
+		return c.advance(s, r)
+	})
+	if err != nil {
+		return "", notHeld(k, err)
+	}
+	if next == "" {
+		next = c.opened()
+	}
+	return next, nil
 }
 
 // Reason is why a stage is given back.
@@ -128,12 +180,125 @@ type Return struct {
 }
 
 // Release gives a stage back; parked tells whether that was the fault too many and the job FAILED. Stale as for Renew.
-func (l *Ledger) Release(ctx context.Context, account uuid.UUID, c Claim, r Return) (parked bool, err error) {
-	return l.release(ctx, account, c, r)
+func (l *Ledger) Release(ctx context.Context, account uuid.UUID, k Claim, r Return) (parked bool, err error) {
+	_, err = l.withJob(ctx, account, Ref{ID: k.Job}, loads{}, func(c *change) error {
+		s, err := c.hold(k)
+		if s == nil || err != nil {
+			return err
+		}
+		c.life = s.life()
+		parked, err = c.giveBack(s, r)
+		return err
+	})
+	if err != nil {
+		return false, notHeld(k, err)
+	}
+	return parked, nil
 }
 
 // LeaveToCommit lets a merge commit: the job is COMMITTING and can be cancelled no more. Idempotent for a token. Stale
 // as for Renew, so also for a cancelled job.
-func (l *Ledger) LeaveToCommit(ctx context.Context, account uuid.UUID, c Claim) error {
-	return l.leaveToCommit(ctx, account, c)
+func (l *Ledger) LeaveToCommit(ctx context.Context, account uuid.UUID, k Claim) error {
+	_, err := l.withJob(ctx, account, Ref{ID: k.Job}, loads{}, func(c *change) error {
+		s, err := c.hold(k)
+		if s == nil || err != nil {
+			return err
+		}
+		return c.leave(s)
+	})
+	return notHeld(k, err)
+}
+
+// claim decides on a claim.
+func (c *change) claim(stage event.Stage, life Life) (Grant, error) {
+	refused := Grant{Reason: ReasonNotRunnable}
+	var free *stageRow
+	for _, s := range c.stages {
+		if s.Stage != stage {
+			continue
+		}
+		if c.ended(s) {
+			if err := c.endLease(s); err != nil {
+				return Grant{}, err
+			}
+		}
+		switch {
+		case s.State == runnable && (s.NotBefore == nil || !s.NotBefore.After(c.at)):
+			if free == nil {
+				free = s
+			}
+		case s.State == runnable:
+			refused.Reason = ReasonNotRunnable
+		case s.State == claimed:
+			refused.Reason = ReasonHeld
+		default:
+			refused.Reason = ReasonDone
+		}
+	}
+	if free == nil {
+		if !c.touched() {
+			return refused, errNothing
+		}
+		return refused, nil
+	}
+	c.grant(free, life)
+	c.life = &life
+	var err error
+	switch stage {
+	case event.Validate:
+		err = c.enter(Validating, nil)
+	case event.Match:
+		err = c.enter(Matching, nil)
+	}
+	if err != nil {
+		return Grant{}, err
+	}
+	g := Grant{Granted: true, Token: c.token, Lease: c.ledger.cfg.Lease}
+	g.Work = Work{Account: c.job.AccountSettings, Notice: free.Notice, Committing: stage == event.Merge && c.job.State == Committing}
+	if stage == event.Notify {
+		g.Work.Recipients = c.recipients()
+	}
+	return g, nil
+}
+
+// leave lets the holder of merge commit.
+func (c *change) leave(s *stageRow) error {
+	switch {
+	case s.Stage != event.Merge || c.job.CheckOnly:
+		return fault.New(fault.Invalid, "nothing-to-commit", "stage %s of job %d commits nothing", s.Stage, c.job.Number)
+	case c.job.State == Committing && c.job.LeaveToken != nil && *c.job.LeaveToken == *s.Token:
+		return nil
+	}
+	token := *s.Token
+	c.job.LeaveToken = &token
+	c.jobDirty = true
+	return c.enter(Committing, nil)
+}
+
+// touched reports whether a change has anything to save.
+func (c *change) touched() bool {
+	for _, s := range c.stages {
+		if s.dirty || s.fresh {
+			return true
+		}
+	}
+	return c.jobDirty || c.queueDirty || c.moved
+}
+
+// runnableNow is the stage of the job that is open, notices apart.
+func (c *change) runnableNow() event.Stage {
+	for _, s := range c.stages {
+		if s.open() && s.Stage != event.Notify {
+			return s.Stage
+		}
+	}
+	return ""
+}
+
+// notHeld turns "no such job" into Stale: whoever holds a claim knows the job.
+func notHeld(k Claim, err error) error {
+	if fault.Code(err) == codeUnknownJob {
+		return stale(k)
+	}
+	return err
 }

@@ -167,7 +167,17 @@ func ParseRef(s string) (Ref, error) {
 	return Ref{}, noSuchJob()
 }
 
-func noSuchJob() error { return fault.New(fault.NotFound, "unknown-job", "no such job") }
+// key is how queries take a ref: a number only where there is no id.
+func (r Ref) key() (id uuid.UUID, number int64) {
+	if r.ID != uuid.Nil {
+		return r.ID, 0
+	}
+	return uuid.Nil, r.Number
+}
+
+const codeUnknownJob = "unknown-job"
+
+func noSuchJob() error { return fault.New(fault.NotFound, codeUnknownJob, "no such job") }
 
 // Event is a numbered fact about a job.
 type Event struct {

@@ -2,9 +2,14 @@ package ledger
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
+	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // Part is a piece of an upload that is durable in the object store.
@@ -34,33 +39,105 @@ type Upload struct {
 // OpenUpload begins an upload. u carries ID, RequestID, FileName, Size, SHA256, Settings and Object; it expires after
 // keep without progress. There may be several of one request id; Accept makes one job of them.
 func (l *Ledger) OpenUpload(ctx context.Context, account uuid.UUID, u Upload, keep time.Duration) (Upload, error) {
-	return l.openUpload(ctx, account, u, keep)
+	u.Writer = 1
+	err := l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, l.sql.OpenUpload, account, u.ID, u.RequestID, u.FileName, u.Size, u.SHA256, u.Settings, u.Object, keep.Seconds()).Scan(&u.ExpiresAt)
+	})
+	if err != nil {
+		return Upload{}, fmt.Errorf("open upload %s: %w", u.ID, err)
+	}
+	u.ExpiresAt = u.ExpiresAt.UTC()
+	return u, nil
 }
 
 // ResumeUpload makes the caller the upload's only writer and returns where to go on. Unknown, accepted and expired ones
 // are NotFound "unknown-upload".
 func (l *Ledger) ResumeUpload(ctx context.Context, account, upload uuid.UUID, keep time.Duration) (Upload, error) {
-	return l.resumeUpload(ctx, account, upload, keep)
+	found, err := read[uploadRow](ctx, l, account, l.sql.ResumeUpload, account, upload, keep.Seconds())
+	return onlyUpload(found, err)
 }
 
 // SetMultipart notes the store's id of the multipart upload. Stale if another writer resumed it meanwhile.
 func (l *Ledger) SetMultipart(ctx context.Context, account uuid.UUID, u Upload, multipart string) error {
-	return l.setMultipart(ctx, account, u, multipart)
+	n, err := l.exec(ctx, account, l.sql.SetMultipart, account, u.ID, u.Writer, multipart)
+	if err == nil && n != 1 {
+		err = staleUpload(u.ID)
+	}
+	return err
 }
 
 // SavePart notes a part that is durable, the state of the hash behind it, and puts the expiry off. u is as last returned:
 // the part must begin at its Offset. It returns the upload with the part. Stale if another writer resumed it meanwhile.
 func (l *Ledger) SavePart(ctx context.Context, account uuid.UUID, u Upload, p Part, hashState []byte, keep time.Duration) (Upload, error) {
-	return l.savePart(ctx, account, u, p, hashState, keep)
+	err := l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, l.sql.SavePart, account, u.ID, u.Writer, u.Offset, []Part{p}, p.Size, hashState, keep.Seconds()).Scan(&u.ExpiresAt)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return staleUpload(u.ID)
+		}
+		return err
+	})
+	if err != nil {
+		return Upload{}, err
+	}
+	u.Parts = append(slices.Clone(u.Parts), p)
+	u.Offset += p.Size
+	u.HashState = hashState
+	u.ExpiresAt = u.ExpiresAt.UTC()
+	return u, nil
 }
 
 // FindUpload returns the upload of a request id that came furthest; NotFound "unknown-upload" if there is none that can
 // be resumed.
 func (l *Ledger) FindUpload(ctx context.Context, account uuid.UUID, requestID string) (Upload, error) {
-	return l.findUpload(ctx, account, requestID)
+	found, err := read[uploadRow](ctx, l, account, l.sql.FindUpload, account, requestID)
+	return onlyUpload(found, err)
 }
 
 // AbandonUpload lets the sweeper remove an upload at once. Idempotent.
 func (l *Ledger) AbandonUpload(ctx context.Context, account, upload uuid.UUID) error {
-	return l.abandonUpload(ctx, account, upload)
+	_, err := l.exec(ctx, account, l.sql.AbandonUpload, account, upload)
+	return err
+}
+
+// uploadRow is an upload as stored.
+type uploadRow struct {
+	ID        uuid.UUID `db:"upload_id"`
+	RequestID string    `db:"request_id"`
+	FileName  string    `db:"file_name"`
+	Size      int64     `db:"size"`
+	SHA256    string    `db:"sha256"`
+	Settings  Settings  `db:"settings"`
+	Object    string    `db:"object"`
+	Multipart string    `db:"multipart"`
+	Parts     []Part    `db:"parts"`
+	Offset    int64     `db:"offset"`
+	HashState []byte    `db:"hash_state"`
+	Writer    int64     `db:"writer"`
+	ExpiresAt time.Time `db:"expires_at"`
+}
+
+func onlyUpload(found []*uploadRow, err error) (Upload, error) {
+	if err != nil {
+		return Upload{}, fmt.Errorf("read upload: %w", err)
+	}
+	if len(found) == 0 {
+		return Upload{}, fault.New(fault.NotFound, "unknown-upload", "no such upload")
+	}
+	u := Upload(*found[0])
+	u.ExpiresAt = u.ExpiresAt.UTC()
+	return u, nil
+}
+
+func staleUpload(id uuid.UUID) error {
+	return fault.New(fault.Stale, "stale", "upload %s goes on in another stream, or is over", id).Hint("ask for its offset and resume")
+}
+
+// exec runs one statement of one account and returns how many rows it changed.
+func (l *Ledger) exec(ctx context.Context, account uuid.UUID, sql string, args ...any) (n int64, err error) {
+	err = l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, sql, args...)
+		n = tag.RowsAffected()
+		return err
+	})
+	return n, err
 }

@@ -1,0 +1,4 @@
+-- Accounts with runnable work that was rung long ago and nobody claimed.
+SELECT DISTINCT account_id FROM stages
+WHERE state = 'RUNNABLE' AND rung_at < clock_timestamp() - $1::double precision * interval '1 second'
+LIMIT $2

@@ -1,0 +1,1 @@
+INSERT INTO queues (account_id) VALUES ($1) ON CONFLICT (account_id) DO NOTHING

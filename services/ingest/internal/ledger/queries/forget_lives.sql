@@ -1,0 +1,1 @@
+DELETE FROM instances WHERE superseded AND last_seen < clock_timestamp() - interval '7 days'

@@ -1,0 +1,1 @@
+DELETE FROM uploads WHERE account_id = $1 AND upload_id = $2 AND state = 'EXPIRED'
