@@ -1,0 +1,274 @@
+package enrichment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/row"
+	"github.com/contactmill/contactmill/pkg/stage"
+	"github.com/contactmill/contactmill/services/enrichment/internal/repeat"
+
+	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
+	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+)
+
+const (
+	// batchRows is how many rows are matched at once, as the contract allows.
+	batchRows = 20_000
+
+	// batchesAhead is how many batches may be with the contacts service before their answers are read.
+	batchesAhead = 2
+)
+
+// match says for every row of a job which contact it belongs to, and whether the account has room for the new ones.
+func (s *Service) match(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRequest, error) {
+	v := c.Work.Validated
+	finder := repeat.New(v.Rows, bits.OnesCount32(v.Keys&repeat.Unique))
+	err := s.eachKeys(ctx, v.Chunks, func(_ int64, k *row.Keys) error { finder.See(k); return nil })
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.blob.Writer(ctx, c.Object("verdicts"))
+	if err != nil {
+		return nil, err
+	}
+	defer out.Abort()
+	m := &matching{mode: row.Mode(c.Work.Job.Settings.Mode), finder: finder, verdicts: row.NewVerdictsWriter(out), progress: func(done int64) { c.Progress(done, v.Rows) }}
+	if err := s.matchRows(ctx, v, m); err != nil {
+		return nil, err
+	}
+	if m.written != v.Rows {
+		return nil, fault.New(fault.DataLoss, "rows-missing", "validation left %d rows, %d were found", v.Rows, m.written)
+	}
+	if err := m.verdicts.Close(); err != nil {
+		return nil, fmt.Errorf("write verdicts: %w", err)
+	}
+	object, err := out.Close()
+	if err != nil {
+		return nil, err
+	}
+	r := &ingestv1.MatchResult{Verdicts: stage.ToObject(object), KeyVersion: m.held.GetKeyVersion(), NewRows: m.fresh}
+	if m.fresh > 0 && !c.Work.Job.Settings.Check {
+		if r.Rejected, err = s.room(ctx, m.held.GetHeld(), m.fresh); err != nil {
+			return nil, err
+		}
+	}
+	return &ingestv1.FinishRequest{Result: &ingestv1.FinishRequest_Matched{Matched: r}}, nil
+}
+
+// room checks that the account may hold so many more contacts, and says so if not.
+func (s *Service) room(ctx context.Context, held, fresh int64) (*ingestv1.Problem, error) {
+	a, err := s.accounts.GetAccount(ctx, &accountsv1.GetAccountRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("read the package: %w", err)
+	}
+	if held+fresh <= a.Account.Package {
+		return nil, nil
+	}
+	return &ingestv1.Problem{
+		Code:    "package-too-small",
+		Message: fmt.Sprintf("The package allows %d contacts; the account holds %d and the file brings %d new ones.", a.Account.Package, held, fresh),
+		Hint:    "Enlarge the package or hand in fewer new contacts, then retry the job.",
+	}, nil
+}
+
+// matching gathers the verdicts on the rows of one job.
+type matching struct {
+	mode     row.Mode
+	finder   *repeat.Finder
+	verdicts *row.VerdictsWriter
+	progress func(done int64)
+
+	held    *contactsv1.AccountContacts
+	written int64
+	fresh   int64 // rows that will be new contacts
+	hits    []row.Hit
+	several []row.Candidate
+}
+
+// question is a batch on its way: what was asked of the contacts and what is known without them.
+type question struct {
+	request   *contactsv1.MatchRequest
+	verdicts  []row.Verdict // Relation 0 where the contacts decide
+	externals []byte        // hashes of the rows' external ids, 16 bytes each
+}
+
+// matchRows runs all rows through one stream to the contacts service: one goroutine asks, this one reads the answers.
+func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *matching) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := s.matcher.Match(ctx)
+	if err != nil {
+		return fmt.Errorf("ask for matches: %w", err)
+	}
+	asked := make(chan *question, batchesAhead)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(asked)
+		send := func(q *question) error {
+			if err := stream.Send(q.request); err != nil && !errors.Is(err, io.EOF) { // EOF: the answer tells why
+				return fmt.Errorf("ask for matches: %w", err)
+			}
+			select {
+			case asked <- q:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		q := newQuestion(v.Keys)
+		err := s.eachKeys(ctx, v.Chunks, func(n int64, k *row.Keys) error {
+			q.add(n, k, m.finder)
+			if len(q.verdicts) < batchRows {
+				return nil
+			}
+			full := q
+			q = newQuestion(v.Keys)
+			return send(full)
+		})
+		if err == nil && (len(q.verdicts) > 0 || v.Rows == 0) {
+			err = send(q)
+		}
+		if err != nil {
+			return err
+		}
+		return stream.CloseSend()
+	})
+	g.Go(func() error {
+		for q := range asked {
+			answer, err := stream.Recv()
+			if err != nil {
+				return fmt.Errorf("read matches: %w", err)
+			}
+			if answer.Account != nil {
+				m.held = answer.Account
+			}
+			if err := m.take(q, answer); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// newQuestion makes an empty batch for rows with the keys given, bit n for key n.
+func newQuestion(keys uint32) *question {
+	q := &question{request: &contactsv1.MatchRequest{}, verdicts: make([]row.Verdict, 0, batchRows)}
+	for n := range uint32(row.KeyCount) {
+		if keys&(1<<n) != 0 {
+			q.request.Keys = append(q.request.Keys, &contactsv1.KeyColumn{Key: n, Hashes: make([]byte, 0, batchRows*16)})
+		}
+	}
+	return q
+}
+
+// add takes the next row into the batch. One that is INVALID or a repeat asks for nothing.
+func (q *question) add(number int64, k *row.Keys, f *repeat.Finder) {
+	var v row.Verdict
+	mask := k.Mask
+	if k.Invalid {
+		v.Relation, mask = row.Bad, 0
+	} else if first, line, by := f.First(number, k); by != 0 {
+		v, mask = row.Verdict{Relation: row.Repeat, First: first, FirstLine: line, Keys: by}, 0
+	}
+	q.verdicts = append(q.verdicts, v)
+	q.request.Rows++
+	var zero [16]byte
+	for _, c := range q.request.Keys {
+		h := &zero
+		if mask&(1<<c.Key) != 0 {
+			h = &k.Hash[c.Key]
+		}
+		c.Hashes = append(c.Hashes, h[:]...)
+		if c.Key == keyExternalID {
+			q.externals = c.Hashes
+		}
+	}
+}
+
+// keyExternalID is the stored number of the external id.
+const keyExternalID = 1
+
+// take writes the verdicts on a batch.
+func (m *matching) take(q *question, a *contactsv1.MatchResponse) error {
+	hits := len(a.Rows)
+	if len(a.ContactIds) != hits*16 || len(a.ExternalIds) != hits*16 || len(a.Keys) != hits {
+		return fault.New(fault.Internal, "match-answer", "the contacts service answered columns of different lengths")
+	}
+	at := 0
+	for i := range q.verdicts {
+		v := &q.verdicts[i]
+		m.hits = m.hits[:0]
+		for ; at < hits && int(a.Rows[at]) == i; at++ {
+			m.hits = append(m.hits, row.Hit{Contact: uuid.UUID(a.ContactIds[at*16:]), Keys: uint8(a.Keys[at]), ExternalID: [16]byte(a.ExternalIds[at*16:])})
+		}
+		if v.Relation == 0 {
+			var external [16]byte
+			if q.externals != nil {
+				external = [16]byte(q.externals[i*16:])
+			}
+			*v = row.Relate(m.hits, external, m.several[:0])
+			if v.Several != nil {
+				m.several = v.Several
+			}
+		}
+		if _, action := row.Decide(m.mode, v.Relation); action == row.AddContact {
+			m.fresh++
+		}
+		if err := m.verdicts.Append(v); err != nil {
+			return fmt.Errorf("write verdicts: %w", err)
+		}
+	}
+	if at != hits {
+		return fault.New(fault.Internal, "match-answer", "the contacts service answered rows out of order")
+	}
+	m.written += int64(len(q.verdicts))
+	m.progress(m.written)
+	return nil
+}
+
+// eachKeys calls f with the keys of every row in the file's order; they are valid for the call.
+func (s *Service) eachKeys(ctx context.Context, chunks []*ingestv1.Chunk, f func(number int64, k *row.Keys) error) error {
+	for _, c := range chunks {
+		if err := s.eachKeysOf(ctx, c, f); err != nil {
+			return fmt.Errorf("read keys %s: %w", c.Keys.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Service) eachKeysOf(ctx context.Context, c *ingestv1.Chunk, f func(number int64, k *row.Keys) error) error {
+	src, err := s.open(ctx, c.Keys)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	r, err := row.NewKeysReader(src)
+	if err != nil {
+		return err
+	}
+	for n := c.FirstRow; ; n++ {
+		k, err := r.Next()
+		if err == io.EOF {
+			if n != c.FirstRow+c.Rows {
+				return fault.New(fault.DataLoss, "rows-missing", "%d rows where %d were said", n-c.FirstRow, c.Rows)
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(n, k); err != nil {
+			return err
+		}
+	}
+}

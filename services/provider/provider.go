@@ -1,0 +1,91 @@
+// Package provider is the bundled source of enrichment: what can be known of a phone number by its prefix and of an email
+// address by its domain, offline and free of charge.
+//
+//	In        gRPC: the published provider contract
+//	Out       nothing
+//	Owns      nothing: its tables are part of the program
+//	Promises  the same question has the same answer; no question costs anything; nothing that is asked is kept
+package provider
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"google.golang.org/grpc"
+
+	"github.com/contactmill/contactmill/pkg/fault"
+	providerv1 "github.com/contactmill/contactmill/proto/gen/contactmill/provider/v1"
+	"github.com/contactmill/contactmill/services/provider/internal/tables"
+)
+
+// maxSubjects is what the contract allows in a batch.
+const maxSubjects = 10_000
+
+// Service answers batches.
+type Service struct {
+	providerv1.UnimplementedProviderServiceServer
+	tables *tables.Tables
+}
+
+// New loads the tables.
+func New() *Service { return &Service{tables: tables.New()} }
+
+// Register adds the service to a server.
+func (s *Service) Register(reg grpc.ServiceRegistrar) {
+	providerv1.RegisterProviderServiceServer(reg, s)
+}
+
+// Run waits until ctx ends: the service has no work of its own.
+func (s *Service) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+// Enrich answers each batch as it comes.
+func (s *Service) Enrich(stream grpc.BidiStreamingServer[providerv1.EnrichRequest, providerv1.EnrichResponse]) error {
+	for {
+		q, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if q.BatchId == "" {
+			return fault.New(fault.Invalid, "no-batch-id", "a batch has no id").Hint("give each batch an id and use it again when the batch is sent again")
+		}
+		if n := len(q.Subjects); n > maxSubjects {
+			return fault.New(fault.Invalid, "batch-too-large", "a batch has %d subjects, %d are allowed", n, maxSubjects)
+		}
+		if err := stream.Send(s.answer(q)); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Service) answer(q *providerv1.EnrichRequest) *providerv1.EnrichResponse {
+	a := &providerv1.EnrichResponse{BatchId: q.BatchId, PhoneFacts: make([]uint32, len(q.Subjects)), EmailFacts: make([]uint32, len(q.Subjects))}
+	sets := map[*tables.Fact]uint32{} // by the first fact: the tables hand out the same slice for the same prefix
+	set := func(facts []tables.Fact) uint32 {
+		if len(facts) == 0 {
+			return 0
+		}
+		n, ok := sets[&facts[0]]
+		if !ok {
+			m := &providerv1.FactSet{Facts: make([]*providerv1.Fact, len(facts))}
+			for i, f := range facts {
+				m.Facts[i] = &providerv1.Fact{Name: f.Name, Value: f.Value}
+			}
+			a.FactSets = append(a.FactSets, m)
+			n = uint32(len(a.FactSets))
+			sets[&facts[0]] = n
+		}
+		return n
+	}
+	for i, subject := range q.Subjects {
+		a.PhoneFacts[i] = set(s.tables.Phone(subject.Phone))
+		a.EmailFacts[i] = set(s.tables.Email(subject.Email))
+	}
+	return a
+}
