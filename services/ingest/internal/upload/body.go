@@ -17,6 +17,7 @@ import (
 
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/postgres"
 	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
 )
 
@@ -54,18 +55,18 @@ func (s *Service) begin(ctx context.Context, account uuid.UUID, h header) (*body
 	if h.upload != uuid.Nil {
 		return b, b.resume(ctx, h)
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, fmt.Errorf("make an upload id: %w", err)
-	}
+	id := uuid.Must(uuid.NewV7())
 	u := ledger.Upload{
 		ID: id, RequestID: h.requestID, FileName: h.fileName, Size: h.size, SHA256: h.sha256, Settings: h.settings,
 		Object: blob.RawName(account, id),
 	}
-	err = again(ctx, func() error {
+	var err error
+	b.row, err = s.ledger.OpenUpload(ctx, account, u, s.limits.Keep)
+	if errors.Is(err, postgres.ErrCommitUnknown) { // the one opened, if any, expires: its id is in nobody's hands
+		u.ID = uuid.Must(uuid.NewV7())
+		u.Object = blob.RawName(account, u.ID)
 		b.row, err = s.ledger.OpenUpload(ctx, account, u, s.limits.Keep)
-		return err
-	})
+	}
 	return b, err
 }
 

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/postgres"
 	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
 )
 
@@ -44,15 +45,29 @@ func (s *Service) save(ctx context.Context, account uuid.UUID, u ledger.Upload, 
 		return u, err
 	}
 	p := ledger.Part{Number: int32(number), ETag: stored.ETag, Size: stored.Size} // at most blob.MaxParts
-	saved := u
-	err = again(ctx, func() (err error) {
-		saved, err = s.ledger.SavePart(ctx, account, u, p, slices.Clone(hashState), s.limits.Keep)
-		return err
-	})
+	saved, err := s.ledger.SavePart(ctx, account, u, p, hashState, s.limits.Keep)
+	if errors.Is(err, postgres.ErrCommitUnknown) {
+		saved, err = s.lookUp(ctx, account, u, p, hashState)
+	}
 	if err != nil {
 		return u, fmt.Errorf("note part %d of upload %s: %w", number, u.ID, err)
 	}
 	return saved, nil
+}
+
+// lookUp finds out whether a part was noted, and notes it if not.
+func (s *Service) lookUp(ctx context.Context, account uuid.UUID, u ledger.Upload, p ledger.Part, hashState []byte) (ledger.Upload, error) {
+	now, err := s.ledger.ResumeUpload(ctx, account, u.ID, s.limits.Keep)
+	if err != nil {
+		return u, err
+	}
+	switch n := len(now.Parts); {
+	case now.Offset == u.Offset:
+		return s.ledger.SavePart(ctx, account, now, p, hashState, s.limits.Keep)
+	case now.Offset == u.Offset+p.Size && now.Parts[n-1] == p:
+		return now, nil
+	}
+	return u, fault.New(fault.Stale, "stale", "upload %s was resumed by another stream", u.ID)
 }
 
 // complete makes the object of the parts in the row. Done before, by this stream or the one that it resumed, it is done.
