@@ -160,8 +160,13 @@ func (db *DB) run(ctx context.Context, opts pgx.TxOptions, fn func(ctx context.C
 	return commit(ctx, tx)
 }
 
-// commit tells a COMMIT that failed from one that nobody answered.
+// commit tells a COMMIT that failed from one that nobody answered. pgconn.SafeToRetry is no help there: of a connection
+// that broke while it waited for the answer to a simple query it says that nothing was sent.
 func commit(ctx context.Context, tx pgx.Tx) error {
+	if tx.Conn().IsClosed() {
+		_ = tx.Rollback(ctx) // gives back what is left of the connection
+		return fault.New(fault.Unavailable, "database-unavailable", "the database went away before COMMIT")
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
 	defer cancel()
 	err := tx.Commit(ctx)
@@ -173,9 +178,6 @@ func commit(ctx context.Context, tx pgx.Tx) error {
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Severity == "ERROR" {
 		return Map(err)
-	}
-	if pgconn.SafeToRetry(err) { // never sent
-		return fault.Wrap(fault.Unavailable, "database-unavailable", err, "the database went away before COMMIT")
 	}
 	return fault.Wrap(fault.Unavailable, "commit-unknown", errors.Join(ErrCommitUnknown, err), "COMMIT was not answered")
 }

@@ -226,6 +226,18 @@ func TestSessionEndedByTheServer(t *testing.T) {
 		t.Errorf("statement on an ended session: kind %s: %v", fault.Of(err), err)
 	}
 
+	// noticed by a function that lets it pass: nothing was sent, so nothing is unknown
+	err = db.InAccount(t.Context(), account, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := owner.Exec(ctx, "select pg_terminate_backend($1, 5000)", tx.Conn().PgConn().PID()); err != nil {
+			return err
+		}
+		_, _ = tx.Exec(ctx, insert, account, id(), "x")
+		return nil
+	})
+	if fault.Of(err) != fault.Unavailable || errors.Is(err, postgres.ErrCommitUnknown) {
+		t.Errorf("no session to commit on: kind %s: %v", fault.Of(err), err)
+	}
+
 	// ended between the last statement and COMMIT: the answer does not tell whether it came before or after
 	err = db.InAccount(t.Context(), account, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := owner.Exec(ctx, "select pg_terminate_backend($1, 5000)", tx.Conn().PgConn().PID())
