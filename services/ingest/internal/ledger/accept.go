@@ -144,6 +144,9 @@ func bodyHash(j jobRow) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode settings: %w", err)
 	}
+	if bytes.Contains(settings, []byte(`\u0000`)) {
+		return nil, fault.New(fault.Invalid, "bad-character", "the settings hold a NUL character")
+	}
 	of := ""
 	if j.RetryOf != nil {
 		of = j.RetryOf.String()

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/contactmill/contactmill/pkg/event"
@@ -247,6 +248,9 @@ func (c *change) answer(a Answer) error {
 	mapping := make(map[string]string, len(c.job.Settings.Mapping)+len(a.Mapping))
 	for _, m := range []map[string]string{c.job.Settings.Mapping, a.Mapping} {
 		for heading, field := range m {
+			if strings.ContainsRune(heading+field, 0) {
+				return fault.New(fault.Invalid, "bad-character", "the mapping holds a NUL character")
+			}
 			mapping[heading] = field
 		}
 	}
