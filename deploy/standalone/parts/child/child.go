@@ -73,7 +73,7 @@ func serve(ctx context.Context, part Part) error {
 }
 
 // Again executes the running program as its part name with the given settings, and decodes into answer what the child says
-// when it is ready. The child's log is appended to the file logName.
+// when it is ready. The child's log is appended to the file logName; no second child runs on the same directory at a time.
 //
 // When the child ends before it is ready the error carries the last line of its log.
 func Again(ctx context.Context, name string, settings, answer any, logName string) (*Process, error) {
@@ -97,6 +97,11 @@ func Again(ctx context.Context, name string, settings, answer any, logName strin
 	if err != nil {
 		return nil, fmt.Errorf("seek in %s: %w", logName, err)
 	}
+	lock, err := lockFor(ctx, filepath.Dir(logName), name)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
 	said, out, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make pipe for %s: %w", name, err)
@@ -108,6 +113,7 @@ func Again(ctx context.Context, name string, settings, answer any, logName strin
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), foreign), markEnv+"="+name)
 	cmd.Stdin = strings.NewReader(string(body))
 	cmd.Stdout, cmd.Stderr = out, log
+	cmd.ExtraFiles = []*os.File{lock} // the child holds the lock for as long as it lives
 	p, err := Start(cmd, syscall.SIGTERM)
 	out.Close()
 	if err != nil {
