@@ -24,7 +24,6 @@ var meaning = map[string]struct {
 	"40001": {fault.Aborted, "serialization-failure", "lost against another transaction"},
 	"40P01": {fault.Aborted, "deadlock", "lost against another transaction"},
 	"55P03": {fault.Aborted, "lock-timeout", "somebody else works on it"},
-	"0A000": {fault.Aborted, "plan-changed", "the database changed under the statement"}, // cached plan must not change result type
 	"57014": {fault.Deadline, "statement-timeout", "the database ended the statement"},
 	"53100": {fault.Exhausted, "database-full", "the database's disk is full"},
 
@@ -103,6 +102,10 @@ func mapServer(err error, e *pgconn.PgError) error {
 		// a password being changed, a database being restored: the operator's to mend, no job's fault
 		return fault.Wrap(fault.Unavailable, "database-refuses-login", clean, "the database refuses the login").
 			Hint("check the user, password and database name of the database address")
+	}
+	if e.Code == "0A000" && e.Routine == "RevalidateCachedQuery" {
+		// a migration ran between two uses of a prepared statement; pgx has forgotten it by the next try
+		return fault.Wrap(fault.Aborted, "plan-changed", clean, "the database changed under the statement")
 	}
 	m, ok := meaning[e.Code]
 	if !ok && len(e.Code) == 5 {

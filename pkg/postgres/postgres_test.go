@@ -284,6 +284,50 @@ func TestOpenSaysWhy(t *testing.T) {
 	}
 }
 
+func TestStatementPreparedBeforeAMigration(t *testing.T) {
+	t.Parallel()
+	d := postgrestest.DB(t, mill())
+	db, err := postgres.Open(t.Context(), d.URL("mill"), postgres.Options{Schema: "mill", MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	all := func() error {
+		return db.InAccount(t.Context(), id(), func(ctx context.Context, tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "select * from job where account_id = $1", id())
+			return err
+		})
+	}
+	if err := all(); err != nil {
+		t.Fatal(err)
+	}
+	owner, err := pgx.Connect(t.Context(), d.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.Close(context.Background())
+	if _, err := owner.Exec(t.Context(), "alter table mill.job add more text"); err != nil {
+		t.Fatal(err)
+	}
+	if err := all(); fault.Of(err) != fault.Aborted {
+		t.Errorf("first use after it: %v, want Aborted", err)
+	}
+	if err := all(); err != nil {
+		t.Errorf("tried again: %v", err)
+	}
+}
+
+func BenchmarkInAccount(b *testing.B) {
+	d := postgrestest.DB(b, mill())
+	db := d.Open(b, "mill", "mill")
+	account := id()
+	for b.Loop() {
+		if err := db.InAccount(b.Context(), account, func(context.Context, pgx.Tx) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func TestMapOfStates(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]fault.Kind{
