@@ -241,3 +241,36 @@ func certify(t *testing.T, files rpc.TLS, serial int64) {
 		}
 	}
 }
+
+func TestStreamsOfOneConnectionLeaveRoomForOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, dialer := pipe()
+		end := make(chan struct{})
+		serve(t, &services{watch: func(context.Context) error { <-end; return nil }}, rpc.Options{Auth: users(), Listen: l})
+		greedy := dial(t, "pipe:1", rpc.DialOptions{Key: "cm_admin", Dialer: dialer})
+		const most = 256
+		ended := make(chan error)
+		for range most {
+			go func() { ended <- watch(t.Context(), greedy, func() {}) }()
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := get(ctx, greedy); fault.Of(err) != fault.Deadline {
+			t.Errorf("one call more on the same connection: %v, want it to wait for a free stream", err)
+		}
+		if err := get(t.Context(), dial(t, "pipe:2", rpc.DialOptions{Key: "cm_admin", Dialer: dialer})); err != nil {
+			t.Errorf("a call on another connection: %v", err)
+		}
+		close(end)
+		for range most {
+			if err := <-ended; err != nil {
+				t.Errorf("a stream ended with %v", err)
+			}
+		}
+		if err := get(t.Context(), greedy); err != nil {
+			t.Errorf("when the streams are done: %v", err)
+		}
+	})
+}
