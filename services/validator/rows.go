@@ -1,0 +1,361 @@
+package validator
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"github.com/contactmill/contactmill/pkg/keyring"
+	"github.com/contactmill/contactmill/pkg/row"
+	"github.com/contactmill/contactmill/pkg/sheet"
+)
+
+const (
+	// maxShown is how many bytes of a cell a finding shows.
+	maxShown = 120
+
+	// withheld stands for a record whose cells cannot be told apart in a file that has a secret column.
+	withheld = "(not shown: the file has a secret column)"
+)
+
+// unset in a cell clears its field.
+var unset = []byte("UNSET")
+
+// plan is how the rows of a job are read; workers share it.
+type plan struct {
+	account, job uuid.UUID
+	columns      []column
+	header       row.Header
+	mapped       []int // columns with a field
+	country      int   // in mapped: the column that says the row's country; -1 for none
+	secret       bool  // some column is
+	adds         bool  // the mode is add
+	drop         bool  // a bad cell is dropped with a warning
+	home         contact.Country
+	today        contact.Date
+}
+
+// worker reads blocks into chunks. It belongs to one goroutine and reuses all it has.
+type worker struct {
+	*plan
+	parser     *sheet.Parser
+	normaliser *contact.Normaliser
+	seal       *keyring.Keyring
+	hasher     *keyring.Hasher
+
+	cellsOut, keysOut bytes.Buffer
+	text              []byte // normalised values of the row
+	spans             []span // of the values in text, parallel to mapped
+	row               row.Cells
+	key               row.Keys
+	fold              []byte
+	tally
+}
+
+// span is where a value stands in the text.
+type span struct {
+	kind row.ValueKind
+	a, z int
+}
+
+// tally is what a block, and then the file, comes to.
+type tally struct {
+	rows, blank, invalid, broken, warnings int64
+	keys                                   uint8
+	filled                                 []int64
+}
+
+func (t *tally) add(o *tally) {
+	t.rows += o.rows
+	t.blank += o.blank
+	t.invalid += o.invalid
+	t.broken += o.broken
+	t.warnings += o.warnings
+	t.keys |= o.keys
+	for i, n := range o.filled {
+		t.filled[i] += n
+	}
+}
+
+// read turns a block into the contents of its two objects, which are valid until the next call.
+func (w *worker) read(b *sheet.Block) (cells, keys []byte, err error) {
+	w.cellsOut.Reset()
+	w.keysOut.Reset()
+	filled := w.filled
+	clear(filled)
+	w.tally = tally{filled: filled}
+	cw, err := row.NewCellsWriter(&w.cellsOut, w.header)
+	if err != nil {
+		return nil, nil, fmt.Errorf("write rows: %w", err)
+	}
+	kw := row.NewKeysWriter(&w.keysOut)
+	w.parser.Reset(b)
+	for r := w.parser.Next(); r != nil; r = w.parser.Next() {
+		if err := w.take(r); err != nil {
+			return nil, nil, err
+		}
+		w.rows++
+		if w.row.Invalid {
+			w.invalid++
+		}
+		if err := cw.Append(&w.row); err != nil {
+			return nil, nil, fmt.Errorf("write rows: %w", err)
+		}
+		if err := kw.Append(&w.key); err != nil {
+			return nil, nil, fmt.Errorf("write keys: %w", err)
+		}
+	}
+	w.blank = w.parser.Blank()
+	if err := w.parser.Err(); err != nil {
+		return nil, nil, err
+	}
+	if err := cw.Close(); err != nil {
+		return nil, nil, fmt.Errorf("write rows: %w", err)
+	}
+	if err := kw.Close(); err != nil {
+		return nil, nil, fmt.Errorf("write keys: %w", err)
+	}
+	return w.cellsOut.Bytes(), w.keysOut.Bytes(), nil
+}
+
+// take reads one record into the row and its key.
+func (w *worker) take(r *sheet.Record) error {
+	w.row = row.Cells{Line: r.Line, Findings: w.row.Findings[:0], Cells: w.row.Cells[:0], Values: w.row.Values[:0]}
+	w.key.Line, w.key.Invalid, w.key.Mask = r.Line, false, 0
+	if r.Warning != "" {
+		w.find(string(r.Warning), -1, true, "")
+	}
+	if r.Code != "" {
+		w.refuse(r)
+		return nil
+	}
+	w.row.Cells = append(w.row.Cells, r.Cells...)
+	w.text, w.spans = w.text[:0], w.spans[:0]
+	for range w.mapped {
+		w.spans = append(w.spans, span{})
+	}
+	rules := contact.Rules{Country: w.home, Today: w.today}
+	if w.country >= 0 {
+		w.normalise(w.country, rules)
+		if s := w.spans[w.country]; s.kind == row.AsCell || s.kind == row.AsText {
+			rules.Country = contact.CountryByCode(string(w.text[s.a:s.z]))
+		}
+	}
+	for i := range w.mapped {
+		if i != w.country {
+			w.normalise(i, rules)
+		}
+	}
+	w.recognise()
+	if w.key.Mask == 0 && !w.row.Invalid {
+		w.keyless()
+	}
+	if w.row.Invalid {
+		w.key.Invalid, w.key.Mask = true, 0
+	} else if err := w.values(); err != nil {
+		return err
+	}
+	w.tally.keys |= w.key.Mask
+	w.mask()
+	return nil
+}
+
+// normalise reads the cell of a mapped column into the text.
+func (w *worker) normalise(i int, rules contact.Rules) {
+	col := w.mapped[i]
+	c := &w.columns[col]
+	if col >= len(w.row.Cells) {
+		return
+	}
+	cell := w.row.Cells[col]
+	if len(cell) == 0 {
+		return
+	}
+	if bytes.Equal(cell, unset) {
+		w.filled[col]++
+		w.spans[i].kind = row.Unset
+		return
+	}
+	rules.Dates = c.dates
+	a := len(w.text)
+	text, code := w.normaliser.AppendSpec(w.text, &c.spec, cell, rules)
+	w.text = text
+	if code != "" {
+		failed := code.Failed()
+		w.find(string(code), col, !failed || w.drop, w.shown(col, cell))
+		if failed {
+			w.filled[col]++
+			w.text = w.text[:a]
+			w.row.Invalid = w.row.Invalid || !w.drop
+			return
+		}
+	}
+	if len(w.text) == a {
+		return // blank
+	}
+	w.filled[col]++
+	kind := row.AsText
+	if bytes.Equal(w.text[a:], cell) {
+		kind = row.AsCell
+	}
+	w.spans[i] = span{kind, a, len(w.text)}
+}
+
+// recognise hashes the row's keys.
+func (w *worker) recognise() {
+	var first, last, birth, zip []byte
+	for i, col := range w.mapped {
+		s := w.spans[i]
+		if s.kind != row.AsCell && s.kind != row.AsText {
+			continue
+		}
+		value := w.text[s.a:s.z]
+		switch w.columns[col].field {
+		case contact.FieldFirstName:
+			first = value
+		case contact.FieldLastName:
+			last = value
+		case contact.FieldBirthDate:
+			birth = value
+		case contact.FieldZip:
+			zip = value
+		}
+		switch k := w.columns[col].spec.Key; k {
+		case contact.NoKey:
+		case contact.ContactID:
+			if id, err := uuid.ParseBytes(value); err == nil { // it has been checked
+				w.set(k, id)
+			}
+		default:
+			w.set(k, w.hasher.Hash(w.account, uint8(k), value))
+		}
+	}
+	if len(first) == 0 || len(last) == 0 || len(birth) == 0 || len(zip) == 0 {
+		return
+	}
+	d, code := contact.ParseDate(birth, contact.DateRules{Order: contact.ISO})
+	if code != "" {
+		return
+	}
+	var ok bool
+	if w.fold, ok = contact.AppendNameBirthZip(w.fold[:0], first, last, d, zip); ok {
+		w.set(contact.NameBirthZip, w.hasher.Hash(w.account, uint8(contact.NameBirthZip), w.fold))
+	}
+}
+
+func (w *worker) set(k contact.Key, hash [16]byte) {
+	w.key.Mask |= 1 << k
+	w.key.Hash[k] = hash
+}
+
+// keyless judges a row by which no contact could be recognised: in mode add a name is enough, with a warning.
+func (w *worker) keyless() {
+	named := false
+	for i, col := range w.mapped {
+		switch w.columns[col].field {
+		case contact.FieldFirstName, contact.FieldLastName, contact.FieldFullName:
+			named = named || w.spans[i].z > w.spans[i].a
+		}
+	}
+	taken := w.adds && named
+	w.find(string(finding.NoKey), -1, taken, "")
+	w.row.Invalid = w.row.Invalid || !taken
+}
+
+// values hands the text over as the row's values; secret ones are sealed for this row.
+func (w *worker) values() error {
+	for i, s := range w.spans {
+		v := row.Value{Kind: s.kind}
+		if s.kind == row.AsText || s.kind == row.AsCell {
+			v.Text = w.text[s.a:s.z]
+			if c := &w.columns[w.mapped[i]]; c.spec.Secret {
+				sealed, err := w.seal.Seal(v.Text, keyring.ForRow(w.account, c.spec.Name, w.job, uint64(w.row.Line)))
+				if err != nil {
+					return fmt.Errorf("seal a secret value: %w", err)
+				}
+				v = row.Value{Kind: row.AsText, Text: sealed}
+			}
+		}
+		w.row.Values = append(w.row.Values, v)
+	}
+	return nil
+}
+
+// mask covers the secret cells of the row.
+func (w *worker) mask() {
+	if !w.secret {
+		return
+	}
+	for i := range w.row.Cells {
+		if i < len(w.columns) && w.columns[i].spec.Secret && len(w.row.Cells[i]) > 0 {
+			w.row.Cells[i] = masked(w.row.Cells[i])
+		}
+	}
+}
+
+// refuse makes the row of a record that cannot be taken apart, or holds what no text may.
+func (w *worker) refuse(r *sheet.Record) {
+	w.row.Invalid, w.key.Invalid = true, true
+	w.row.Values = w.row.Values[:0]
+	shown := ""
+	if r.Column > 0 && r.Column <= len(r.Cells) {
+		shown = w.shown(r.Column-1, r.Cells[r.Column-1])
+	}
+	if r.At != r.Line && r.At > 0 {
+		shown = fmt.Sprintf("line %d", r.At)
+	}
+	w.find(string(r.Code), r.Column-1, false, shown)
+	if r.Code == finding.QuoteOpen || r.Code == finding.QuoteStray {
+		w.broken++
+	}
+	switch {
+	case len(r.Cells) > 0:
+		w.row.Cells = append(w.row.Cells, r.Cells...)
+		w.mask()
+	case w.secret:
+		w.row.Cells = append(w.row.Cells, []byte(withheld))
+	default:
+		w.row.Cells = append(w.row.Cells, r.Raw)
+	}
+}
+
+func (w *worker) find(code string, column int, warning bool, shown string) {
+	if warning {
+		w.warnings++
+	}
+	w.row.Findings = append(w.row.Findings, row.Finding{Code: code, Column: column, Warning: warning, Value: shown})
+}
+
+// shown is a cell as a finding shows it.
+func (w *worker) shown(col int, cell []byte) string {
+	if col < len(w.columns) && w.columns[col].spec.Secret {
+		cell = masked(cell)
+	}
+	if len(cell) > maxShown {
+		cut := maxShown
+		for cut > 0 && !utf8.RuneStart(cell[cut]) {
+			cut--
+		}
+		return strings.ToValidUTF8(string(cell[:cut]), "\uFFFD") + "…"
+	}
+	return strings.ToValidUTF8(string(cell), "\uFFFD")
+}
+
+// masked leaves at most the last four digits of a secret cell.
+func masked(cell []byte) []byte {
+	var last []byte
+	for i := len(cell) - 1; i >= 0 && len(last) < 4; i-- {
+		if c := cell[i]; c >= '0' && c <= '9' {
+			last = append(last, c)
+		}
+	}
+	if len(last) < 4 {
+		return []byte("***")
+	}
+	return []byte{'*', '*', '*', '-', '*', '*', '-', last[3], last[2], last[1], last[0]}
+}
