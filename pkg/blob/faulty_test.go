@@ -144,3 +144,46 @@ func TestReadNoticesReplacement(t *testing.T) {
 		t.Errorf("read of a replaced object: %v, want DataLoss, blob-changed", err)
 	}
 }
+
+func TestCompleteWhoseAnswerWasLost(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		done bool // the first try, whose answer is lost, did its work
+		want error
+	}{
+		"done":     {true, nil},
+		"not done": {false, fault.NotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var tries atomic.Int64
+			s := faulty(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if r.Method != http.MethodPost || !r.URL.Query().Has("uploadId") {
+					next.ServeHTTP(w, r)
+					return
+				}
+				if tries.Add(1) > 1 { // as servers do that forget an upload once it is an object
+					w.WriteHeader(http.StatusNotFound)
+					_, _ = io.WriteString(w, "<Error><Code>NoSuchUpload</Code></Error>")
+					return
+				}
+				if tc.done {
+					next.ServeHTTP(httptest.NewRecorder(), r)
+				}
+				cut()
+			})
+			ctx, object := t.Context(), folder()+"parts"
+			id, err := s.Begin(ctx, object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := s.Part(ctx, object, id, 1, content(100, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Complete(ctx, object, id, []Part{p}); !errors.Is(err, tc.want) {
+				t.Errorf("complete: %v, want %v", err, tc.want)
+			}
+		})
+	}
+}
