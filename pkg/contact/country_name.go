@@ -56,8 +56,9 @@ func (n *Countries) build() {
 			}
 			name := []byte(english.Name(region))
 			n.add(name, c)
-			n.add(bytes.ReplaceAll(name, []byte("&"), []byte("and")), c)
-			n.add(bytes.ReplaceAll(name, []byte("St."), []byte("Saint")), c)
+			spelled := bytes.ReplaceAll(name, []byte("&"), []byte("and"))
+			n.add(spelled, c)
+			n.add(bytes.ReplaceAll(spelled, []byte("St."), []byte("Saint")), c)
 			n.add([]byte(region.ISO3()), c)
 		}
 	}
@@ -66,8 +67,8 @@ func (n *Countries) build() {
 		"UK": "GB", "Great Britain": "GB", "England": "GB", "Scotland": "GB", "Wales": "GB", "Northern Ireland": "GB",
 		"Russian Federation": "RU", "Korea, Republic of": "KR", "Republic of Korea": "KR", "Korea (South)": "KR",
 		"Korea, Democratic People's Republic of": "KP", "Czech Republic": "CZ", "Holland": "NL", "The Netherlands": "NL",
-		"Macedonia": "MK", "Swaziland": "SZ", "Burma": "MM", "Ivory Coast": "CI", "Cape Verde": "CV", "Turkey": "TR",
-		"Viet Nam": "VN", "Iran, Islamic Republic of": "IR", "Syrian Arab Republic": "SY", "Holy See": "VA",
+		"Macedonia": "MK", "Swaziland": "SZ", "Burma": "MM", "Myanmar": "MM", "Ivory Coast": "CI", "Cape Verde": "CV", "Turkey": "TR",
+		"Viet Nam": "VN", "Iran, Islamic Republic of": "IR", "Syrian Arab Republic": "SY", "Holy See": "VA", "Holy See (Vatican City State)": "VA",
 		"Moldova, Republic of": "MD", "Tanzania, United Republic of": "TZ", "Bolivia, Plurinational State of": "BO",
 		"Venezuela, Bolivarian Republic of": "VE", "Lao People's Democratic Republic": "LA", "Brunei Darussalam": "BN",
 		"Hong Kong": "HK", "Macau": "MO", "Macao": "MO", "Taiwan, Province of China": "TW", "East Timor": "TL",
@@ -79,7 +80,7 @@ func (n *Countries) build() {
 		"Saint Helena, Ascension and Tristan da Cunha": "SH", "Bonaire, Sint Eustatius and Saba": "BQ",
 		"South Georgia and the South Sandwich Islands": "GS", "United States Minor Outlying Islands": "UM",
 		"Heard Island and McDonald Islands": "HM", "Cocos (Keeling) Islands": "CC", "Türkiye": "TR", "Czechia": "CZ",
-		"Eswatini": "SZ", "North Macedonia": "MK", "Cabo Verde": "CV", "Sao Tome and Principe": "ST", "Kosovo": "XK",
+		"Eswatini": "SZ", "North Macedonia": "MK", "Cabo Verde": "CV", "Sao Tome and Principe": "ST", "Saint Vincent and the Grenadines": "VC", "Kosovo": "XK",
 	} {
 		n.add([]byte(name), CountryByCode(code))
 	}

@@ -121,8 +121,7 @@ func isoDate(s []byte) (Date, bool) {
 type datePart struct{ value, digits int }
 
 func parseDate(cell []byte, rules DateRules) (Date, Code) {
-	var wide [64]byte
-	s, ok := asciiOf(wide[:0], trim(cell, false))
+	s, ok := asciiOf(trim(cell, false))
 	if !ok {
 		return 0, finding.DateInvalid
 	}

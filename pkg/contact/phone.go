@@ -38,8 +38,7 @@ func (p *Phones) Append(dst, cell []byte, country Country) ([]byte, Code) {
 // slow asks the library, after the cell has been brought to ASCII and the forms have been refused that it would read
 // too kindly.
 func (p *Phones) slow(dst, cell []byte, country Country) ([]byte, Code) {
-	var wide [maxPhoneText]byte
-	s, ok := asciiOf(wide[:0], trim(cell, false))
+	s, ok := asciiOf(trim(cell, false))
 	if !ok || len(s) > maxPhoneText {
 		if !utf8.Valid(cell) {
 			return dst, finding.InvalidUTF8

@@ -8,8 +8,7 @@ import "github.com/contactmill/contactmill/pkg/contact/finding"
 // Randomization".
 func AppendSSN(dst, cell []byte) ([]byte, Code) {
 	base := len(dst)
-	var wide [64]byte
-	s, ok := asciiOf(wide[:0], trim(cell, false))
+	s, ok := asciiOf(trim(cell, false))
 	if !ok {
 		return dst, finding.SSNInvalid
 	}

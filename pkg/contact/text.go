@@ -1,6 +1,7 @@
 package contact
 
 import (
+	"bytes"
 	"unicode"
 	"unicode/utf8"
 
@@ -75,7 +76,7 @@ func appendUnicode(dst, cell []byte, lines bool) ([]byte, Code) {
 		}
 		i += size
 	}
-	dst = norm.NFC.Append(dst, cell...)
+	dst = appendNFC(dst, cell)
 	if !lines {
 		return dst, ""
 	}
@@ -95,6 +96,17 @@ func appendUnicode(dst, cell []byte, lines bool) ([]byte, Code) {
 		w++
 	}
 	return dst[:w], ""
+}
+
+// appendNFC keeps what is appended from combining with what dst ends in: a cell may begin with a combining mark.
+func appendNFC(dst, cell []byte) []byte {
+	switch {
+	case norm.NFC.IsNormal(cell):
+		return append(dst, cell...)
+	case norm.NFC.Properties(cell).BoundaryBefore():
+		return norm.NFC.Append(dst, cell...)
+	}
+	return append(dst, norm.NFC.Bytes(cell)...)
 }
 
 func controlCode(c byte) Code {
@@ -228,8 +240,8 @@ func invisible(r rune) bool {
 
 // asciiOf brings a cell of digits, Latin letters and punctuation to ASCII: NFKC, the dashes and slashes of typography
 // as '-' and '/', spaces of all widths as ' ', invisible characters dropped. It reports false when anything else is
-// left, digits of other scripts for one. ASCII comes back as it is, without a copy; buf holds anything else.
-func asciiOf(buf, cell []byte) ([]byte, bool) {
+// left, digits of other scripts for one. ASCII comes back as it is, without a copy.
+func asciiOf(cell []byte) ([]byte, bool) {
 	i := 0
 	for i < len(cell) && cell[i] < utf8.RuneSelf {
 		i++
@@ -240,8 +252,7 @@ func asciiOf(buf, cell []byte) ([]byte, bool) {
 	if !utf8.Valid(cell) || len(cell) > 1024 {
 		return nil, false
 	}
-	start := len(buf)
-	wide := norm.NFKC.Append(buf[start:start], cell...)
+	wide := norm.NFKC.Bytes(bytes.Clone(cell))
 	w := 0
 	for i := 0; i < len(wide); {
 		r, size := utf8.DecodeRune(wide[i:])

@@ -25,14 +25,12 @@ func vatMasks(prefix string) string {
 		return "########|#########|##########"
 	case "DE", "EE", "PT":
 		return "#########"
-	case "EL", "GR":
+	case "EL", "GR", "EU":
 		return "#########"
 	case "DK", "FI", "HU", "LU", "MT", "SI":
 		return "########"
 	case "ES":
 		return "@#######@|@########|########@"
-	case "EU":
-		return "#########"
 	case "FR":
 		return "**#########"
 	case "GB", "XI":
@@ -62,8 +60,7 @@ func vatMasks(prefix string) string {
 // tested, not whether the number was given out.
 func AppendVAT(dst, cell []byte, country Country) ([]byte, Code) {
 	base := len(dst)
-	var wide [64]byte
-	s, ok := asciiOf(wide[:0], trim(cell, false))
+	s, ok := asciiOf(trim(cell, false))
 	if !ok || len(s) == 0 || len(s) > 32 {
 		return dst, finding.VATInvalid
 	}

@@ -50,8 +50,7 @@ var zipMasks = [...]struct{ country, masks string }{
 // prefix with a hyphen (D-10115, CH-8001) is dropped. Without a country, or for one without a rule, 2 to 16 letters,
 // digits, single spaces and hyphens are taken.
 func AppendZip(dst, cell []byte, country Country) ([]byte, Code) {
-	var wide [64]byte
-	s, ok := asciiOf(wide[:0], trim(cell, false))
+	s, ok := asciiOf(trim(cell, false))
 	if !ok || len(s) == 0 || len(s) > 24 {
 		return dst, finding.ZipInvalid
 	}

@@ -1,0 +1,230 @@
+package contact_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/contact/finding"
+)
+
+func TestEmailCorpus(t *testing.T) {
+	t.Parallel()
+	accepted, refused, soft := 0, 0, 0
+	for _, row := range corpusRows(t, "isemail/isemail_tests.csv") {
+		_, code := contact.AppendEmail(nil, []byte(row["address"]))
+		switch row["category"] {
+		case "ISEMAIL_VALID_CATEGORY", "ISEMAIL_DNSWARN":
+			if code.Failed() {
+				t.Errorf("%s: %q refused with %s, want it taken", row["id"], row["address"], code)
+			} else {
+				accepted++
+			}
+		case "ISEMAIL_ERR":
+			if !code.Failed() {
+				t.Errorf("%s: %q taken, want it refused", row["id"], row["address"])
+			} else {
+				refused++
+			}
+		case "ISEMAIL_DEPREC", "ISEMAIL_RFC5322", "ISEMAIL_RFC5321":
+			if !code.Failed() {
+				t.Errorf("%s: %q (%s) taken, want it refused", row["id"], row["address"], row["diagnosis"])
+			} else {
+				soft++
+			}
+		case "ISEMAIL_CFWS":
+			if strings.Contains(row["address"], "(") && !code.Failed() {
+				t.Errorf("%s: %q taken, want the comment refused", row["id"], row["address"])
+			}
+		}
+	}
+	if accepted != 22 || refused != 66 {
+		t.Errorf("%d of 22 taken, %d of 66 refused", accepted, refused)
+	}
+	t.Logf("%d taken, %d refused, %d of deprecated and other forms refused", accepted, refused, soft)
+}
+
+func TestCongressCorpus(t *testing.T) {
+	t.Parallel()
+	n := contact.NewNormaliser()
+	rules := contact.Rules{Country: contact.CountryByCode("US"), Today: day(t, 2026, 11, 21)}
+	rows := corpusRows(t, "congress/legislators_contacts.csv")
+	dates, phones := 0, 0
+	for _, row := range rows {
+		if got, code := n.Append(nil, contact.FieldBirthDate, []byte(row["birth_date"]), rules); code == "" && string(got) == row["birth_date"] {
+			dates++
+		}
+		if got, code := n.Append(nil, contact.FieldPhone, []byte(row["phone"]), rules); code == "" && len(got) == 12 {
+			phones++
+		}
+		for _, f := range []contact.Field{contact.FieldFirstName, contact.FieldLastName, contact.FieldAddress} {
+			if got, code := n.Append(nil, f, []byte(row[f.String()]), rules); code != "" || string(got) != strings.TrimSpace(row[f.String()]) {
+				t.Errorf("%s %q became %q, %q", f, row[f.String()], got, code)
+			}
+		}
+	}
+	if len(rows) != 537 || dates != 537 || phones != 536 {
+		t.Errorf("%d rows, %d dates, %d phones; want 537, 537, 536", len(rows), dates, phones)
+	}
+	for heading, want := range map[string]contact.Field{
+		"bioguide_id": contact.NoField, "first_name": contact.FieldFirstName, "middle_name": contact.NoField, "last_name": contact.FieldLastName,
+		"suffix": contact.NoField, "nickname": contact.NoField, "full_name": contact.FieldFullName, "birth_date": contact.FieldBirthDate,
+		"gender": contact.NoField, "chamber": contact.NoField, "state": contact.FieldState, "party": contact.NoField,
+		"address": contact.FieldAddress, "phone": contact.FieldPhone, "fax": contact.NoField, "url": contact.NoField, "contact_form": contact.NoField,
+	} {
+		if got, _ := contact.MatchHeading(heading); got != want {
+			t.Errorf("heading %s: %q, want %q", heading, got, want)
+		}
+	}
+}
+
+func day(t testing.TB, y, m, d int) contact.Date {
+	t.Helper()
+	date, ok := contact.DateOf(y, m, d)
+	if !ok {
+		t.Fatalf("no day %d-%d-%d", y, m, d)
+	}
+	return date
+}
+
+func TestZipCorpus(t *testing.T) {
+	t.Parallel()
+	total, right := 0, 0
+	for _, row := range corpusRows(t, "libaddressinput/postal_rules.csv") {
+		if row["zip_examples"] == "" || row["zip_regex"] == "" || contact.CountryByCode(row["country"]) == 0 {
+			continue
+		}
+		rule := regexp.MustCompile("^(?:" + row["zip_regex"] + ")$")
+		for _, example := range strings.Split(row["zip_examples"], ",") {
+			total++
+			got, code := contact.AppendZip(nil, []byte(example), contact.CountryByCode(row["country"]))
+			if code == "" {
+				right++
+			}
+			if (code == "") != rule.MatchString(example) {
+				t.Logf("%s %q: %q %q, the rule says %v", row["country"], example, got, code, rule.MatchString(example))
+			}
+			if again, code2 := contact.AppendZip(nil, got, contact.CountryByCode(row["country"])); code == "" && (code2 != "" || string(again) != string(got)) {
+				t.Errorf("%s %q became %q and that %q, %q", row["country"], example, got, again, code2)
+			}
+		}
+	}
+	if right < total-3 {
+		t.Errorf("%d of %d example codes, want all but 3", right, total)
+	}
+	t.Logf("%d of %d example codes", right, total)
+}
+
+func TestCountryCorpus(t *testing.T) {
+	t.Parallel()
+	var list struct {
+		Countries []struct {
+			Alpha2 string `json:"alpha_2"`
+			Alpha3 string `json:"alpha_3"`
+			Name   string `json:"name"`
+			Common string `json:"common_name"`
+		} `json:"3166-1"`
+	}
+	if err := json.NewDecoder(corpus(t, "iso_codes/iso_3166-1.json")).Decode(&list); err != nil {
+		t.Fatal(err)
+	}
+	countries := contact.NewCountries()
+	for _, c := range list.Countries {
+		for _, form := range []string{c.Alpha2, strings.ToLower(c.Alpha2), c.Alpha3, c.Name, c.Common, " " + strings.ToUpper(c.Name)} {
+			if form == "" {
+				continue
+			}
+			if got, code := countries.Append(nil, []byte(form)); code != "" || string(got) != c.Alpha2 {
+				t.Errorf("%q is %q, %q; want %s", form, got, code, c.Alpha2)
+			}
+		}
+	}
+	if len(list.Countries) < 249 {
+		t.Errorf("%d countries in the corpus, want 249", len(list.Countries))
+	}
+}
+
+func TestVATCorpus(t *testing.T) {
+	t.Parallel()
+	union := "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK EU"
+	total, right := 0, 0
+	for _, row := range corpusRows(t, "jsvat/vat_cases.csv") {
+		if row["expect"] == "validOnlyByFormat" || !strings.Contains(union, row["country"]) {
+			continue
+		}
+		total++
+		_, code := contact.AppendVAT(nil, []byte(row["vat"]), 0)
+		if (code == "") == (row["expect"] == "valid") {
+			right++
+		} else {
+			t.Logf("%s %s: %q, the corpus says %s", row["country"], row["vat"], code, row["expect"])
+		}
+	}
+	t.Logf("%d of %d VAT numbers of the Union as the corpus has them", right, total)
+	if right < total-9 {
+		t.Errorf("%d of %d, want all but 9", right, total)
+	}
+}
+
+func TestNaughtyStrings(t *testing.T) {
+	t.Parallel()
+	var naughty []string
+	if err := json.NewDecoder(corpus(t, "blns/blns.json")).Decode(&naughty); err != nil {
+		t.Fatal(err)
+	}
+	n := contact.NewNormaliser()
+	kept, controls := 0, 0
+	for _, s := range naughty {
+		for _, f := range contact.Fields() {
+			out, code := n.Append([]byte("kept"), f, []byte(s), contact.Rules{})
+			if !strings.HasPrefix(string(out), "kept") || code.Failed() && len(out) != 4 {
+				t.Errorf("%s %q: %q, %q", f, s, out, code)
+			}
+		}
+		switch _, code := n.Append(nil, contact.FieldCompany, []byte(s), contact.Rules{}); code {
+		case "":
+			kept++
+		case finding.ControlCharacter:
+			controls++
+		default:
+			t.Errorf("%q as company: %q", s, code)
+		}
+	}
+	t.Logf("%d of %d kept as text, %d refused for control characters", kept, len(naughty), controls)
+}
+
+func TestVendorHeadings(t *testing.T) {
+	t.Parallel()
+	var vendors map[string]struct{ Header, Columns []string }
+	if err := json.NewDecoder(corpus(t, "vendor_headers/headers.json")).Decode(&vendors); err != nil {
+		t.Fatal(err)
+	}
+	for vendor, want := range map[string]map[string]contact.Field{
+		"outlook_live_com": {"First Name": contact.FieldFirstName, "Last Name": contact.FieldLastName, "E-mail Address": contact.FieldEmail,
+			"Primary Phone": contact.FieldPhone, "Birthday": contact.FieldBirthDate, "Company": contact.FieldCompany, "Home Fax": contact.NoField,
+			"Business Fax": contact.NoField, "Pager": contact.NoField, "Job Title": contact.NoField, "Web Page": contact.NoField, "Spouse": contact.NoField},
+		"mailchimp_subscribed_export": {"Email Address": contact.FieldEmail, "OPTIN_IP": contact.NoField, "TIMEZONE": contact.NoField, "CONFIRM_TIME": contact.NoField},
+		"brevo":                       {"EMAIL": contact.FieldEmail, "LASTNAME": contact.FieldLastName, "FIRSTNAME": contact.FieldFirstName, "SMS": contact.FieldPhone, "EMAIL_BLACKLISTED": contact.NoField, "SMS_BLACKLISTED": contact.NoField},
+		"systeme_io":                  {"Surname": contact.FieldLastName, "Phone number": contact.FieldPhone, "Date registered": contact.NoField},
+		"ghost_members":               {"id": contact.FieldExternalID, "name": contact.FieldFullName, "subscribed_to_emails": contact.NoField, "created_at": contact.NoField},
+	} {
+		for _, heading := range vendors[vendor].Header {
+			field, known := want[heading]
+			if got, _ := contact.MatchHeading(heading); known && got != field {
+				t.Errorf("%s: %q is %q, want %q", vendor, heading, got, field)
+			}
+		}
+		// no field may be proposed twice with the same best confidence where only one column means it
+		best := map[contact.Field]float64{}
+		for _, heading := range vendors[vendor].Header {
+			if got, confidence := contact.MatchHeading(heading); got != contact.NoField {
+				if confidence > .9 && confidence == best[got] {
+					t.Errorf("%s: %q is a second certain %s", vendor, heading, got)
+				}
+				best[got] = max(best[got], confidence)
+			}
+		}
+	}
+}
