@@ -37,6 +37,7 @@ import (
 	"github.com/contactmill/contactmill/services/ingest/internal/sweep"
 	"github.com/contactmill/contactmill/services/ingest/internal/upload"
 	"github.com/contactmill/contactmill/services/ingest/internal/web"
+	"github.com/contactmill/contactmill/services/ingest/internal/work"
 )
 
 const (
@@ -119,6 +120,7 @@ type Service struct {
 	uploads *upload.Service
 	jobs    *jobs.Service
 	events  *jobs.Events
+	work    *work.Service
 }
 
 // New connects to all parts and tries them. It refuses settings that would lose data, an old or newer schema, streams
@@ -145,6 +147,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (*Service, e
 	}, s.log)
 	s.hub = jobs.NewHub(s.ledger, s.bus, s.log)
 	s.events = jobs.NewEvents(s.ledger, s.hub)
+	s.work = work.New(s.ledger, s.bus, s.log)
 	s.jobs = jobs.New(s.ledger, s.store, settled, []byte(cfg.ServiceKey.Reveal()), s.log)
 	s.uploads = upload.New(s.ledger, s.store, settled, s.sweeper.Soon, upload.Limits{
 		FileSize: cfg.MaxFileSize, Idle: cfg.UploadIdle, Total: cfg.UploadLimit, Keep: cfg.UploadKeep, Slots: cfg.Uploads,
@@ -184,6 +187,7 @@ func (s *Service) Register(reg grpc.ServiceRegistrar) {
 	ingestv1.RegisterUploadServiceServer(reg, s.uploads)
 	ingestv1.RegisterJobsServiceServer(reg, s.jobs)
 	ingestv1.RegisterEventsServiceServer(reg, s.events)
+	ingestv1.RegisterWorkServiceServer(reg, s.work)
 }
 
 // Web serves jobs and reports over HTTP, by calls to a server that the service was registered with; conn carries no

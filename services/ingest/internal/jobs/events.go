@@ -70,6 +70,8 @@ func (e *Events) WatchEvents(req *ingestv1.WatchEventsRequest, out eventStream) 
 		return fault.New(fault.Exhausted, "watcher-too-slow", "more than %d events wait to be read", maxQueue).Hint("watch again from the last number seen")
 	case <-e.hub.draining:
 		return hubDraining()
+	case <-rpc.Draining(ctx):
+		return hubDraining()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/rpc"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
 
@@ -27,7 +28,7 @@ type receiver struct {
 	messages chan message
 	idle     time.Duration
 	total    <-chan time.Time
-	draining <-chan struct{}
+	draining [2]<-chan struct{} // of this service, and of the server
 
 	count int64
 	bytes int64
@@ -41,7 +42,7 @@ type message struct {
 // receive starts reading. The reading ends with the stream's context, at the latest when the handler returns; done is
 // called then.
 func receive(in stream, idle, total time.Duration, draining <-chan struct{}, done func()) *receiver {
-	r := &receiver{messages: make(chan message), idle: idle, total: time.After(total), draining: draining}
+	r := &receiver{messages: make(chan message), idle: idle, total: time.After(total), draining: [...]<-chan struct{}{draining, rpc.Draining(in.Context())}}
 	go func() {
 		defer done()
 		for {
@@ -74,7 +75,9 @@ func (r *receiver) next(ctx context.Context) (*ingestv1.UploadRequest, error) {
 		return nil, fault.New(fault.Deadline, "upload-idle", "nothing was received for %s", r.idle).Hint("ask GetUpload for the offset and resume")
 	case <-r.total:
 		return nil, fault.New(fault.Deadline, "upload-too-slow", "the upload took too long").Hint("ask GetUpload for the offset and resume")
-	case <-r.draining:
+	case <-r.draining[0]:
+		return nil, draining()
+	case <-r.draining[1]:
 		return nil, draining()
 	case <-ctx.Done():
 		return nil, ctx.Err()
