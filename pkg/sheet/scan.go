@@ -48,7 +48,7 @@ func (s *scanner) record(data []byte, start int, final bool, into *cells) (next 
 			return min(lineEnd+1, len(data)), tooWide, column, pos
 		}
 		if pos < len(data) && data[pos] == s.quote && s.quote != NoQuote {
-			end, dirty, v := s.quoted(data, start, pos, lineEnd, final)
+			end, behind, dirty, v := s.quoted(data, start, pos, lineEnd, final)
 			if v == more {
 				return start, more, column, pos
 			}
@@ -61,16 +61,15 @@ func (s *scanner) record(data []byte, start int, final bool, into *cells) (next 
 				}
 				into.list = append(into.list, data[pos+1:end:end])
 			}
-			end++ // behind the closing quote
 			switch {
-			case end == len(data):
-				return end, whole, 0, 0
-			case data[end] == '\n':
-				return end + 1, whole, 0, 0
-			case data[end] == '\r':
-				return min(end+2, len(data)), whole, 0, 0
+			case behind == len(data):
+				return behind, whole, 0, 0
+			case data[behind] == '\n':
+				return behind + 1, whole, 0, 0
+			case data[behind] == '\r':
+				return min(behind+2, len(data)), whole, 0, 0
 			}
-			pos = end + 1
+			pos = behind + 1
 			if end > lineEnd {
 				if lineEnd, v = s.lineEnd(data, start, pos, final); v != whole {
 					return start, v, column, pos
@@ -184,47 +183,53 @@ func (s *scanner) lineEnd(data []byte, start, from int, final bool) (int, verdic
 	return end, whole
 }
 
-// quoted finds the closing quote of the cell that opens at pos.
-func (s *scanner) quoted(data []byte, start, pos, lineEnd int, final bool) (end int, dirty bool, v verdict) {
-	limit := min(start+s.limit, len(data))
+// quoted finds the closing quote of the cell that opens at pos, and what ends the cell behind it: a delimiter, the line
+// end or the end of the data. Blanks between the two are passed over, as some exports pad their columns.
+func (s *scanner) quoted(data []byte, start, pos, lineEnd int, final bool) (end, behind int, dirty bool, v verdict) {
+	last := start + s.limit // nothing at or behind it is looked at, but for what follows a quote
+	limit := min(last, len(data))
 	for q := pos + 1; ; {
 		i := -1
 		if q < limit {
 			i = bytes.IndexByte(data[q:limit], s.quote)
 		}
-		if i < 0 {
-			if final || limit < len(data) || len(data)-start >= s.limit {
-				return 0, false, open
-			}
-			return 0, false, more
+		switch {
+		case i < 0 && (final || limit == last):
+			return 0, 0, false, open
+		case i < 0:
+			return 0, 0, false, more
 		}
 		q += i
-		after := q + 1
-		if after == len(data) {
-			if !final {
-				return 0, false, more
-			}
-			return q, dirty, whole
-		}
-		switch data[after] {
-		case s.quote:
+		at := q + 1
+		if at < len(data) && data[at] == s.quote {
 			dirty = true
-			q = after + 1
+			q = at + 1
 			continue
-		case s.delimiter, '\n':
-			return q, dirty, whole
-		case '\r':
-			if after+1 == len(data) && !final {
-				return 0, false, more
+		}
+		for at < limit && (data[at] == ' ' || data[at] == '\t') && data[at] != s.delimiter {
+			at++
+		}
+		switch {
+		case at == last && at > q+1:
+			return 0, 0, false, open
+		case at == len(data) && final:
+			return q, at, dirty, whole
+		case at == len(data):
+			return 0, 0, false, more
+		case data[at] == s.delimiter, data[at] == '\n':
+			return q, at, dirty, whole
+		case data[at] == '\r' && at+1 == len(data):
+			if !final {
+				return 0, 0, false, more
 			}
-			if after+1 == len(data) || data[after+1] == '\n' {
-				return q, dirty, whole
-			}
+			return q, at, dirty, whole
+		case data[at] == '\r' && data[at+1] == '\n':
+			return q, at, dirty, whole
 		}
 		if q > lineEnd {
-			return 0, false, open
+			return 0, 0, false, open
 		}
-		return 0, false, stray
+		return 0, 0, false, stray
 	}
 }
 

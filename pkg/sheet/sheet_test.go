@@ -94,6 +94,8 @@ func TestRecords(t *testing.T) {
 			{Line: 3, At: 3, Code: finding.QuoteStray, Column: 1, Raw: `"x"y,2`},
 			{Line: 4, At: 4, Code: finding.QuoteStray, Column: 1, Raw: ` "x",3`},
 			{Cells: []string{"4", "5"}, Line: 5, At: 5}}}},
+		"blanks behind a quote": {"a,b\n\"1\" ,\"2\"\t\r\n\"3\"  ,\"4\" ", table{Heading: []string{"a", "b"}, Rows: []row{
+			{Cells: []string{"1", "2"}, Line: 2, At: 2}, {Cells: []string{"3", "4"}, Line: 3, At: 3}}}},
 		"open quote to the end": {"a,b\n1,\"open\n2,x\n3,y", table{Heading: []string{"a", "b"}, Rows: []row{
 			{Line: 2, At: 2, Code: finding.QuoteOpen, Column: 2, Raw: `1,"open`},
 			{Cells: []string{"2", "x"}, Line: 3, At: 3}, {Cells: []string{"3", "y"}, Line: 4, At: 4}}}},
@@ -261,7 +263,7 @@ func TestOpenQuoteCostsOneRecord(t *testing.T) {
 }
 
 // pieces that make interesting files when strung together.
-var pieces = []string{"a", "bc", ",", ",", "\"", "\"", "\"\"", "\n", "\n", "\r\n", "\r", " ", "é", "\xff", "\x00", "\"x\"", ",\"y\ny\",", "1,2\n", "\"q\",3\n", "long long text"}
+var pieces = []string{"a", "bc", ",", ",", "\"", "\"", "\"\"", "\n", "\n", "\r\n", "\r", " ", "é", "\xff", "\x00", "\"x\"", ",\"y\ny\",", "1,2\n", "\"q\",3\n", "long long text", "\" ", "\"\t,"}
 
 func drawFile(t *rapid.T) string {
 	return strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 60).Draw(t, "pieces"), "")
