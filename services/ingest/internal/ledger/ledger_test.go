@@ -164,12 +164,10 @@ func (r *rig) sql(text string, args ...any) {
 	}
 }
 
-// lapse moves a claim's lease into the past.
+// lapse ends a claim's lease now: after the last sign of life so far.
 func (r *rig) lapse(k Claim) {
 	r.t.Helper()
-	r.sql(`UPDATE ingest.stages SET lease_until = clock_timestamp() - interval '1 minute' WHERE token = $1`, k.Token)
-	// the last sign of life was the claim, which now lies before the lease's end
-	r.sql(`UPDATE ingest.instances SET last_seen = clock_timestamp() - interval '2 minutes'`)
+	r.sql(`UPDATE ingest.stages SET lease_until = clock_timestamp() WHERE token = $1`, k.Token)
 }
 
 func (r *rig) reconcile() {

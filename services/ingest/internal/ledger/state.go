@@ -39,10 +39,10 @@ func States() []State {
 
 // follows is the one table of what may follow what. A final state has no line: final is final.
 var follows = map[State][]State{
-	Queued:           {Validating, Failed, Cancelled},
+	Queued:           {Validating, Cancelled},
 	Validating:       {Ready, NeedsAnswer, Rejected, Failed, Cancelled},
 	NeedsAnswer:      {Queued, Cancelled},
-	Ready:            {Matching, Exporting, Failed, Cancelled},
+	Ready:            {Matching, Exporting, Cancelled},
 	Matching:         {AwaitingApproval, NeedsAnswer, Enriching, Merging, Rejected, Failed, Cancelled},
 	AwaitingApproval: {Enriching, Merging, Cancelled},
 	Enriching:        {Merging, Failed, Cancelled},
