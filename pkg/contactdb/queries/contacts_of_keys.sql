@@ -1,0 +1,3 @@
+SELECT hash, key, contact_id
+FROM contacts.contact_keys
+WHERE account_id = $1 AND hash = ANY ($2::uuid[])

@@ -1,0 +1,3 @@
+SELECT count(*)
+FROM contacts.contacts
+WHERE account_id = $1 AND created_job = $2

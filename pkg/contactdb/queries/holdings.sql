@@ -1,0 +1,3 @@
+SELECT held, key_version
+FROM contacts.holdings
+WHERE account_id = $1

@@ -1,0 +1,4 @@
+SELECT contact_id
+FROM contacts.contacts
+WHERE account_id = $1 AND contact_id = $2
+FOR UPDATE
