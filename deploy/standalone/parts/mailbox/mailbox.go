@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"github.com/contactmill/contactmill/deploy/standalone/parts/keep"
 )
 
 // Limits of one message and one connection.
@@ -157,11 +159,7 @@ func (s *Server) keep(e Envelope, body io.Reader) error {
 		return fmt.Errorf("name message: %w", err)
 	}
 	s.last = number
-	dir, err := os.Open(s.dir)
-	if err != nil {
-		return fmt.Errorf("sync mail directory: %w", err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+	if err := keep.Dir(s.dir); err != nil {
 		return fmt.Errorf("sync mail directory: %w", err)
 	}
 	return nil

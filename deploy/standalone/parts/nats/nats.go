@@ -22,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/contactmill/contactmill/deploy/standalone/parts/child"
+	"github.com/contactmill/contactmill/deploy/standalone/parts/keep"
 )
 
 const (
@@ -177,7 +178,7 @@ func secret(dir string) (string, error) {
 		return "", fmt.Errorf("read password: %w", err)
 	}
 	password := rand.Text()
-	if err := os.WriteFile(name, []byte(password+"\n"), 0o600); err != nil {
+	if err := keep.File(name, []byte(password+"\n")); err != nil {
 		return "", fmt.Errorf("keep password: %w", err)
 	}
 	return password, nil

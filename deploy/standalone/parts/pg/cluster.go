@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/contactmill/contactmill/deploy/standalone/parts/keep"
 )
 
 // owner is the superuser of a cluster.
@@ -43,7 +45,7 @@ func secret(name string) (string, error) {
 		return "", fmt.Errorf("read password: %w", err)
 	}
 	password := rand.Text()
-	if err := writeDurably(name, []byte(password+"\n")); err != nil {
+	if err := keep.File(name, []byte(password+"\n")); err != nil {
 		return "", fmt.Errorf("keep password: %w", err)
 	}
 	return password, nil
@@ -82,29 +84,5 @@ func initialise(ctx context.Context, bin binaries, id identity, o *Options, pass
 	if err := os.Rename(fresh, o.data()); err != nil {
 		return fmt.Errorf("move cluster into place: %w", err)
 	}
-	return syncDir(o.Dir)
-}
-
-func writeDurably(name string, body []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(body)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(name))
-}
-
-func syncDir(name string) error {
-	dir, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return keep.Dir(o.Dir)
 }

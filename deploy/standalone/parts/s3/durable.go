@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/backend/posix"
@@ -53,7 +54,11 @@ func (d *durable) CreateMultipartUpload(ctx context.Context, in s3response.Creat
 	if err != nil {
 		return out, err
 	}
-	return out, d.settle(*in.Bucket, d.upload(*in.Key, out.UploadId))
+	upload := d.upload(*in.Key, out.UploadId)
+	if err := d.settle(*in.Bucket, filepath.Dir(upload)); err != nil { // it carries the name of the object
+		return out, err
+	}
+	return out, d.settle(*in.Bucket, upload)
 }
 
 func (d *durable) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {

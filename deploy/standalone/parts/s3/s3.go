@@ -24,6 +24,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/contactmill/contactmill/deploy/standalone/parts/child"
+	"github.com/contactmill/contactmill/deploy/standalone/parts/keep"
 )
 
 // Part is the name of the child.
@@ -192,7 +193,7 @@ func credential(name string) (key, error) {
 	if err != nil {
 		return key{}, fmt.Errorf("encode S3 credential: %w", err)
 	}
-	if err := os.WriteFile(name, b, 0o600); err != nil {
+	if err := keep.File(name, b); err != nil {
 		return key{}, fmt.Errorf("keep S3 credential: %w", err)
 	}
 	return k, nil

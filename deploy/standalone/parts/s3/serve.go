@@ -14,6 +14,8 @@ import (
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
+
+	"github.com/contactmill/contactmill/deploy/standalone/parts/keep"
 )
 
 // settings go from Start to the child.
@@ -121,11 +123,24 @@ func wantSidecar(dir, data string) (bool, error) {
 		return string(b) == "files", nil
 	}
 	kind := "attributes"
-	if err := (meta.XattrMeta{}).Test(data); err != nil {
+	if err := probeAttributes(data); err != nil {
 		kind = "files"
 	}
-	if err := os.WriteFile(choice, []byte(kind), 0o600); err != nil {
+	if err := keep.File(choice, []byte(kind)); err != nil {
 		return false, fmt.Errorf("keep the kind of metadata: %w", err)
 	}
 	return kind == "files", nil
+}
+
+// probeAttributes sets an attribute and reads it back. The library's own probe only reads, which some file systems allow that cannot set.
+func probeAttributes(dir string) error {
+	const name, value = "probe", "1"
+	var attributes meta.XattrMeta
+	if err := attributes.StoreAttribute(nil, dir, "", name, []byte(value)); err != nil {
+		return err
+	}
+	if got, err := attributes.RetrieveAttribute(nil, dir, "", name); err != nil || string(got) != value {
+		return fmt.Errorf("attribute reads %q: %w", got, err)
+	}
+	return attributes.DeleteAttribute(dir, "", name)
 }
