@@ -93,7 +93,6 @@ func (l *Ledger) Renew(ctx context.Context, account uuid.UUID, k Claim, done, to
 		}
 		c.note(s, done, total)
 		c.extend(s)
-		c.life = s.life()
 		r = Renewal{Lease: l.cfg.Lease, JobNumber: c.job.Number, Progress: progress(s.Stage, s.Done, s.Total, s.Rate, c.at)}
 		return nil
 	})
@@ -145,7 +144,6 @@ func (l *Ledger) Finish(ctx context.Context, account uuid.UUID, k Claim, r Resul
 		if s == nil || err != nil {
 			return err
 		}
-		c.life = s.life()
 		return c.advance(s, r)
 	})
 	if err != nil {
@@ -186,7 +184,6 @@ func (l *Ledger) Release(ctx context.Context, account uuid.UUID, k Claim, r Retu
 		if s == nil || err != nil {
 			return err
 		}
-		c.life = s.life()
 		parked, err = c.giveBack(s, r)
 		return err
 	})

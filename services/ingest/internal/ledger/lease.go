@@ -20,7 +20,7 @@ const (
 )
 
 // hold finds the stage that a claim holds. A lease that ended revives if nobody took the stage since; else the claim is
-// Stale. If the late caller's instance was thought lost, it is now known to live: the loss is charged as one of the
+// Stale, and so is every one of a superseded life. If the late caller's instance was thought lost, it is now known to live: the loss is charged as one of the
 // lease, and that is kept although the caller is refused.
 func (c *change) hold(k Claim) (*stageRow, error) {
 	for _, s := range c.stages {
@@ -29,8 +29,10 @@ func (c *change) hold(k Claim) (*stageRow, error) {
 		}
 		switch {
 		case s.has(k.Token) && s.State == claimed:
+			c.life = s.life()
 			return s, nil
 		case s.has(k.Token) && s.State == runnable:
+			c.life = s.life()
 			s.State = claimed
 			s.NotBefore = nil
 			s.forgetLoss(k.Token)
