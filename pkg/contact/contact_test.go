@@ -182,7 +182,7 @@ func TestText(t *testing.T) {
 	}, func(dst, cell []byte) ([]byte, contact.Code) { return contact.AppendLines(dst, cell, 100, 200) })
 	check(t, []sample{
 		{" Ab-01 ", "Ab-01", ""}, {"A\u200bb\u00ad1", "Ab1", finding.InvisibleCharacter}, {"e\u0301", "é", ""}, {"a\nb", "", finding.ControlCharacter},
-		{"\u200b", "", ""}, {"12345678901", "", finding.TooLong},
+		{"\u200b", "", ""}, {"a\u200b\u0301", "á", finding.InvisibleCharacter}, {"\u00ad a", "a", finding.InvisibleCharacter}, {"12345678901", "", finding.TooLong},
 	}, func(dst, cell []byte) ([]byte, contact.Code) { return contact.AppendID(dst, cell, 10, 40) })
 	const id = "0198c1de-7a3b-7cde-8f00-0123456789ab"
 	check(t, []sample{

@@ -4,7 +4,7 @@ package contact
 type Rules struct {
 	Country Country   // default for phones, zips and VAT numbers; 0 for none
 	Dates   DateRules // of this column
-	Today   Date      // dates of birth may not be after it
+	Today   Date      // dates of birth may not be after it; its zero is 1970-01-01, so it is always to be set
 }
 
 // Normaliser turns cells into values by their field's type. One serves any number of goroutines.

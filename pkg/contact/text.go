@@ -125,26 +125,24 @@ func AppendID(dst, cell []byte, maxRunes, maxBytes int) ([]byte, Code) {
 	if code != "" {
 		return dst, code
 	}
-	w, runes := base, 0
+	w := base
 	for i := base; i < len(dst); {
 		if dst[i] < utf8.RuneSelf {
 			dst[w] = dst[i]
 			w, i = w+1, i+1
-			runes++
 			continue
 		}
 		r, size := utf8.DecodeRune(dst[i:])
 		if !invisible(r) {
 			w += copy(dst[w:], dst[i:i+size])
-			runes++
 		}
 		i += size
 	}
-	if w < len(dst) {
+	if w < len(dst) { // what stood on both sides may combine, or be a space at the edge
 		code = finding.InvisibleCharacter
-		dst = dst[:w]
+		dst = appendNFC(dst[:base], bytes.Clone(trim(dst[base:w], true)))
 	}
-	if maxRunes > 0 && runes > maxRunes {
+	if maxRunes > 0 && len(dst)-base > maxRunes && utf8.RuneCount(dst[base:]) > maxRunes {
 		return dst[:base], finding.TooLong
 	}
 	return dst, code

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/contactmill/contactmill/pkg/contact/finding"
 )
@@ -35,6 +36,7 @@ const headBytes = 64 << 10
 // Open begins to read a table: it refuses what is none, settles the parts of the dialect that given leaves open, and
 // reads the heading. An error is a *Refusal, or wraps what r returned.
 func Open(r io.Reader, given Dialect, limits Limits) (*File, error) {
+	limits = limits.filled()
 	f := &File{limits: limits, r: r, line: 1}
 	f.buf = make([]byte, 0, limits.BlockBytes+headBytes)
 	if err := f.fill(headBytes); err != nil {
@@ -90,6 +92,12 @@ func (f *File) readHeading() error {
 			}
 			blank = blank && empty(cell)
 			heading = append(heading, string(cell))
+			if !skip && !utf8.Valid(cell) {
+				return &Refusal{Code: finding.EncodingUnknown, Line: f.line}
+			}
+			if !skip && bytes.IndexByte(cell, 0) >= 0 {
+				return &Refusal{Code: finding.HeadingBroken, Line: f.line}
+			}
 		}
 		if !skip && !blank {
 			f.Dialect.HeadingLine = f.line
@@ -186,7 +194,7 @@ func (f *File) cut() (int, error) {
 			return pos, nil
 		}
 		pos += bytes.LastIndexByte(f.buf[pos:pos+q], '\n') + 1
-		if end := bytes.IndexByte(f.buf[pos:], '\n'); end >= 0 && f.scan.line(f.buf[pos:pos+end], nil) {
+		if end := bytes.IndexByte(f.buf[pos:], '\n'); end >= 0 && f.scan.line(f.buf, pos, pos+end, nil) {
 			pos += end + 1
 			continue
 		}

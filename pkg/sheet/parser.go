@@ -42,6 +42,7 @@ type Parser struct {
 // NewParser returns a parser of the blocks of a file. Rows are held to the width of the heading; without one, they have
 // the width they have.
 func NewParser(d Dialect, limits Limits, heading []string) *Parser {
+	limits = limits.filled()
 	p := &Parser{
 		scan:       scanner{delimiter: d.Delimiter, quote: d.Quote, limit: limits.RecordBytes, columns: limits.Columns},
 		limits:     limits,
@@ -97,14 +98,14 @@ func (p *Parser) Next() *Record {
 				raw = raw[:n-1]
 			}
 			r.Raw = raw
-			p.split(raw)
+			p.split(start, start+len(raw))
 			if len(p.found.list) > p.scan.columns {
 				p.refuse(tooWide, first)
 				return nil
 			}
 			p.pos = min(lineEnd+1, len(p.data))
 			p.line++
-		} else if end := p.scan.line(p.data[start:lineEnd], &p.found); end {
+		} else if p.scan.line(p.data, start, lineEnd, &p.found) {
 			r.Raw = p.data[start:lineEnd]
 			p.pos = min(lineEnd+1, len(p.data))
 			p.line++
@@ -262,24 +263,27 @@ const (
 func hits(x uint64) uint64 { return ^((x&sevens + sevens) | x | sevens) }
 
 // split cuts a line without quotes at its delimiters, eight bytes at a time.
-func (p *Parser) split(line []byte) {
-	list, from, i := p.found.list, 0, 0
-	pattern := p.delimiters
-	for ; i+8 <= len(line); i += 8 {
-		for at := hits(binary.LittleEndian.Uint64(line[i:]) ^ pattern); at != 0; at &= at - 1 {
-			end := i + bits.TrailingZeros64(at)>>3
-			list = append(list, line[from:end:end])
-			from = end + 1
+func (p *Parser) split(start, end int) {
+	list, data, from, i := p.found.list, p.data, start, start
+	for ; i < end && i+8 <= len(data); i += 8 {
+		at := hits(binary.LittleEndian.Uint64(data[i:]) ^ p.delimiters)
+		if end-i < 8 {
+			at &= 1<<(8*(end-i)) - 1
+		}
+		for ; at != 0; at &= at - 1 {
+			next := i + bits.TrailingZeros64(at)>>3
+			list = append(list, data[from:next:next])
+			from = next + 1
 		}
 		if len(list) > p.scan.columns {
 			break
 		}
 	}
-	for ; i < len(line) && len(list) <= p.scan.columns; i++ {
-		if line[i] == p.scan.delimiter {
-			list = append(list, line[from:i:i])
+	for ; i < end && len(list) <= p.scan.columns; i++ {
+		if data[i] == p.scan.delimiter {
+			list = append(list, data[from:i:i])
 			from = i + 1
 		}
 	}
-	p.found.list = append(list, line[from:len(line):len(line)])
+	p.found.list = append(list, data[from:end:end])
 }

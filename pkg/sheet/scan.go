@@ -98,75 +98,70 @@ func (s *scanner) record(data []byte, start int, final bool, into *cells) (next 
 	}
 }
 
-// line reads a record that stays on its line and whose quoted cells are plain, as nearly all are, and reports false
-// without a verdict for any other. It looks at eight bytes at a time: cells are short, and a call for each costs more.
-func (s *scanner) line(line []byte, into *cells) bool {
-	n := len(line)
-	if n > 0 && line[n-1] == '\r' {
+// line reads the record that begins at pos if it ends at lineEnd and its quoted cells are plain, as nearly all are; for
+// any other it reports false without a verdict. It looks at eight bytes at a time: cells are short, and a call for each
+// costs more than it saves.
+func (s *scanner) line(data []byte, pos, lineEnd int, into *cells) bool {
+	n := lineEnd
+	if n > pos && data[n-1] == '\r' {
 		n--
 	}
-	if n > s.limit-1 || s.quote == NoQuote {
+	if n-pos >= s.limit || n+8 > len(data) || s.quote == NoQuote {
 		return false
 	}
-	base := 0
+	var list [][]byte
 	if into != nil {
-		base = len(into.list)
+		list = into.list
 	}
-	quotes, delimiters := lows*uint64(s.quote), lows*uint64(s.delimiter)
-	count := 0
-	for pos := 0; ; pos++ {
+	delimiter, quote := s.delimiter, s.quote
+	quotes, delimiters := lows*uint64(quote), lows*uint64(delimiter)
+	for count := 0; ; count++ {
+		if into != nil && count == s.columns {
+			return false
+		}
 		end := pos
-		if pos < n && line[pos] == s.quote {
+		if data[pos] == quote && pos < n {
 			pos++
 			end = pos
-			for end+8 <= n {
-				if at := hits(binary.LittleEndian.Uint64(line[end:]) ^ quotes); at != 0 {
-					end += bits.TrailingZeros64(at) >> 3
+			for {
+				at := hits(binary.LittleEndian.Uint64(data[end:]) ^ quotes)
+				end += bits.TrailingZeros64(at) >> 3 // 8 when there is none
+				if at != 0 || end >= n {
 					break
 				}
-				end += 8
 			}
-			for end < n && line[end] != s.quote {
-				end++
-			}
-			if end >= n || end+1 < n && line[end+1] != s.delimiter {
-				break
+			if end >= n || end+1 < n && data[end+1] != delimiter {
+				return false
 			}
 			if into != nil {
-				into.list = append(into.list, line[pos:end:end])
+				list = append(list, data[pos:end:end])
 			}
 			end++
 		} else {
-			for end+8 <= n {
-				x := binary.LittleEndian.Uint64(line[end:])
-				if at := hits(x^quotes) | hits(x^delimiters); at != 0 {
-					end += bits.TrailingZeros64(at) >> 3
+			for {
+				x := binary.LittleEndian.Uint64(data[end:])
+				at := hits(x^quotes) | hits(x^delimiters)
+				end += bits.TrailingZeros64(at) >> 3
+				if at != 0 || end >= n {
 					break
 				}
-				end += 8
 			}
-			for end < n && line[end] != s.delimiter && line[end] != s.quote {
-				end++
+			if end < n && data[end] == quote {
+				return false
 			}
-			if end < n && line[end] == s.quote {
-				break
-			}
+			end = min(end, n)
 			if into != nil {
-				into.list = append(into.list, line[pos:end:end])
+				list = append(list, data[pos:end:end])
 			}
-		}
-		if count++; count > s.columns && into != nil {
-			break
 		}
 		if end >= n {
+			if into != nil {
+				into.list = list
+			}
 			return true
 		}
-		pos = end
+		pos = end + 1
 	}
-	if into != nil {
-		into.list = into.list[:base]
-	}
-	return false
 }
 
 // lineEnd finds the line feed at or after from, or the end of final data.

@@ -66,7 +66,7 @@ type Candidate struct {
 	Broken    int // of them, with broken quotes
 }
 
-// Limits bound what is read. Every one is named in the refusal that it causes.
+// Limits bound what is read. Every one is named in the refusal that it causes. Zero asks for the published limit.
 type Limits struct {
 	FileBytes   int64
 	RecordBytes int
@@ -88,10 +88,34 @@ func DefaultLimits() Limits {
 	}
 }
 
+// filled puts the published limit wherever none is set.
+func (l Limits) filled() Limits {
+	d := DefaultLimits()
+	if l.FileBytes <= 0 {
+		l.FileBytes = d.FileBytes
+	}
+	if l.RecordBytes <= 0 {
+		l.RecordBytes = d.RecordBytes
+	}
+	if l.CellBytes <= 0 {
+		l.CellBytes = d.CellBytes
+	}
+	if l.Columns <= 0 {
+		l.Columns = d.Columns
+	}
+	if l.Records <= 0 {
+		l.Records = d.Records
+	}
+	if l.BlockBytes <= 0 {
+		l.BlockBytes = d.BlockBytes
+	}
+	return l
+}
+
 // CheckRecords refuses a file that has more records than the limit. Records are counted by whoever parses the blocks.
 func (l Limits) CheckRecords(n int64) error {
-	if n > l.Records {
-		return &Refusal{Code: finding.TooManyRecords, Limit: "records", Value: l.Records}
+	if limit := l.filled().Records; n > limit {
+		return &Refusal{Code: finding.TooManyRecords, Limit: "records", Value: limit}
 	}
 	return nil
 }

@@ -238,6 +238,62 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
+// endless repeats a text for ever and counts what was taken of it.
+type endless struct {
+	start, text string
+	taken       int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	n := copy(p, e.start)
+	e.start = e.start[n:]
+	for n < len(p) {
+		n += copy(p[n:], e.text)
+	}
+	e.taken += n
+	return n, nil
+}
+
+// Hostile input is refused by its limit after a bounded look at it.
+func TestHostileInputIsRefusedEarly(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in   endless
+		code sheet.Code
+	}{
+		"commas without end":         {endless{"a,b\n", ",,,,,,,,,,,,,,,,", 0}, finding.RecordTooLong},
+		"commas from the first byte": {endless{"", ",,,,,,,,,,,,,,,,", 0}, finding.RecordTooLong},
+		"a quote without line end":   {endless{"a,b\n1,\"", "xxxxxxxxxxxxxxxx", 0}, finding.RecordTooLong},
+		"quotes without line end":    {endless{"a,b\n1,\"", "\"\"\"\"\"\"\"\"", 0}, finding.RecordTooLong},
+		"a cell without end":         {endless{"", "xxxxxxxxxxxxxxxx", 0}, finding.RecordTooLong},
+		"columns":                    {endless{"a,b\n" + strings.Repeat(",", 1000) + "x\n", "1,2\n", 0}, finding.TooManyColumns},
+		"spaces":                     {endless{"a\n", "   \n", 0}, finding.FileTooLarge},
+	} {
+		limits := sheet.DefaultLimits()
+		limits.FileBytes = 16 << 20
+		_, err := read(&c.in, sheet.Dialect{}, limits)
+		refusal, ok := errors.AsType[*sheet.Refusal](err)
+		if !ok || refusal.Code != c.code {
+			t.Errorf("%s: got %v, want %s", name, err, c.code)
+		}
+		if c.code != finding.FileTooLarge && c.in.taken > 4<<20 {
+			t.Errorf("%s: %d bytes were read before the refusal", name, c.in.taken)
+		}
+	}
+}
+
+// Files made to be scanned again and again take time in proportion to their size only.
+func TestOpenQuotesDoNotMultiplyWork(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"1,\"open\n", "\"\"\"\n", "1,2\n"} {
+		in := "a,b\n" + strings.Repeat("1,\"open\n"+strings.Repeat("x,y\n", 20), 2_000) + line
+		got, err := read(strings.NewReader(in), comma, sheet.DefaultLimits())
+		if err != nil || len(got.Rows) < 40_000 {
+			t.Errorf("%d rows, %v", len(got.Rows), err)
+		}
+	}
+}
+
 // One open quote costs its own record, however large the file and wherever the blocks end.
 func TestOpenQuoteCostsOneRecord(t *testing.T) {
 	t.Parallel()

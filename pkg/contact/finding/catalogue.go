@@ -61,6 +61,7 @@ const (
 	FileIsMarkup       Code = "file-is-markup"
 	EncodingUTF16      Code = "encoding-utf16"
 	EncodingUTF32      Code = "encoding-utf32"
+	EncodingUnknown    Code = "encoding-unknown"
 	DelimiterAmbiguous Code = "delimiter-ambiguous"
 	FileTooLarge       Code = "file-too-large"
 	RecordTooLong      Code = "record-too-long"
@@ -124,6 +125,7 @@ var catalogue = [...]Entry{
 	{FileIsMarkup, Refusal, "the file is HTML, XML or RTF", "export it as CSV; a web page may have been saved instead of the download"},
 	{EncodingUTF16, Refusal, "the file is encoded in UTF-16", "save it as UTF-8"},
 	{EncodingUTF32, Refusal, "the file is encoded in UTF-32", "save it as UTF-8"},
+	{EncodingUnknown, Refusal, "the line of column names is not in UTF-8", "save the file as UTF-8"},
 	{DelimiterAmbiguous, Refusal, "the delimiter cannot be told from the heading", "name the delimiter with the upload"},
 	{FileTooLarge, Refusal, "the file is larger than the limit", "split the file"},
 	{RecordTooLong, Refusal, "a record is longer than the limit", "look for a quote that was not closed"},
