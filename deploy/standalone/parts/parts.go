@@ -63,6 +63,7 @@ type Parts struct {
 	NATS     *nats.Server
 	Mail     *mailbox.Server
 
+	options     Options
 	databaseURL string
 	lock        *os.File
 	stopping    chan struct{}
@@ -109,7 +110,7 @@ func Start(ctx context.Context, o Options) (*Parts, error) {
 		return nil, fmt.Errorf("use the state directory: %w: choose another one, or give this one to uid %d", err, os.Geteuid())
 	}
 
-	p := &Parts{lock: lock, databaseURL: o.DatabaseURL, stopping: make(chan struct{}), done: make(chan struct{})}
+	p := &Parts{options: o, lock: lock, databaseURL: o.DatabaseURL, stopping: make(chan struct{}), done: make(chan struct{})}
 	if err := p.start(ctx, o); err != nil {
 		return nil, errors.Join(err, p.Stop())
 	}
@@ -123,22 +124,18 @@ func (p *Parts) start(ctx context.Context, o Options) error {
 		if o.DatabaseURL != "" {
 			return pg.Check(ctx, o.DatabaseURL)
 		}
-		p.Postgres, err = pg.Start(ctx, pg.Options{
-			Dir: filepath.Join(o.State, "postgres"), Source: o.PostgresSource, Port: o.Ports.Postgres,
-			Settings: o.PostgresSettings, Progress: o.Progress,
-		})
+		p.Postgres, err = pg.Start(ctx, o.postgres(o.Ports.Postgres))
 		return err
 	})
 	group.Go(func() (err error) {
-		p.S3, err = s3.Start(ctx, s3.Options{Dir: filepath.Join(o.State, "s3"), Port: o.Ports.S3})
+		p.S3, err = s3.Start(ctx, o.s3(o.Ports.S3))
 		return err
 	})
 	group.Go(func() (err error) {
-		options := nats.Options{Dir: filepath.Join(o.State, "nats"), Port: o.Ports.NATS}
 		if o.NATSChild {
-			p.NATS, err = nats.Spawn(ctx, options)
+			p.NATS, err = nats.Spawn(ctx, o.nats(o.Ports.NATS))
 		} else {
-			p.NATS, err = nats.Start(options)
+			p.NATS, err = nats.Start(o.nats(o.Ports.NATS))
 		}
 		return err
 	})

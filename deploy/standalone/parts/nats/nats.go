@@ -145,6 +145,14 @@ func (s *Server) Port() int {
 	return port
 }
 
+// PID of the child; of this process if the server is inside it.
+func (s *Server) PID() int {
+	if child, ok := s.life.(outsider); ok {
+		return child.PID()
+	}
+	return os.Getpid()
+}
+
 func address(password string, port int) string {
 	u := url.URL{Scheme: "nats", User: url.UserPassword(user, password), Host: "127.0.0.1:" + strconv.Itoa(port)}
 	return u.String()
