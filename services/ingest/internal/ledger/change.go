@@ -37,7 +37,8 @@ type change struct {
 var errNothing = errors.New("nothing to save")
 
 // withJob changes a job: load under the lock, decide, save, commit. decide returning errNothing rolls back without an
-// error. view asks for the job as it is afterwards.
+// error. The change is returned with an error too: what it was about to do may have been done if its COMMIT went
+// unanswered.
 func (l *Ledger) withJob(ctx context.Context, account uuid.UUID, ref Ref, extra loads, decide func(*change) error) (*change, error) {
 	c := &change{ledger: l, account: account}
 	err := l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
@@ -53,7 +54,7 @@ func (l *Ledger) withJob(ctx context.Context, account uuid.UUID, ref Ref, extra 
 		return c, nil
 	}
 	if err != nil {
-		return nil, err
+		return c, err
 	}
 	c.committed()
 	return c, c.refusal

@@ -2,11 +2,14 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/contactmill/contactmill/pkg/event"
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/postgres"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // Life is one life of an instance of a worker.
@@ -66,6 +69,9 @@ func (l *Ledger) Claim(ctx context.Context, account, job uuid.UUID, stage event.
 		g, err = c.claim(stage, life)
 		return err
 	})
+	if errors.Is(err, postgres.ErrCommitUnknown) && g.Granted {
+		err = l.confirm(ctx, account, g.Token, err)
+	}
 	switch {
 	case fault.Code(err) == codeUnknownJob:
 		return Grant{Reason: ReasonUnknownJob}, nil
@@ -204,6 +210,19 @@ func (l *Ledger) LeaveToCommit(ctx context.Context, account uuid.UUID, k Claim) 
 		return c.leave(s)
 	})
 	return notHeld(k, err)
+}
+
+// confirm finds out whether a claim whose COMMIT went unanswered was granted: under the lock, so that nothing of it is
+// still on its way. If it was not, or that cannot be told either, it returns why.
+func (l *Ledger) confirm(ctx context.Context, account uuid.UUID, token int64, why error) error {
+	holds := false
+	err := l.underLock(ctx, account, func(b *pgx.Batch) {
+		b.Queue(l.sql.Holds, account, token).QueryRow(func(r pgx.Row) error { return r.Scan(&holds) })
+	})
+	if err != nil || !holds {
+		return why
+	}
+	return nil
 }
 
 // claim decides on a claim.

@@ -20,10 +20,13 @@ func (l *Ledger) StartInstance(ctx context.Context, life Life) (ended int, err e
 	// life's row at its end.
 	superseded := false
 	err = pgx.BeginFunc(ctx, l.db.Pool(), func(tx pgx.Tx) error {
-		if err := tx.QueryRow(ctx, l.sql.StartLife, life.Instance, life.Incarnation).Scan(&superseded); err != nil || superseded {
+		b := &pgx.Batch{}
+		b.Queue(l.sql.LockInstance, life.Instance)
+		b.Queue(l.sql.StartLife, life.Instance, life.Incarnation).QueryRow(func(r pgx.Row) error { return r.Scan(&superseded) })
+		if err := send(ctx, tx, b); err != nil || superseded {
 			return err
 		}
-		b := &pgx.Batch{}
+		b = &pgx.Batch{}
 		b.Queue(l.sql.Supersede, life.Instance, life.Incarnation)
 		b.Queue(l.sql.ForgetLives)
 		return send(ctx, tx, b)

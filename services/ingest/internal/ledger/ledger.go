@@ -10,7 +10,7 @@
 //
 // A method whose COMMIT went unanswered returns an error with errors.Is(err, postgres.ErrCommitUnknown). Every method may
 // simply be called again with the same arguments: Accept and Retry by request id, the holder's methods by token, Cancel
-// by state. Claim is the exception: what it may have granted comes free with the lease.
+// by state. Claim finds out by itself whether it was granted.
 package ledger
 
 import (
@@ -76,7 +76,7 @@ func (l *Ledger) Lease() time.Duration { return l.cfg.Lease }
 func (l *Ledger) Cancel(ctx context.Context, account uuid.UUID, ref Ref) (Job, error) {
 	var view jobRow
 	_, err := l.withJob(ctx, account, ref, loads{view: &view}, (*change).cancel)
-	return view.toJob(), err
+	return viewed(view, err)
 }
 
 // Answer is what a person answered to a job in NEEDS_ANSWER.
@@ -91,5 +91,5 @@ type Answer struct {
 func (l *Ledger) Answer(ctx context.Context, account uuid.UUID, ref Ref, a Answer) (Job, error) {
 	var view jobRow
 	_, err := l.withJob(ctx, account, ref, loads{view: &view}, func(c *change) error { return c.answer(a) })
-	return view.toJob(), err
+	return viewed(view, err)
 }

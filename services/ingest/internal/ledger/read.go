@@ -139,3 +139,10 @@ func only(found []*jobRow, err error) (Job, error) {
 	}
 	return found[0].toJob(), nil
 }
+
+func viewed(view jobRow, err error) (Job, error) {
+	if err != nil {
+		return Job{}, err
+	}
+	return view.toJob(), nil
+}

@@ -91,7 +91,7 @@ func (r *Relay) ring(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case w := <-r.ledger.woken:
-			sent := w.rings[:0]
+			var sent []ring
 			for _, k := range w.rings {
 				if err := r.bell.Ring(ctx, k.toEvent(w.account)); err != nil {
 					r.trouble(ctx, err)

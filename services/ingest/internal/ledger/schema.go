@@ -17,6 +17,8 @@ var Schema = postgres.Schema{Name: "ingest", FS: migrations}
 
 // statements see one account.
 type statements struct {
+	LockInstance    string
+	Holds           string
 	EnsureQueue     string
 	LockQueue       string
 	SaveQueue       string
