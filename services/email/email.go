@@ -11,13 +11,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	netmail "net/mail"
-	"strings"
 	"time"
 
 	"github.com/contactmill/contactmill/pkg/config"
 	"github.com/contactmill/contactmill/pkg/event"
-	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/mail"
 	"github.com/contactmill/contactmill/pkg/postgres"
 	"github.com/contactmill/contactmill/pkg/run"
@@ -32,9 +29,8 @@ const readyLimit = 2 * time.Second
 type Config struct {
 	stage.Config
 	DatabaseURL config.Secret `env:"DATABASE_URL,required"` // of the role email
-	SMTP        config.Secret `env:"SMTP_URL,required"`
-	From        string        `env:"MAIL_FROM" envDefault:"Contactmill <contactmill@localhost>"`
-	WebURL      string        `env:"WEB_URL"` // what links in mails begin with; empty: no links
+	SMTP        config.Secret `env:"SMTP_URL,required"`     // smtp(s)://[user:password@]host[:port]?from=ADDRESS
+	WebURL      string        `env:"WEB_URL"`               // what links in mails begin with; empty: no links
 	Slots       int           `env:"EMAIL_SLOTS" envDefault:"4"`
 }
 
@@ -46,16 +42,11 @@ type Service struct {
 	deliveries *deliveries
 	sender     *mail.Sender
 	link       *stage.Link
-	domain     string // of message ids
 }
 
 // New connects to the database and NATS. Its error is Precondition while the schema is not of this program's version.
 func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (_ *Service, err error) {
-	from, err := netmail.ParseAddress(cfg.From)
-	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, "bad-setting", err, "MAIL_FROM is no address").Hint(`write it as "Name <name@host>"`)
-	}
-	s := &Service{cfg: cfg, tel: tel, domain: from.Address[strings.LastIndexByte(from.Address, '@')+1:]}
+	s := &Service{cfg: cfg, tel: tel}
 	defer func() {
 		if err != nil {
 			s.Close()

@@ -36,7 +36,7 @@ func (s *Service) notify(ctx context.Context, c *stage.Claim) (*ingestv1.FinishR
 	}
 	ids := make([]string, len(recipients))
 	for i, r := range recipients {
-		ids[i] = messageID(n, r, s.domain)
+		ids[i] = messageID(n, r)
 	}
 	due, err := s.deliveries.open(ctx, n, recipients, ids)
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *Service) deliver(ctx context.Context, n notice, d delivery, text *lette
 	if err := s.deliveries.begin(ctx, n, d.Recipient); err != nil {
 		return fmt.Errorf("note a mail before it is sent: %w", err)
 	}
-	err := s.sender.Send(ctx, mail.Message{ID: d.MessageID, From: s.cfg.From, To: d.Recipient, Subject: text.Subject, Text: text.Text, HTML: text.HTML})
+	err := s.sender.Send(ctx, mail.Message{ID: d.MessageID, To: d.Recipient, Subject: text.Subject, Text: text.Text, HTML: text.HTML})
 	state, code := sent, ""
 	switch {
 	case err == nil:
@@ -93,7 +93,7 @@ func (s *Service) deliver(ctx context.Context, n notice, d delivery, text *lette
 }
 
 // messageID is the same whenever the same thing is told to the same recipient, and tells nobody who that is.
-func messageID(n notice, recipient, domain string) string {
+func messageID(n notice, recipient string) string {
 	h := sha256.Sum256([]byte(n.account.String() + "\n" + recipient))
-	return fmt.Sprintf("%s.%s.%s@%s", n.job, n.name, strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(h[:10])), domain)
+	return fmt.Sprintf("%s.%s.%s", n.job, n.name, strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(h[:10])))
 }
