@@ -55,8 +55,8 @@ comment on column contacts.contacts.name_birth_zip_hash is 'the fallback key; nu
 comment on column contacts.contacts.ssn is 'sealed for account, field and contact';
 comment on column contacts.contacts.phone_facts is 'what a provider said of the phone with the hash phone_facts_hash';
 comment on column contacts.contacts.origins is
-    'where values changed since the contact was made come from, newest last: an array of [fields, job number, line] or
-[fields, id of a person''s API key, time]; fields has bit n for field number n, and the last entry with the bit counts';
+    'where values changed since the contact was made come from: {"column": what a person left, "jobs": [[fields, job number, line], ...]}.
+A column''s own entry is newer than all jobs; of jobs, newest last, the last that has bit n counts for field number n';
 
 create table contacts.contact_keys (
     account_id  uuid not null,
@@ -198,14 +198,24 @@ create table contacts.applied (
 );
 comment on table contacts.applied is 'jobs that took effect, once each, with what became of their rows';
 
--- origins_with adds an entry and drops those that it covers, so that there are never more entries than fields.
+-- origins_with adds what a job changed and drops what that covers: there are never more entries than fields.
 -- +goose StatementBegin
-create function contacts.origins_with(origins jsonb, entry jsonb) returns jsonb language sql immutable parallel safe as $$
-    select coalesce((
+create function contacts.origins_with(origins jsonb, fields bigint, job bigint, line bigint) returns jsonb
+language sql immutable parallel safe as $$
+    select (origins - coalesce((
+        select array_agg(f.name)
+        from (values
+            (2, 'first_name'), (4, 'last_name'), (8, 'full_name'), (16, 'phone'), (32, 'email'), (64,
+            'birth_date'), (128, 'ssn'), (256, 'account_number'), (512, 'zip'), (1024, 'external_id'), (4096,
+            'address'), (8192, 'city'), (16384, 'state'), (32768, 'country'), (65536, 'company'), (131072,
+            'vat_number')
+        ) as f (bit, name)
+        where fields & f.bit <> 0
+    ), '{}')) || jsonb_build_object('jobs', coalesce((
         select jsonb_agg(e order by n)
-        from jsonb_array_elements(origins) with ordinality as o (e, n)
-        where (e ->> 0)::bigint & ~(entry ->> 0)::bigint <> 0
-    ), '[]') || jsonb_build_array(entry)
+        from jsonb_array_elements(origins -> 'jobs') with ordinality as o (e, n)
+        where (e ->> 0)::bigint & ~fields <> 0
+    ), '[]') || jsonb_build_array(jsonb_build_array(fields, job, line)))
 $$;
 -- +goose StatementEnd
 
@@ -236,7 +246,8 @@ grant select on contacts.journal, contacts.applied to contacts;
 grant select, insert, update, delete on contacts.contacts, contacts.contact_keys, contacts.contact_fallbacks,
     contacts.holdings, contacts.lists, contacts.list_members to merge;
 grant select on contacts.key_changes, contacts.suppressions to merge;
-grant select, insert on contacts.journal, contacts.applied to merge;
+grant select, insert, update on contacts.journal to merge;
+grant select, insert on contacts.applied to merge;
 grant select, insert, update on contacts.fences to merge;
 grant select on all tables in schema contacts to contacts_all;
 

@@ -1,0 +1,49 @@
+-- Finds the rows that would change their contact. A sealed value differs each time: its hash tells.
+with found as (
+    select s.row, s.line, s.contact_id, s.name_birth_zip_hash,
+        (case when s.first_name is not null and s.first_name is distinct from c.first_name then 2 else 0 end)
+        | (case when s.last_name is not null and s.last_name is distinct from c.last_name then 4 else 0 end)
+        | (case when s.full_name is not null and s.full_name is distinct from c.full_name then 8 else 0 end)
+        | (case when s.phone is not null and s.phone is distinct from c.phone then 16 else 0 end)
+        | (case when s.email is not null and s.email is distinct from c.email then 32 else 0 end)
+        | (case when s.birth_date is not null and s.birth_date is distinct from c.birth_date then 64 else 0 end)
+        | (case when s.ssn_hash is not null and s.ssn_hash is distinct from c.ssn_hash then 128 else 0 end)
+        | (case when s.account_number is not null and s.account_number is distinct from c.account_number then 256 else 0 end)
+        | (case when s.zip is not null and s.zip is distinct from c.zip then 512 else 0 end)
+        | (case when s.external_id is not null and s.external_id is distinct from c.external_id then 1024 else 0 end)
+        | (case when s.address is not null and s.address is distinct from c.address then 4096 else 0 end)
+        | (case when s.city is not null and s.city is distinct from c.city then 8192 else 0 end)
+        | (case when s.state is not null and s.state is distinct from c.state then 16384 else 0 end)
+        | (case when s.country is not null and s.country is distinct from c.country then 32768 else 0 end)
+        | (case when s.company is not null and s.company is distinct from c.company then 65536 else 0 end)
+        | (case when s.vat_number is not null and s.vat_number is distinct from c.vat_number then 131072 else 0 end)
+        | (case when s.unset = 0 then 0 else s.unset & (
+            (case when c.first_name is null then 0 else 2 end)
+            | (case when c.last_name is null then 0 else 4 end)
+            | (case when c.full_name is null then 0 else 8 end)
+            | (case when c.phone is null then 0 else 16 end)
+            | (case when c.email is null then 0 else 32 end)
+            | (case when c.birth_date is null then 0 else 64 end)
+            | (case when c.ssn is null then 0 else 128 end)
+            | (case when c.account_number is null then 0 else 256 end)
+            | (case when c.zip is null then 0 else 512 end)
+            | (case when c.external_id is null then 0 else 1024 end)
+            | (case when c.address is null then 0 else 4096 end)
+            | (case when c.city is null then 0 else 8192 end)
+            | (case when c.state is null then 0 else 16384 end)
+            | (case when c.country is null then 0 else 32768 end)
+            | (case when c.company is null then 0 else 65536 end)
+            | (case when c.vat_number is null then 0 else 131072 end)) end) as fields
+    from staged s
+    join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
+    where s.known and s.round = $2
+    offset 0
+), kept as (
+    insert into changed (row, line, contact_id, round, fields, name_birth_zip_hash)
+    select row, line, contact_id, $2, fields, name_birth_zip_hash
+    from found
+    where fields <> 0
+    returning fields
+)
+select count(*), coalesce(bit_or(fields), 0)
+from kept

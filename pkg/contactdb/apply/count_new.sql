@@ -1,0 +1,3 @@
+select count(*)
+from staged
+where not known

@@ -1,0 +1,3 @@
+select pid, backend_start
+from pg_stat_activity
+where pid = pg_backend_pid()

@@ -1,0 +1,3 @@
+select row, contact_id
+from blocked
+order by row

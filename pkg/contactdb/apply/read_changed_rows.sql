@@ -1,0 +1,3 @@
+select row
+from changed
+order by row

@@ -1,0 +1,18 @@
+insert into contacts.contact_keys (account_id, hash, key, contact_id)
+select $1, new, key, contact_id
+from (
+    select h.new, h.key, d.contact_id
+    from changed d
+    join staged s on s.row = d.row
+    join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
+    cross join lateral (values
+        (1::smallint, 1024::bigint, c.external_id_hash, s.external_id_hash),
+        (2::smallint, 32::bigint, c.email_hash, s.email_hash),
+        (3::smallint, 16::bigint, c.phone_hash, s.phone_hash),
+        (4::smallint, 256::bigint, c.account_number_hash, s.account_number_hash),
+        (5::smallint, 128::bigint, c.ssn_hash, s.ssn_hash),
+        (6::smallint, 131072::bigint, c.vat_number_hash, s.vat_number_hash)
+    ) as h (key, field, old, new)
+    where d.round = $2 and d.fields & 132528 <> 0 and d.fields & h.field <> 0 and h.old is distinct from h.new and h.new is not null
+) as come
+order by new

@@ -1,0 +1,3 @@
+update contacts.holdings
+set held = held + $2
+where account_id = $1

@@ -1,0 +1,191 @@
+package contactdb
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/contactmill/contactmill/pkg/contact"
+)
+
+// Staged is a row of a job that has something to do.
+type Staged struct {
+	Row     int64 // from 0
+	Line    int64
+	Contact uuid.UUID // the contact it changes, or the id of the one it makes
+	Known   bool      // the contact is there
+	Unset   uint64    // fields it clears, bit n for field number n
+	Filled  uint64    // fields it has a value for, likewise
+	Values  [64][]byte
+	Keys    uint8 // keys it has, bit n for key n
+	Hashes  *[contact.Keys][16]byte
+
+	PhoneFacts, EmailFacts []byte // JSON objects, nil for none
+}
+
+// null is a field of length -1 in COPY's binary form.
+const null = 0xffffffff
+
+const (
+	daysTo2000 = 10957 // from 1970, where our days begin, to where PostgreSQL's do
+
+	copyHead  = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	copyChunk = 64 << 10
+)
+
+// columnHashes are the keys that one column alone makes, in their order, with their columns in staged.
+var columnHashes = [...]string{contact.ExternalID: "external_id_hash", contact.Email: "email_hash", contact.Phone: "phone_hash",
+	contact.AccountNumber: "account_number_hash", contact.SSN: "ssn_hash", contact.VAT: "vat_number_hash", contact.NameBirthZip: "name_birth_zip_hash"}
+
+// Stage sends the rows that next gives, until io.EOF, to the session's table of staged rows. fields are those a row may
+// have values for and keys those it may have; facts tells whether a row may have facts. What next returns is used before
+// it is called again.
+//
+// Rows travel in COPY's binary form and nothing is allocated for any of them. COPY into a table with row-level security
+// is refused by the server, therefore the temporary table.
+func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, keys uint8, facts bool, next func() (*Staged, error)) error {
+	for _, make := range []string{m.sql.MakeStaged, m.sql.MakeChanged, m.sql.MakeBlocked} {
+		if _, err := tx.Exec(ctx, make); err != nil {
+			return fmt.Errorf("make tables of staged rows: %w", err)
+		}
+	}
+	e := &encoder{next: next, facts: facts, keys: keys &^ (1 << contact.ContactID)}
+	columns := []string{"row", "line", "contact_id", "known", "unset"}
+	for _, f := range fields {
+		if c, ok := ColumnOf(f); ok {
+			e.fields = append(e.fields, column{field: f, date: c.Type == "date"})
+			columns = append(columns, c.Name)
+		}
+	}
+	for rest := e.keys; rest != 0; rest &= rest - 1 {
+		columns = append(columns, columnHashes[bits.TrailingZeros8(rest)])
+	}
+	if facts {
+		columns = append(columns, "phone_facts", "email_facts")
+	}
+	e.buf = append(e.buf, copyHead...)
+	e.width = uint16(len(columns))
+	// The columns are names of our own table, which the file only chooses among.
+	_, err := tx.Conn().PgConn().CopyFrom(ctx, e, "copy staged ("+strings.Join(columns, ", ")+") from stdin (format binary)")
+	if e.err != nil {
+		return e.err // the server only tells that the client gave up
+	}
+	if err != nil {
+		return fmt.Errorf("stage rows: %w", err)
+	}
+	return nil
+}
+
+type column struct {
+	field contact.Field
+	date  bool
+}
+
+// encoder is the rows as a stream of COPY's binary form.
+type encoder struct {
+	next   func() (*Staged, error)
+	fields []column
+	keys   uint8
+	facts  bool
+	width  uint16
+
+	buf []byte
+	at  int
+	end bool
+	err error
+}
+
+// Read is asked by the connection, which sends while the next rows are made.
+func (e *encoder) Read(p []byte) (int, error) {
+	for e.at == len(e.buf) {
+		if e.end {
+			return 0, io.EOF
+		}
+		e.buf, e.at = e.buf[:0], 0
+		if e.err = e.fill(); e.err != nil {
+			return 0, e.err
+		}
+	}
+	n := copy(p, e.buf[e.at:])
+	e.at += n
+	return n, nil
+}
+
+func (e *encoder) fill() error {
+	for len(e.buf) < copyChunk {
+		s, err := e.next()
+		if errors.Is(err, io.EOF) {
+			e.end = true
+			e.buf = append(e.buf, 0xff, 0xff)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := e.append(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *encoder) append(s *Staged) error {
+	b := e.buf
+	be := binary.BigEndian
+	b = be.AppendUint16(b, e.width)
+	b = be.AppendUint64(be.AppendUint32(b, 8), uint64(s.Row))
+	b = be.AppendUint64(be.AppendUint32(b, 8), uint64(s.Line))
+	b = append(be.AppendUint32(b, 16), s.Contact[:]...)
+	b = append(be.AppendUint32(b, 1), flag(s.Known))
+	b = be.AppendUint64(be.AppendUint32(b, 8), s.Unset)
+	for _, c := range e.fields {
+		if s.Filled&(1<<c.field) == 0 {
+			b = be.AppendUint32(b, null)
+			continue
+		}
+		v := s.Values[c.field]
+		if c.date {
+			d, code := contact.ParseDate(v, contact.DateRules{})
+			if code != "" {
+				return fmt.Errorf("stage row %d: value of %s is no date", s.Row, c.field)
+			}
+			b = be.AppendUint32(be.AppendUint32(b, 4), uint32(int32(d)-daysTo2000))
+			continue
+		}
+		b = append(be.AppendUint32(b, uint32(len(v))), v...)
+	}
+	for rest := e.keys; rest != 0; rest &= rest - 1 {
+		k := bits.TrailingZeros8(rest)
+		if s.Keys&(1<<k) == 0 {
+			b = be.AppendUint32(b, null)
+			continue
+		}
+		b = append(be.AppendUint32(b, 16), s.Hashes[k][:]...)
+	}
+	if e.facts {
+		b = appendFacts(appendFacts(b, s.PhoneFacts), s.EmailFacts)
+	}
+	e.buf = b
+	return nil
+}
+
+func appendFacts(b, facts []byte) []byte {
+	if facts == nil {
+		return binary.BigEndian.AppendUint32(b, null)
+	}
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(facts))), facts...)
+}
+
+func flag(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}

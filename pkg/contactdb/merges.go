@@ -1,0 +1,135 @@
+package contactdb
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/postgres"
+)
+
+//go:embed apply/*.sql
+var mergesQueries embed.FS
+
+// mergesSQL is what a merge asks, in the order it asks it.
+type mergesSQL struct {
+	OwnBackend, ReadFence, EndBackend, RaiseFence         string
+	ReadApplied                                           string
+	WorkSettings, MakeStaged, MakeChanged, MakeBlocked    string
+	KeyChangesAfter                                       string
+	NumberRounds, Compare, BlockRows, CountNew            string
+	ReadNames, WriteNames                                 string
+	ReleaseKeys, WriteChangedKeys, WriteNewKeys           string
+	ReleaseFallbacks, WriteChangedFallbacks               string
+	WriteNewFallbacks                                     string
+	WriteNewContacts                                      string
+	WriteJournal, WriteJournalAgain, WriteChangedContacts string
+	MakeList, ListOfName, WriteMembers, WriteList         string
+	WriteHeld                                             string
+	ReadChangedRows, ReadBlockedRows                      string
+	WriteApplied, LockFence                               string
+}
+
+// Merges is the contact database as the service merge uses it: jobs are applied, each in one transaction.
+type Merges struct {
+	db    *postgres.DB
+	sql   mergesSQL
+	reads contactsSQL // matching is one rule in one place
+}
+
+// NewMerges takes a database opened as the role merge. Each job at work takes two connections.
+func NewMerges(db *postgres.DB) (*Merges, error) {
+	sql, err := postgres.Queries[mergesSQL](mergesQueries, "apply")
+	if err != nil {
+		return nil, err
+	}
+	reads, err := postgres.Queries[contactsSQL](contactsQueries, "queries")
+	if err != nil {
+		return nil, err
+	}
+	return &Merges{db: db, sql: sql, reads: reads}, nil
+}
+
+// InAccount runs fn in a transaction that sees one account. A merge is one such transaction.
+func (m *Merges) InAccount(ctx context.Context, account uuid.UUID, fn func(ctx context.Context, tx pgx.Tx) error) error {
+	return m.db.InAccount(ctx, account, fn)
+}
+
+// Settings prepares a transaction for applying a job.
+func (m *Merges) Settings(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, m.sql.WorkSettings); err != nil {
+		return fmt.Errorf("set up merge: %w", err)
+	}
+	return nil
+}
+
+// Holdings is an account's own row.
+type Holdings struct {
+	Held       int64 // contacts
+	KeyVersion int64 // grows with every key change outside a job
+}
+
+// Holdings reads the account's row without a lock.
+func (m *Merges) Holdings(ctx context.Context, tx pgx.Tx, account uuid.UUID) (h Holdings, err error) {
+	err = tx.QueryRow(ctx, m.reads.Holdings, account).Scan(&h.Held, &h.KeyVersion)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return h, nil
+	}
+	if err != nil {
+		return h, fmt.Errorf("read holdings: %w", err)
+	}
+	return h, nil
+}
+
+// Lock locks the account's row until the transaction ends: until then nobody else writes its contacts.
+func (m *Merges) Lock(ctx context.Context, tx pgx.Tx, account uuid.UUID) (h Holdings, err error) {
+	if _, err := tx.Exec(ctx, m.reads.MakeHoldings, account); err != nil {
+		return h, fmt.Errorf("make holdings: %w", err)
+	}
+	if err := tx.QueryRow(ctx, m.reads.LockHoldings, account).Scan(&h.Held, &h.KeyVersion); err != nil {
+		return h, fmt.Errorf("lock holdings: %w", err)
+	}
+	return h, nil
+}
+
+// Touched is the set of keys that came or went outside a job. A contact whose keys did is in it as a contact id.
+type Touched map[contact.Key]map[[16]byte]struct{}
+
+// TouchedSince returns the keys touched after a key version.
+func (m *Merges) TouchedSince(ctx context.Context, tx pgx.Tx, account uuid.UUID, version int64) (Touched, error) {
+	rows, err := tx.Query(ctx, m.sql.KeyChangesAfter, account, version)
+	if err != nil {
+		return nil, fmt.Errorf("read key changes: %w", err)
+	}
+	t := Touched{}
+	var key int16
+	var hash [16]byte
+	_, err = pgx.ForEachRow(rows, []any{&key, &hash}, func() error {
+		k := contact.Key(key)
+		if t[k] == nil {
+			t[k] = map[[16]byte]struct{}{}
+		}
+		t[k][hash] = struct{}{}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read key changes: %w", err)
+	}
+	return t, nil
+}
+
+// Has tells whether a key was touched.
+func (t Touched) Has(k contact.Key, hash [16]byte) bool {
+	_, ok := t[k][hash]
+	return ok
+}
+
+// Matching finds the contacts of rows within a transaction, by the rule that [Contacts.Match] has.
+func (m *Merges) Matching(tx pgx.Tx, account uuid.UUID, h Holdings) *Matching {
+	return &Matching{Held: h.Held, KeyVersion: h.KeyVersion, account: account, conn: tx.Conn(), sql: &m.reads}
+}

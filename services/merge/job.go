@@ -1,0 +1,136 @@
+package merge
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/contactmill/contactmill/pkg/blob"
+	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/contactdb"
+	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/row"
+	"github.com/contactmill/contactmill/pkg/stage"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+)
+
+// job is what is to be applied, read from the claim.
+type job struct {
+	contactdb.Job
+	mode           row.Mode
+	list           string
+	check          bool
+	keepOutUnknown bool // new contacts that the provider does not know
+
+	chunks     []chunk
+	fields     []contact.Field // of the mapped columns, NoField for one that is not kept; the order of row.Cells.Values
+	keys       uint8           // keys that a row may have, bit n for key n
+	rows       int64
+	verdicts   blob.Object
+	facts      *blob.Object // nil where nothing was asked of a provider
+	keyVersion int64        // what was matched against
+
+	also ingestv1.Counts // what the other stages counted
+}
+
+// chunk is a run of rows.
+type chunk struct{ cells, keys blob.Object }
+
+// toJob reads a claim. Objects that are not of this job are not believed.
+func toJob(c *stage.Claim) (*job, error) {
+	w := c.Work
+	j := &job{
+		Job:            contactdb.Job{Account: c.Account, ID: c.Job, Number: w.GetJob().GetNumber(), Token: c.Token},
+		mode:           row.Mode(w.GetJob().GetSettings().GetMode()),
+		list:           w.GetJob().GetSettings().GetList(),
+		check:          w.GetJob().GetSettings().GetCheck(),
+		keepOutUnknown: w.GetAccount().GetKeepOutUnknown(),
+		keys:           uint8(w.GetValidated().GetKeys()),
+		rows:           w.GetValidated().GetRows(),
+		keyVersion:     w.GetMatched().GetKeyVersion(),
+		also: ingestv1.Counts{Blank: w.GetValidated().GetBlank(), SentToProvider: w.GetEnriched().GetSent(),
+			KnownToProvider: w.GetEnriched().GetKnown()},
+	}
+	if j.mode < row.Add || j.mode > row.Upsert {
+		return nil, fault.New(fault.Invalid, "bad-mode", "job %s has no mode that this program knows", c.Job)
+	}
+	for _, col := range w.GetValidated().GetColumns() {
+		if col.GetField() == "" {
+			continue
+		}
+		f, ok := contact.FieldByName(col.GetField())
+		if !ok {
+			return nil, fault.New(fault.Invalid, "unknown-field", "column %d is mapped to a field that this program does not know", col.GetIndex())
+		}
+		if f == contact.FieldContactID {
+			f = contact.NoField // recognises, and is not kept
+		}
+		j.fields = append(j.fields, f)
+	}
+	for _, ch := range w.GetValidated().GetChunks() {
+		cells, err := fromObject(c, ch.GetCells())
+		if err != nil {
+			return nil, err
+		}
+		keys, err := fromObject(c, ch.GetKeys())
+		if err != nil {
+			return nil, err
+		}
+		j.chunks = append(j.chunks, chunk{cells, keys})
+	}
+	var err error
+	if j.verdicts, err = fromObject(c, w.GetMatched().GetVerdicts()); err != nil {
+		return nil, err
+	}
+	if w.GetEnriched().GetFacts() != nil {
+		facts, err := fromObject(c, w.Enriched.Facts)
+		if err != nil {
+			return nil, err
+		}
+		j.facts = &facts
+	}
+	return j, nil
+}
+
+func fromObject(c *stage.Claim, o *ingestv1.Object) (blob.Object, error) {
+	out := blob.Object{Name: o.GetName(), Size: o.GetSize()}
+	sum, err := hex.DecodeString(o.GetSha256())
+	if err != nil || len(sum) != len(out.SHA256) || !strings.HasPrefix(out.Name, blob.JobPrefix(c.Account, c.Job)) {
+		return blob.Object{}, fault.New(fault.DataLoss, "object-foreign", "a stored result of job %s names an object that is not its own", c.Job)
+	}
+	copy(out.SHA256[:], sum)
+	return out, nil
+}
+
+// toResult is a job that took effect, or would have.
+func toResult(j *job, a contactdb.Applied) *ingestv1.FinishRequest {
+	return merged(&ingestv1.MergeResult{
+		Counts: &ingestv1.Counts{Rows: a.Rows, Added: a.Added, Updated: a.Updated, Unchanged: a.Unchanged, Duplicate: a.Duplicate,
+			Unmatched: a.Unmatched, Invalid: a.Invalid, Conflict: a.Conflict, Held: a.Held, Suppressed: a.Suppressed,
+			Blank: j.also.Blank, SentToProvider: j.also.SentToProvider, KnownToProvider: j.also.KnownToProvider},
+		Outcomes: &ingestv1.Object{Name: a.OutcomesName, Size: a.OutcomesSize, Sha256: a.OutcomesSHA256},
+	})
+}
+
+// toRejected is a job that the account has no room for.
+func toRejected(err error) *ingestv1.FinishRequest {
+	f := fault.ToStatus(err)
+	return merged(&ingestv1.MergeResult{Rejected: &ingestv1.Problem{Code: fault.Code(err), Message: f.Message(), Hint: fault.HintOf(err)}})
+}
+
+func merged(r *ingestv1.MergeResult) *ingestv1.FinishRequest {
+	return &ingestv1.FinishRequest{Result: &ingestv1.FinishRequest_Merged{Merged: r}}
+}
+
+// toApplied is what the database keeps of a job's counts and outcomes.
+func toApplied(counts [row.Suppressed + 1]int64, o blob.Object) contactdb.Applied {
+	a := contactdb.Applied{Added: counts[row.Added], Updated: counts[row.Updated], Unchanged: counts[row.Unchanged],
+		Duplicate: counts[row.Duplicate], Unmatched: counts[row.Unmatched], Invalid: counts[row.Invalid], Conflict: counts[row.Conflict],
+		Held: counts[row.Held], Suppressed: counts[row.Suppressed], OutcomesName: o.Name, OutcomesSize: o.Size, OutcomesSHA256: hex.EncodeToString(o.SHA256[:])}
+	for _, n := range counts {
+		a.Rows += n
+	}
+	return a
+}
+
+func line(n int64) string { return fmt.Sprintf("line %d", n) }
