@@ -156,49 +156,51 @@ func (f *File) Blocks() iter.Seq2[*Block, error] {
 
 var errEnd = errors.New("end of file")
 
+// next looks at no more than a block's bytes at a time, and at another block's while no record ends within them.
 func (f *File) next() (*Block, error) {
-	for want := f.limits.BlockBytes; ; want = len(f.buf) + f.limits.BlockBytes {
+	for want := f.limits.BlockBytes; ; want += f.limits.BlockBytes {
 		if err := f.fill(want); err != nil {
 			return nil, err
 		}
-		cut, err := f.cut()
-		if err != nil {
+		seen := f.buf[:min(want, len(f.buf))]
+		final := f.done && len(seen) == len(f.buf)
+		cut, err := f.cut(seen, final)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if cut > 0 {
+		case cut > 0:
 			return f.take(cut), nil
-		}
-		if f.done {
+		case final:
 			return nil, errEnd
 		}
 	}
 }
 
-// cut finds the last place in the buffer where a record begins. Where there is no quote, that is behind any line feed;
+// cut finds the last place in the data where a record begins. Where there is no quote, that is behind any line feed;
 // only the records with quotes are looked into.
-func (f *File) cut() (int, error) {
+func (f *File) cut(data []byte, final bool) (int, error) {
 	pos := 0
-	for pos < len(f.buf) {
+	for pos < len(data) {
 		q := -1
 		if f.scan.quote != NoQuote {
-			q = bytes.IndexByte(f.buf[pos:], f.scan.quote)
+			q = bytes.IndexByte(data[pos:], f.scan.quote)
 		}
 		if q < 0 {
-			if f.done {
-				return len(f.buf), nil
+			if final {
+				return len(data), nil
 			}
-			pos += bytes.LastIndexByte(f.buf[pos:], '\n') + 1
-			if len(f.buf)-pos > f.limits.RecordBytes {
+			pos += bytes.LastIndexByte(data[pos:], '\n') + 1
+			if len(data)-pos > f.limits.RecordBytes {
 				return 0, f.refusal(tooLong, pos)
 			}
 			return pos, nil
 		}
-		pos += bytes.LastIndexByte(f.buf[pos:pos+q], '\n') + 1
-		if end := bytes.IndexByte(f.buf[pos:], '\n'); end >= 0 && f.scan.line(f.buf, pos, pos+end, nil) {
+		pos += bytes.LastIndexByte(data[pos:pos+q], '\n') + 1
+		if end := bytes.IndexByte(data[pos:], '\n'); end >= 0 && f.scan.line(data, pos, pos+end, nil) {
 			pos += end + 1
 			continue
 		}
-		next, v, _, _ := f.scan.record(f.buf, pos, f.done, nil)
+		next, v, _, _ := f.scan.record(data, pos, final, nil)
 		switch v {
 		case more:
 			return pos, nil

@@ -93,12 +93,8 @@ func (p *Parser) Next() *Record {
 				p.refuse(tooLong, first)
 				return nil
 			}
-			raw := p.data[start:lineEnd]
-			if n := len(raw); n > 0 && raw[n-1] == '\r' {
-				raw = raw[:n-1]
-			}
-			r.Raw = raw
-			p.split(start, start+len(raw))
+			r.Raw = chomp(p.data[start:lineEnd])
+			p.split(start, start+len(r.Raw))
 			if len(p.found.list) > p.scan.columns {
 				p.refuse(tooWide, first)
 				return nil
@@ -106,7 +102,7 @@ func (p *Parser) Next() *Record {
 			p.pos = min(lineEnd+1, len(p.data))
 			p.line++
 		} else if p.scan.line(p.data, start, lineEnd, &p.found) {
-			r.Raw = p.data[start:lineEnd]
+			r.Raw = chomp(p.data[start:lineEnd])
 			p.pos = min(lineEnd+1, len(p.data))
 			p.line++
 		} else if !p.quoted(start) {
@@ -146,10 +142,7 @@ func (p *Parser) quoted(start int) bool {
 	} else {
 		p.line++
 	}
-	if n := len(raw); n > 0 && raw[n-1] == '\r' {
-		raw = raw[:n-1]
-	}
-	r.Raw = raw
+	r.Raw = chomp(raw)
 	if r.Code == "" {
 		for _, i := range p.found.dirty {
 			p.found.list[i] = p.scan.clean(p.found.list[i])
@@ -157,6 +150,14 @@ func (p *Parser) quoted(start int) bool {
 	}
 	p.pos = next
 	return true
+}
+
+// chomp takes the CR of a CR LF off a line.
+func chomp(line []byte) []byte {
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		return line[:n-1]
+	}
+	return line
 }
 
 var newline = []byte{'\n'}
