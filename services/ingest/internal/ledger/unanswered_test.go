@@ -1,0 +1,193 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"github.com/contactmill/contactmill/pkg/event"
+	"github.com/contactmill/contactmill/pkg/postgres"
+	"github.com/google/uuid"
+)
+
+// swallower passes a connection to PostgreSQL on; when armed it lets the next COMMIT through, swallows its answer and
+// cuts the connection.
+type swallower struct {
+	listen net.Listener
+	server string
+	armed  atomic.Bool
+}
+
+func newSwallower(t *testing.T, server string) *swallower {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &swallower{listen: l, server: server}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go s.pass(client)
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+	})
+	return s
+}
+
+func (s *swallower) pass(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", s.server)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	var swallow atomic.Bool
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		defer client.Close()
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := server.Read(buf)
+			if n > 0 {
+				if swallow.Load() {
+					return // the answer has come: the transaction is committed
+				}
+				if _, err := client.Write(buf[:n]); err != nil {
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buf)
+		if n > 0 {
+			if bytes.Contains(buf[:n], []byte("commit\x00")) && s.armed.CompareAndSwap(true, false) {
+				swallow.Store(true)
+			}
+			if _, err := server.Write(buf[:n]); err != nil {
+				break
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	if swallow.Load() {
+		<-back
+	}
+}
+
+func TestUnansweredCommits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx, a := t.Context(), newAccount()
+	address, err := url.Parse(r.data.URL("ingest"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSwallower(t, address.Host)
+	address.Host = s.listen.Addr().String()
+	db, err := postgres.Open(ctx, address.String(), postgres.Options{Schema: "ingest", MaxConns: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	l := newLedger(t, db, Config{Log: slog.New(slog.DiscardHandler)})
+
+	// unanswered calls once with the answer swallowed, then again.
+	unanswered := func(what string, call func() error) {
+		t.Helper()
+		s.armed.Store(true)
+		if err := call(); !errors.Is(err, postgres.ErrCommitUnknown) {
+			t.Fatalf("%s with the answer swallowed: %v", what, err)
+		}
+		if err := call(); err != nil {
+			t.Fatalf("%s again: %v", what, err)
+		}
+	}
+	sub := r.upload(a, "one")
+	var j Job
+	unanswered("accept", func() (err error) {
+		j, _, err = l.Accept(ctx, a, sub)
+		return err
+	})
+	if j.Number != 1 {
+		t.Fatalf("job has number %d, want 1", j.Number)
+	}
+	claim := func(stage event.Stage) Claim { // finds out by itself
+		t.Helper()
+		s.armed.Store(true)
+		g, err := l.Claim(ctx, a, j.ID, stage, r.life)
+		if err != nil || !g.Granted {
+			t.Fatalf("claim %s with the answer swallowed: %+v, %v", stage, g, err)
+		}
+		return Claim{Job: j.ID, Stage: stage, Token: g.Token}
+	}
+	finish := func(k Claim, res Result, want event.Stage) {
+		t.Helper()
+		var next event.Stage
+		unanswered("finish "+string(k.Stage), func() (err error) {
+			next, err = l.Finish(ctx, a, k, res)
+			return err
+		})
+		if next != want {
+			t.Fatalf("next stage is %q, want %q", next, want)
+		}
+	}
+	k := claim(event.Validate)
+	unanswered("renew", func() error {
+		_, err := l.Renew(ctx, a, k, 1, 2)
+		return err
+	})
+	finish(k, Result{Body: []byte("v"), Rows: 2}, event.Match)
+	finish(claim(event.Match), Result{Body: []byte("m")}, event.Merge)
+	k = claim(event.Merge)
+	unanswered("leave to commit", func() error { return l.LeaveToCommit(ctx, a, k) })
+	finish(k, Result{Body: []byte("o"), Counts: Counts{Rows: 2, Added: 2}}, "")
+	r.is(j, Completed)
+
+	j = r.accept(a, "two")
+	unanswered("cancel", func() error {
+		_, err := l.Cancel(ctx, a, Ref{ID: j.ID})
+		return err
+	})
+	unanswered("retry", func() error {
+		n, _, err := l.Retry(ctx, a, Ref{ID: j.ID}, Resubmission{RequestID: "again"})
+		if err == nil && n.Number != 3 {
+			t.Errorf("retry is job %d, want 3", n.Number)
+		}
+		return err
+	})
+	events, err := r.Events(ctx, a, uuid.Nil, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	types := map[string]int{}
+	for i, e := range events {
+		types[e.Type]++
+		if e.Number != int64(i+1) {
+			t.Fatalf("event %d at place %d", e.Number, i+1)
+		}
+	}
+	if types["job.accepted"] != 3 || types["job.completed"] != 1 || types["job.cancelled"] != 1 || types["job.committing"] != 1 {
+		t.Fatalf("events are %v", types)
+	}
+}
