@@ -113,7 +113,7 @@ func (b *body) receive(ctx context.Context, r *receiver) error {
 			return err
 		}
 		if b.got+int64(len(c)) > b.most {
-			b.s.giveUp(context.WithoutCancel(ctx), b.account, b.id())
+			b.giveUp(context.WithoutCancel(ctx))
 			if b.size > 0 {
 				return b.wrongSize("at least", b.got+int64(len(c)))
 			}
@@ -184,6 +184,17 @@ func (b *body) wait() {
 	if b.saving != nil {
 		<-b.saving.done
 	}
+}
+
+// giveUp leaves the upload to the sweeper, once no part is on its way any more. If that cannot be noted it expires by
+// itself.
+func (b *body) giveUp(ctx context.Context) {
+	b.wait()
+	if err := b.s.ledger.AbandonUpload(ctx, b.account, b.id()); err != nil {
+		b.s.log.Warn("upload not given up", "account", b.account, "upload", b.id(), "error", err)
+		return
+	}
+	b.s.sweep()
 }
 
 // end makes the object of the parts, if the file is what was declared.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -14,6 +15,9 @@ import (
 	"github.com/contactmill/contactmill/pkg/postgres"
 	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
 )
+
+// abortFor bounds the clearing up after a stream that was refused.
+const abortFor = 5 * time.Second
 
 // put stores a file of one part.
 func (s *Service) put(ctx context.Context, file ledger.Object, content []byte) error {
@@ -35,7 +39,10 @@ func (s *Service) save(ctx context.Context, account uuid.UUID, u ledger.Upload, 
 			return u, err
 		}
 		if err := again(ctx, func() error { return s.ledger.SetMultipart(ctx, account, u, id) }); err != nil {
-			return u, fmt.Errorf("note multipart upload of %s: %w", u.ID, err) // one that nobody knows is found by the sweeper
+			if fault.Of(err) == fault.Stale { // it is noted nowhere
+				s.abort(ctx, u.Object, id)
+			}
+			return u, fmt.Errorf("note multipart upload of %s: %w", u.ID, err)
 		}
 		u.Multipart = id
 	}
@@ -53,6 +60,15 @@ func (s *Service) save(ctx context.Context, account uuid.UUID, u ledger.Upload, 
 		return u, fmt.Errorf("note part %d of upload %s: %w", number, u.ID, err)
 	}
 	return saved, nil
+}
+
+// abort throws away a multipart upload that nobody knows. If that fails the sweeper finds it by age.
+func (s *Service) abort(ctx context.Context, object, multipart string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortFor)
+	defer cancel()
+	if err := s.store.Abort(ctx, object, multipart); err != nil {
+		s.log.Warn("multipart upload not aborted", "object", object, "error", err)
+	}
 }
 
 // lookUp finds out whether a part was noted, and notes it if not.

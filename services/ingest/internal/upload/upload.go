@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/contactmill/contactmill/pkg/blob"
@@ -169,7 +168,7 @@ func (s *Service) take(ctx context.Context, caller rpc.Caller, h header, r *rece
 	file, err := b.end(ctx)
 	if err != nil {
 		if fault.Of(err) == fault.Invalid || fault.Code(err) == "upload-damaged" {
-			s.giveUp(ctx, caller.Account, b.id())
+			b.giveUp(ctx)
 		}
 		return ledger.Job{}, false, err
 	}
@@ -178,12 +177,12 @@ func (s *Service) take(ctx context.Context, caller rpc.Caller, h header, r *rece
 	})
 	if err != nil {
 		if fault.Of(err) == fault.Exists {
-			s.giveUp(ctx, caller.Account, b.id())
+			b.giveUp(ctx)
 		}
 		return ledger.Job{}, false, err
 	}
 	if job.Upload != b.id() {
-		s.giveUp(ctx, caller.Account, b.id())
+		b.giveUp(ctx)
 		return job, true, nil
 	}
 	// existing with this very upload: our own commit, whose answer was lost, or that of the stream this one resumed
@@ -220,15 +219,6 @@ func (s *Service) accept(ctx context.Context, caller rpc.Caller, sub ledger.Subm
 		return err
 	})
 	return job, existing, err
-}
-
-// giveUp leaves an upload to the sweeper. If that cannot be noted the upload expires by itself.
-func (s *Service) giveUp(ctx context.Context, account, upload uuid.UUID) {
-	if err := s.ledger.AbandonUpload(ctx, account, upload); err != nil {
-		s.log.Warn("upload not given up", "account", account, "upload", upload, "error", err)
-		return
-	}
-	s.sweep()
 }
 
 // GetUpload implements the contract.
