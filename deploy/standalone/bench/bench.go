@@ -1,0 +1,247 @@
+// Package bench measures the platform by ratios within one run: the whole way of a file, from the first byte sent to the
+// contacts being visible, against a COPY of the same rows by the same PostgreSQL under the same settings. Everything is
+// durable, over gRPC, with the bundled provider.
+package bench
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/contactmill/contactmill/deploy/standalone"
+	"github.com/contactmill/contactmill/deploy/standalone/people"
+	"github.com/contactmill/contactmill/pkg/telemetry"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+)
+
+// options is what to measure.
+type options struct {
+	people.Options
+	state string
+	small int // jobs of 100 rows
+	cpu   string
+}
+
+// Main runs the measurements and returns the exit code.
+func Main(ctx context.Context, args []string, out, errs io.Writer) int {
+	o := options{Options: people.Options{Seed: 1, Rows: 1_000_000, Duplicates: .02, Invalid: .01, Messy: .3}}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	flags.IntVar(&o.Rows, "rows", o.Rows, "rows of the large file")
+	flags.Uint64Var(&o.Seed, "seed", o.Seed, "the same seed makes the same file")
+	flags.Float64Var(&o.Duplicates, "duplicates", o.Duplicates, "share of rows that repeat an earlier one")
+	flags.Float64Var(&o.Invalid, "invalid", o.Invalid, "share of rows with a bad cell")
+	flags.Float64Var(&o.Messy, "messy", o.Messy, "share of phones not in E.164")
+	flags.IntVar(&o.small, "small", 100, "jobs of 100 rows")
+	flags.StringVar(&o.state, "state", "", "directory to work in; a temporary one if not given")
+	flags.StringVar(&o.cpu, "cpuprofile", "", "file for a CPU profile of the services while the large files run")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	if err := measure(ctx, o, out, errs); err != nil {
+		fmt.Fprintln(errs, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+func measure(ctx context.Context, o options, out, errs io.Writer) error {
+	if o.state == "" {
+		dir, err := os.MkdirTemp("", "contactmill-bench-*")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if err := os.Chmod(dir, 0o711); err != nil {
+			return err
+		}
+		o.state = dir
+	}
+	log, err := os.Create(filepath.Join(o.state, "bench.log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	file := filepath.Join(o.state, "large.csv")
+	made, err := write(file, o.Options)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(errs, "%d rows: %d people, %d repeats, %d bad\n", made.Rows, made.Good, made.Duplicates, made.Invalid)
+	ref, err := prepare(file, filepath.Join(o.state, "reference.copy"))
+	if err != nil {
+		return err
+	}
+	runtime.GC()
+
+	so := standalone.Options{State: filepath.Join(o.state, "platform"), GRPC: "127.0.0.1:0", HTTP: "127.0.0.1:0", Telemetry: telemetry.New("bench", "", log)}
+	so.Parts.Setenv(os.Getenv)
+	p, err := standalone.Start(ctx, so)
+	if err != nil {
+		return err
+	}
+	run, stop := context.WithCancel(ctx)
+	started, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- p.Run(run, func() { close(started) }) }()
+	<-started
+	err = all(ctx, o, p, ref, file, made, out, errs)
+	stop()
+	if e := <-ended; err == nil {
+		err = e
+	}
+	return err
+}
+
+// all runs every measurement on the running platform.
+func all(ctx context.Context, o options, p *standalone.Platform, ref *reference, file string, made people.Counts, out, errs io.Writer) error {
+	c, err := dial(p.Client.Addr, p.Client.Key)
+	if err != nil {
+		return err
+	}
+	defer c.conn.Close()
+	owner := p.Settings.OwnerURL()
+	fmt.Fprintln(errs, "reference COPY")
+	before, err := ref.run(ctx, owner)
+	if err != nil {
+		return err
+	}
+	profile, err := startProfile(o.cpu)
+	if err != nil {
+		return err
+	}
+	memory := watchMemory()
+	idle := memory.now()
+	fmt.Fprintln(errs, "new rows")
+	fresh, err := c.file(ctx, file, &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPSERT})
+	if err != nil {
+		return err
+	}
+	if n := fresh.job.Counts.Added; int(n) != made.Good {
+		return fmt.Errorf("%d added, the file has %d people", n, made.Good)
+	}
+	fmt.Fprintln(errs, "the same file again")
+	again, err := c.file(ctx, file, &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPSERT})
+	if err != nil {
+		return err
+	}
+	if n := again.job.Counts.Unchanged; int(n) != made.Good {
+		return fmt.Errorf("%d unchanged, the file has %d people", n, made.Good)
+	}
+	most := memory.stop()
+	profile()
+	fmt.Fprintln(errs, "reference COPY")
+	after, err := ref.run(ctx, owner)
+	if err != nil {
+		return err
+	}
+	copied := (before + after) / 2
+
+	fmt.Fprintf(out, "reference COPY of %d rows: %.2f s (%.2f before, %.2f after)\n", ref.rows, copied.Seconds(), before.Seconds(), after.Seconds())
+	show(out, "new rows", fresh, copied)
+	show(out, "the same file again", again, copied)
+	fmt.Fprintf(out, "memory of the services: %d MiB idle, %d MiB at most; PostgreSQL's and the S3 server's apart\n", idle>>20, most>>20)
+	return small(ctx, o, c, out, errs)
+}
+
+func show(out io.Writer, what string, r *run, copied time.Duration) {
+	rows := r.job.Counts.Rows
+	fmt.Fprintf(out, "%s: %.2f s = %.2f x COPY, %.0f rows/s\n  upload %.2f s", what, r.whole.Seconds(), r.whole.Seconds()/copied.Seconds(), float64(rows)/r.whole.Seconds(), r.upload.Seconds())
+	for _, s := range r.stages {
+		fmt.Fprintf(out, " · %s %.2f", strings.TrimPrefix(s.name, "job."), s.took.Seconds())
+	}
+	fmt.Fprintln(out)
+}
+
+// small measures jobs of 100 rows one after the other, in the account that the large files have filled.
+func small(ctx context.Context, o options, c *client, out, errs io.Writer) error {
+	if o.small < 1 {
+		return nil
+	}
+	fmt.Fprintf(errs, "%d jobs of 100 rows\n", o.small)
+	var took []time.Duration
+	for i := range o.small {
+		var b bytes.Buffer
+		if _, err := people.Write(&b, people.Options{Seed: o.Seed, Rows: 100, Messy: o.Messy, First: o.Rows + 100*i}); err != nil {
+			return err
+		}
+		r, err := c.job(ctx, &b, &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPSERT})
+		if err != nil {
+			return err
+		}
+		if r.job.Counts.Added != 100 {
+			return fmt.Errorf("a small job added %d", r.job.Counts.Added)
+		}
+		took = append(took, r.whole)
+		if i == o.small-1 {
+			show(out, "the last of them", r, r.whole)
+		}
+	}
+	slices.Sort(took)
+	fmt.Fprintf(out, "100 rows, upload to completed: p50 %.0f ms, p99 %.0f ms\n", took[len(took)/2].Seconds()*1e3, took[len(took)*99/100].Seconds()*1e3)
+	return nil
+}
+
+func write(name string, o people.Options) (people.Counts, error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return people.Counts{}, err
+	}
+	c, err := people.Write(f, o)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return c, err
+}
+
+// memory samples what this process holds in memory.
+type memory struct {
+	most int64
+	quit chan struct{}
+	done chan struct{}
+}
+
+func watchMemory() *memory {
+	m := &memory{quit: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(m.done)
+		t := time.NewTicker(20 * time.Millisecond)
+		defer t.Stop()
+		for {
+			m.most = max(m.most, m.now())
+			select {
+			case <-m.quit:
+				return
+			case <-t.C:
+			}
+		}
+	}()
+	return m
+}
+
+func (m *memory) stop() int64 {
+	close(m.quit)
+	<-m.done
+	return m.most
+}
+
+// now is the resident set in bytes.
+func (m *memory) now() int64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}
