@@ -16,6 +16,7 @@ package ledger
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/contactmill/contactmill/pkg/event"
@@ -40,6 +41,8 @@ type Ledger struct {
 	// woken carries what a commit made sendable to the Relay of the same process; a full channel is no loss, as the
 	// relay sweeps.
 	woken chan wake
+	// ringAll has the Reconciler ring all runnable work again, whenever it was rung.
+	ringAll atomic.Bool
 }
 
 // New returns the ledger over a database migrated with Schema.

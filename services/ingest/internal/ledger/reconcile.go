@@ -57,16 +57,23 @@ func (r *Reconciler) Once(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("end leases of job %s: %w", k.Job, err))
 		}
 	}
-	late, err := acrossAccounts[accountRow](ctx, l, l.across.RungLongAgo, l.cfg.Lease.Seconds(), reconcileBatch)
+	age := l.cfg.Lease.Seconds()
+	if l.ringAll.Swap(false) {
+		age = 0
+	}
+	late, err := acrossAccounts[accountRow](ctx, l, l.across.RungLongAgo, age, reconcileBatch)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("find rings without an answer: %w", err))
 	}
 	for _, a := range late {
-		if _, err := l.exec(ctx, a.Account, l.sql.RingAgain, a.Account, l.cfg.Lease.Seconds()); err != nil {
+		if _, err := l.exec(ctx, a.Account, l.sql.RingAgain, a.Account, age); err != nil {
 			errs = append(errs, fmt.Errorf("ring again: %w", err))
 			continue
 		}
 		l.wake(wake{account: a.Account})
+	}
+	if age == 0 && (len(late) == reconcileBatch || len(errs) > 0) {
+		l.ringAll.Store(true) // there are more
 	}
 	return errors.Join(errs...)
 }

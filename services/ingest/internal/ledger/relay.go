@@ -185,6 +185,7 @@ func (r *Relay) visitAll(ctx context.Context) error {
 			}
 			if err == nil && r.troubled.Swap(false) {
 				r.ledger.cfg.Log.Info("relay works again")
+				r.ledger.ringAll.Store(true) // what was rung before may be gone with the bus's store
 			}
 		}
 	}

@@ -15,11 +15,12 @@ import (
 
 // bell notes what is sent to it, or refuses.
 type bell struct {
-	mu     sync.Mutex
-	broken bool
-	rings  []event.Ring
-	events map[uuid.UUID][]int64
-	heard  chan struct{}
+	mu      sync.Mutex
+	broken  bool
+	refused int
+	rings   []event.Ring
+	events  map[uuid.UUID][]int64
+	heard   chan struct{}
 }
 
 func newBell() *bell {
@@ -43,14 +44,17 @@ func (b *bell) PublishEvent(_ context.Context, e event.Envelope) error {
 func (b *bell) note(what func()) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer func() {
+		select {
+		case b.heard <- struct{}{}:
+		default:
+		}
+	}()
 	if b.broken {
+		b.refused++
 		return errors.New("bell is broken")
 	}
 	what()
-	select {
-	case b.heard <- struct{}{}:
-	default:
-	}
 	return nil
 }
 
@@ -161,16 +165,7 @@ func TestRungAgainWhenNobodyComes(t *testing.T) {
 	r.relay(r.Ledger, b)
 	j := r.accept(newAccount(), "one")
 	b.until(t, "first ring", func() bool { return b.rung(j, event.Validate) })
-	// until the ring is marked: from then on only the reconciler rings
-	deadline := time.Now().Add(20 * time.Second)
-	for marked := false; !marked; {
-		if err := r.owner.QueryRow(t.Context(), `SELECT bool_and(rung_at IS NOT NULL) FROM ingest.stages`).Scan(&marked); err != nil {
-			t.Fatal(err)
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the ring was not marked within 20 s")
-		}
-	}
+	r.untilMarked()
 	r.sql(`UPDATE ingest.stages SET rung_at = rung_at - interval '1 hour'`)
 	b.mu.Lock()
 	b.rings = nil // NATS was wiped
@@ -185,4 +180,69 @@ func TestRungAgainWhenNobodyComes(t *testing.T) {
 	r.lapse(k)
 	r.reconcile()
 	b.until(t, "ring after the lease", func() bool { return b.rung(j, event.Validate) })
+}
+
+// untilMarked waits until every ring was marked as sent: from then on only the reconciler rings.
+func (r *rig) untilMarked() {
+	r.t.Helper()
+	limit := time.After(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for marked := false; !marked; {
+		r.mu.Lock()
+		err := r.owner.QueryRow(r.t.Context(), `SELECT bool_and(rung_at IS NOT NULL) FROM ingest.stages WHERE state = 'RUNNABLE'`).Scan(&marked)
+		r.mu.Unlock()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			r.t.Fatal("rings were not marked within 20 s")
+		}
+	}
+}
+
+func TestEverythingIsRungAgainAfterTroubles(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b := newBell()
+	r.relay(r.Ledger, b)
+	old := r.accept(newAccount(), "old")
+	b.until(t, "first ring", func() bool { return b.rung(old, event.Validate) })
+	r.untilMarked()
+	b.setBroken(true)
+	fresh := r.accept(newAccount(), "fresh")
+	b.until(t, "a refusal", func() bool { return b.refused > 0 })
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- NewReconciler(r.Ledger).Run(ctx) }()
+	b.mu.Lock()
+	b.rings = nil // NATS came back without its store
+	b.mu.Unlock()
+	b.setBroken(false)
+	b.until(t, "rings of the new and the old job", func() bool { return b.rung(fresh, event.Validate) && b.rung(old, event.Validate) })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRingsOfABacklogThinOut(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	a := newAccount()
+	r.accept(a, "one")
+	age := r.Lease().Seconds()
+	for rings, wait := range map[int]float64{0: 1, 1: 1, 2: 2, 3: 4, 5: 16, 50: 16} {
+		for _, c := range []struct {
+			waited float64
+			want   int64
+		}{{wait * 0.9, 0}, {wait * 1.1, 1}} {
+			r.sql(`UPDATE ingest.stages SET rings = $1, rung_at = clock_timestamp() - $2::double precision * interval '1 second'`, rings, c.waited*age)
+			if n, err := r.exec(t.Context(), a, r.Ledger.sql.RingAgain, a, age); err != nil || n != c.want {
+				t.Errorf("after %d rings and %.1f leases: %d stages rung again, %v, want %d", rings, c.waited, n, err, c.want)
+			}
+		}
+	}
 }

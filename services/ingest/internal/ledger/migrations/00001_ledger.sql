@@ -96,6 +96,7 @@ CREATE TABLE stages (
     opened_at        timestamptz NOT NULL,
     ended_at         timestamptz,
     rung_at          timestamptz,
+    rings            int         NOT NULL DEFAULT 0, -- since it was last claimed
     not_before       timestamptz,
     token            bigint,      -- of the claim; kept when its lease ends, so that it may revive until the next claim
     instance         text,
