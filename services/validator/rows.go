@@ -40,6 +40,19 @@ type plan struct {
 	today        contact.Date
 }
 
+// newPlan makes a plan of mapped columns; the policies are the caller's to set.
+func newPlan(account, job uuid.UUID, columns []column) *plan {
+	p := &plan{account: account, job: job, columns: columns, header: header(columns), country: -1}
+	p.mapped = p.header.Mapped()
+	for i, col := range p.mapped {
+		p.secret = p.secret || columns[col].spec.Secret
+		if columns[col].field == contact.FieldCountry {
+			p.country = i
+		}
+	}
+	return p
+}
+
 // worker reads blocks into chunks. It belongs to one goroutine and reuses all it has.
 type worker struct {
 	*plan
@@ -135,6 +148,11 @@ func (w *worker) take(r *sheet.Record) error {
 		return nil
 	}
 	w.row.Cells = append(w.row.Cells, r.Cells...)
+	for i, cell := range r.Cells {
+		if len(cell) > 0 {
+			w.filled[i]++
+		}
+	}
 	w.text, w.spans = w.text[:0], w.spans[:0]
 	for range w.mapped {
 		w.spans = append(w.spans, span{})
@@ -177,7 +195,6 @@ func (w *worker) normalise(i int, rules contact.Rules) {
 		return
 	}
 	if bytes.Equal(cell, unset) {
-		w.filled[col]++
 		w.spans[i].kind = row.Unset
 		return
 	}
@@ -189,7 +206,6 @@ func (w *worker) normalise(i int, rules contact.Rules) {
 		failed := code.Failed()
 		w.find(string(code), col, !failed || w.drop, w.shown(col, cell))
 		if failed {
-			w.filled[col]++
 			w.text = w.text[:a]
 			w.row.Invalid = w.row.Invalid || !w.drop
 			return
@@ -198,7 +214,6 @@ func (w *worker) normalise(i int, rules contact.Rules) {
 	if len(w.text) == a {
 		return // blank
 	}
-	w.filled[col]++
 	kind := row.AsText
 	if bytes.Equal(w.text[a:], cell) {
 		kind = row.AsCell

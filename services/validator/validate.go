@@ -60,15 +60,9 @@ func (s *Service) read(ctx context.Context, c *stage.Claim) (*ingestv1.ValidateR
 	if problem != nil || question != nil {
 		return &ingestv1.ValidateResult{Columns: toColumns(columns, nil), Question: question, Rejected: problem}, nil
 	}
-	p := &plan{account: c.Account, job: c.Job, columns: columns, header: header(columns), country: -1,
-		adds: row.Mode(settings.Mode) == row.Add, drop: c.Work.Account.DropBadCells, home: contact.CountryByCode(c.Work.Account.Country), today: day(c.Work.Job.CreatedAt.AsTime())}
-	p.mapped = p.header.Mapped()
-	for i, col := range p.mapped {
-		p.secret = p.secret || columns[col].spec.Secret
-		if columns[col].field == contact.FieldCountry {
-			p.country = i
-		}
-	}
+	p := newPlan(c.Account, c.Job, columns)
+	p.adds, p.drop = row.Mode(settings.Mode) == row.Add, c.Work.Account.DropBadCells
+	p.home, p.today = contact.CountryByCode(c.Work.Account.Country), day(c.Work.Job.CreatedAt.AsTime())
 	job := &reading{s: s, c: c, plan: p, file: file, limits: limits, total: tally{filled: make([]int64, len(columns))}}
 	if question, err = job.run(ctx, settings.DateOrder); err != nil {
 		return nil, err
