@@ -3,11 +3,13 @@ package ingest_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/contactmill/contactmill/pkg/bus"
 	"github.com/contactmill/contactmill/pkg/event"
 	"github.com/contactmill/contactmill/pkg/fault"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
@@ -168,12 +170,21 @@ func TestSlowWatcherIsCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer owner.Close(context.WithoutCancel(t.Context()))
+	bell, err := bus.Connect(t.Context(), w.nats, "test", bus.Options{Config: event.Config{Prefix: w.prefix}, Log: w.telemetry().Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bell.Close()
 	at := int64(1)
 	const burst = 2000
 	for range 4 {
 		_, err := owner.Exec(t.Context(), `WITH q AS (UPDATE ingest.queues SET last_event = last_event + $3 WHERE account_id = $1)
 			INSERT INTO ingest.events (account_id, number, type, job_id, job_number, state, at)
 			SELECT $1, $4 + n, 'job.validating', $2, 1, 'VALIDATING', clock_timestamp() FROM generate_series(1, $3) n`, account, job.GetId(), burst, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = bell.PublishEvent(t.Context(), event.Envelope{Account: account, Number: at + burst, Type: event.JobValidating, Job: uuid.MustParse(job.GetId()), JobNumber: 1, Time: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -52,6 +52,13 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, db: postgrestest.DB(t, ingest.Schema), nats: need(t, "CONTACTMILL_TEST_NATS"), prefix: strings.ToLower(rand.Text()[:12]), out: &safeBuffer{}}
+	t.Cleanup(func() { // the last thing: what was logged, at every level, holds no contact data
+		for _, canary := range []string{"example.com", "+1555", "Ann", "Zo\u00eb", "contacts.csv", serviceKey} {
+			if strings.Contains(w.out.String(), canary) {
+				t.Errorf("the log holds %q", canary)
+			}
+		}
+	})
 	u, err := url.Parse(need(t, "CONTACTMILL_TEST_S3"))
 	if err != nil {
 		t.Fatal("CONTACTMILL_TEST_S3 is no address")
