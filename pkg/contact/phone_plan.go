@@ -9,10 +9,9 @@ import (
 
 // plans are the numbering plans of all regions.
 type plans struct {
-	once     sync.Once
-	regions  [26*26 + 1]*plan // by Country
-	byCode   [1000][]*plan    // by calling code, in the library's order: the main region first
-	loadFail error
+	once    sync.Once
+	regions [26*26 + 1]*plan // by Country
+	byCode  [1000][]*plan    // by calling code, in the library's order: the main region first
 }
 
 // plan is one region's numbering plan. The automata are compiled when the region is first met: all of them at once
@@ -34,8 +33,7 @@ func (p *plans) load() {
 	p.once.Do(func() {
 		all, err := phonenumbers.MetadataCollection()
 		if err != nil {
-			p.loadFail = err
-			return // the library cannot read its own tables either: every number takes the slow way and fails there
+			panic("contact: metadata compiled into the phone library: " + err.Error())
 		}
 		byID := make(map[string]*plan, len(all.GetMetadata()))
 		for _, meta := range all.GetMetadata() {
