@@ -33,7 +33,7 @@ type contactsSQL struct {
 	InsertKeys, DeleteKeys, InsertFallback, DeleteFallback     string
 	InsertKeyChanges, Suppressed                               string
 	MatchKeys, MatchFallbacks, MatchContacts                   string
-	SetLockWait, PlanForAny                                    string
+	SetLockWait, PlanForAny, ExportSnapshot                    string
 	JobAtWork                                                  string // the one that runs as contacts_all
 }
 

@@ -2,13 +2,10 @@ package contactdb
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,31 +14,13 @@ import (
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/keyring"
-	"github.com/contactmill/contactmill/pkg/row"
 )
-
-// replacedKind is added to a field's number for the hash of a value that a person replaced, where the field is no key.
-const replacedKind = 64
-
-// mostReplaced is how many replaced values an override remembers: the latest are what an older file brings back.
-const mostReplaced = 8
-
-// mostCandidates bounds the contacts that are named as sharing a fallback key.
-const mostCandidates = 20
 
 // Edit is a change of one contact by a person.
 type Edit struct {
 	By     uuid.UUID                 // the API key of who makes it
 	At     time.Time                 // when
 	Values map[contact.Field]*string // normal forms; nil clears the field; what is not in it stays
-}
-
-// override is the origin of a value that a person gave. Replaced are the values before, as hashes, so that an older file
-// can be known by them.
-type override struct {
-	By       uuid.UUID `json:"by"`
-	At       time.Time `json:"at"`
-	Replaced []string  `json:"replaced,omitempty"`
 }
 
 // Add makes a contact and puts it on lists. A key that a contact has already is Exists and names the contact; more
@@ -58,7 +37,7 @@ func (c *Contacts) Add(ctx context.Context, account uuid.UUID, e Edit, lists []s
 			return err
 		}
 		if held+1 > most {
-			return fault.New(fault.Exhausted, "package-too-small", "the account holds %d contacts and its package is %d", held, most).
+			return fault.New(fault.Exhausted, CodePackage, "the account holds %d contacts and its package is %d", held, most).
 				Hint("ask for a larger package, or remove contacts")
 		}
 		if err := c.write(ctx, tx, c.sql.InsertContact, account, id, e, now, nil); err != nil {
@@ -194,192 +173,6 @@ func (e Edit) touchesKeys() bool {
 	return false
 }
 
-// fallbackFields make up the fallback key.
-var fallbackFields = []contact.Field{contact.FieldFirstName, contact.FieldLastName, contact.FieldBirthDate, contact.FieldZip}
-
-// edited is a contact with an edit applied.
-type edited struct {
-	values  map[contact.Field]string
-	hashes  map[contact.Key]uuid.UUID
-	changed []contact.Field
-	origins map[string]json.RawMessage
-}
-
-// state applies an edit to a contact, or to nothing.
-func (c *Contacts) state(account, id uuid.UUID, before *Contact, e Edit) edited {
-	if before == nil {
-		before = &Contact{}
-	}
-	now := edited{
-		values:  orEmpty(maps.Clone(before.Values)),
-		hashes:  orEmpty(maps.Clone(before.hashes)),
-		origins: orEmpty(maps.Clone(before.origins)),
-	}
-	for _, col := range Columns() {
-		value, ok := e.Values[col.Field]
-		if !ok || !c.change(account, &now, col, value) {
-			continue
-		}
-		now.changed = append(now.changed, col.Field)
-		now.origins[col.Name] = c.originOf(account, before, col, e)
-	}
-	if slices.ContainsFunc(now.changed, func(f contact.Field) bool { return slices.Contains(fallbackFields, f) }) {
-		delete(now.hashes, contact.NameBirthZip)
-		if text, ok := fallbackText(now.values); ok {
-			now.hashes[contact.NameBirthZip] = c.ring.Hash(account, uint8(contact.NameBirthZip), text)
-		}
-	}
-	return now
-}
-
-// change puts a value in place; false if it is there already. Keys are compared by their hashes: of a secret value
-// nothing else can be.
-func (c *Contacts) change(account uuid.UUID, now *edited, col Column, value *string) bool {
-	old, had := now.values[col.Field]
-	if value == nil {
-		delete(now.values, col.Field)
-		delete(now.hashes, col.Key)
-		return had
-	}
-	if col.Key != contact.NoKey {
-		hash := uuid.UUID(c.ring.Hash(account, uint8(col.Key), []byte(*value)))
-		if had && now.hashes[col.Key] == hash && (old == *value || old == Masked) {
-			return false
-		}
-		now.hashes[col.Key] = hash
-	} else if had && old == *value {
-		return false
-	}
-	now.values[col.Field] = *value
-	return true
-}
-
-// originOf is the override that an edit leaves for a column, with the value it replaced added to those before.
-func (c *Contacts) originOf(account uuid.UUID, before *Contact, col Column, e Edit) json.RawMessage {
-	o := override{By: e.By, At: e.At.UTC()}
-	if was, ok := before.origins[col.Name]; ok {
-		var earlier override
-		if json.Unmarshal(was, &earlier) == nil { // a job's origin is no object, and has none
-			o.Replaced = earlier.Replaced
-		}
-	}
-	if old, had := before.Values[col.Field]; had {
-		hash, isKey := before.hashes[col.Key]
-		if !isKey {
-			hash = c.ring.Hash(account, replacedKind+uint8(col.Field), []byte(old))
-		}
-		text := hex.EncodeToString(hash[:])
-		o.Replaced = append(slices.DeleteFunc(slices.Clone(o.Replaced), func(s string) bool { return s == text }), text)
-		o.Replaced = o.Replaced[max(0, len(o.Replaced)-mostReplaced):]
-	}
-	b, err := json.Marshal(o)
-	if err != nil {
-		panic(fmt.Sprintf("override as JSON: %v", err)) // ids, a time and hex: it cannot fail
-	}
-	return b
-}
-
-// fallbackText is what the fallback key is a hash of; false if a part is missing.
-func fallbackText(values map[contact.Field]string) ([]byte, bool) {
-	birth, code := contact.ParseDate([]byte(values[contact.FieldBirthDate]), contact.DateRules{})
-	if values[contact.FieldBirthDate] == "" || code.Failed() {
-		return nil, false
-	}
-	return contact.AppendNameBirthZip(nil, []byte(values[contact.FieldFirstName]), []byte(values[contact.FieldLastName]),
-		birth, []byte(values[contact.FieldZip]))
-}
-
-// refuseKnown applies the rule of matching in mode add: whoever has one of the keys is a duplicate.
-func (c *Contacts) refuseKnown(ctx context.Context, tx pgx.Tx, account uuid.UUID, hashes map[contact.Key]uuid.UUID) error {
-	if err := c.refuseSuppressed(ctx, tx, account, hashes); err != nil {
-		return err
-	}
-	owners, err := c.owners(ctx, tx, account, uniqueOf(hashes))
-	if err != nil {
-		return err
-	}
-	if fallback, ok := hashes[contact.NameBirthZip]; ok && len(owners) == 0 {
-		found, err := collect(ctx, tx, pgx.RowTo[uuid.UUID], c.sql.ContactsOfFallback, account, fallback, mostCandidates)
-		if err != nil {
-			return err
-		}
-		for _, id := range found {
-			owners = append(owners, owner{hash: fallback, key: contact.NameBirthZip, contact: id})
-		}
-	}
-	return duplicate(owners)
-}
-
-// refuseTaken refuses new keys of a contact that another contact has.
-func (c *Contacts) refuseTaken(ctx context.Context, tx pgx.Tx, account, id uuid.UUID, before, now map[contact.Key]uuid.UUID) error {
-	added := differing(now, before)
-	if len(added) == 0 {
-		return nil
-	}
-	if err := c.refuseSuppressed(ctx, tx, account, added); err != nil {
-		return err
-	}
-	owners, err := c.owners(ctx, tx, account, uniqueOf(added))
-	if err != nil {
-		return err
-	}
-	return duplicate(slices.DeleteFunc(owners, func(o owner) bool { return o.contact == id }))
-}
-
-// refuseSuppressed refuses the keys of people who were erased. A phone alone does not tell a person.
-func (c *Contacts) refuseSuppressed(ctx context.Context, tx pgx.Tx, account uuid.UUID, hashes map[contact.Key]uuid.UUID) error {
-	var asked []uuid.UUID
-	for key, h := range hashes {
-		if key != contact.Phone {
-			asked = append(asked, h)
-		}
-	}
-	var suppressed bool
-	if err := tx.QueryRow(ctx, c.sql.Suppressed, account, asked).Scan(&suppressed); err != nil {
-		return err
-	}
-	if suppressed {
-		return fault.New(fault.Precondition, "suppressed", "this person was erased and is kept out")
-	}
-	return nil
-}
-
-// duplicate says which contacts have the keys, and by which; nil if none has.
-func duplicate(owners []owner) error {
-	var hits []row.Hit
-	for _, o := range owners {
-		i := slices.IndexFunc(hits, func(h row.Hit) bool { return h.Contact == o.contact })
-		if i < 0 {
-			i, hits = len(hits), append(hits, row.Hit{Contact: o.contact})
-		}
-		hits[i].Keys |= 1 << o.key
-	}
-	v := row.Relate(hits, [16]byte{}, nil)
-	if _, action := row.Decide(row.Add, v.Relation); action == row.AddContact {
-		return nil
-	}
-	if v.Relation == row.Several {
-		var named []string
-		for _, s := range v.Several {
-			named = append(named, fmt.Sprintf("%s by %s", s.Contact, keyNames(s.Keys)))
-		}
-		return fault.New(fault.Exists, "several-contacts", "the keys belong to several contacts: %s", strings.Join(named, ", ")).
-			Hint("correct the keys, or merge the contacts")
-	}
-	return fault.New(fault.Exists, "duplicate-contact", "contact %s has the same %s", v.Contact, keyNames(v.Keys)).
-		Hint("correct the value, or change that contact instead")
-}
-
-func keyNames(mask uint8) string {
-	var names []string
-	for k := range contact.Key(contact.Keys) {
-		if mask&(1<<k) != 0 {
-			names = append(names, k.String())
-		}
-	}
-	return strings.Join(names, " and ")
-}
-
 // write inserts or updates the contact's row: insert_contact.sql and update_contact.sql take the same arguments, the
 // latter one more, whether the secret is new.
 func (c *Contacts) write(ctx context.Context, tx pgx.Tx, sql string, account, id uuid.UUID, e Edit, now edited, before *Contact) error {
@@ -413,80 +206,4 @@ func (c *Contacts) write(ctx context.Context, tx pgx.Tx, sql string, account, id
 	}
 	_, err = tx.Exec(ctx, sql, args...)
 	return err
-}
-
-// moveKeys brings the rows of a contact's keys from what it had to what it has, and leaves both in the key changes under
-// a new version, which it returns.
-func (c *Contacts) moveKeys(ctx context.Context, tx pgx.Tx, account, id uuid.UUID, version int64, before, now map[contact.Key]uuid.UUID) (int64, error) {
-	gone, come := differing(before, now), differing(now, before)
-	if len(gone)+len(come) == 0 {
-		return version, nil
-	}
-	if old, ok := gone[contact.NameBirthZip]; ok {
-		if _, err := tx.Exec(ctx, c.sql.DeleteFallback, account, old, id); err != nil {
-			return 0, err
-		}
-	}
-	if hashes := uniqueOf(gone); len(hashes) > 0 {
-		if _, err := tx.Exec(ctx, c.sql.DeleteKeys, account, id, hashes); err != nil {
-			return 0, err
-		}
-	}
-	if fallback, ok := come[contact.NameBirthZip]; ok {
-		if _, err := tx.Exec(ctx, c.sql.InsertFallback, account, fallback, id); err != nil {
-			return 0, err
-		}
-	}
-	if hashes, kinds := pairs(come, true); len(hashes) > 0 {
-		if _, err := tx.Exec(ctx, c.sql.InsertKeys, account, id, hashes, kinds); err != nil {
-			return 0, err
-		}
-	}
-	version++
-	goneHashes, goneKinds := pairs(gone, false)
-	hashes, kinds := pairs(come, false)
-	_, err := tx.Exec(ctx, c.sql.InsertKeyChanges, account, version, id, append(hashes, goneHashes...), append(kinds, goneKinds...))
-	return version, err
-}
-
-// differing are the keys of a that b has not or has otherwise.
-func differing(a, b map[contact.Key]uuid.UUID) map[contact.Key]uuid.UUID {
-	d := map[contact.Key]uuid.UUID{}
-	for k, h := range a {
-		if b[k] != h {
-			d[k] = h
-		}
-	}
-	return d
-}
-
-// pairs lists keys as two arrays in the order of the hashes.
-func pairs(keys map[contact.Key]uuid.UUID, uniqueOnly bool) (hashes []uuid.UUID, kinds []int16) {
-	order := slices.SortedFunc(maps.Keys(keys), func(a, b contact.Key) int { return slices.Compare(bytesOf(keys[a]), bytesOf(keys[b])) })
-	for _, k := range order {
-		if uniqueOnly && !k.Unique() {
-			continue
-		}
-		hashes, kinds = append(hashes, keys[k]), append(kinds, int16(k))
-	}
-	return hashes, kinds
-}
-
-func uniqueOf(keys map[contact.Key]uuid.UUID) []uuid.UUID {
-	hashes, _ := pairs(keys, true)
-	return hashes
-}
-
-func bytesOf(u uuid.UUID) []byte { return u[:] }
-
-func nullable(hashes map[contact.Key]uuid.UUID, k contact.Key) uuid.NullUUID {
-	h, ok := hashes[k]
-	return uuid.NullUUID{UUID: h, Valid: ok}
-}
-
-func orEmpty[K comparable, V any](m map[K]V) map[K]V {
-	if m == nil {
-		return map[K]V{}
-	}
-	return m
 }

@@ -3,7 +3,10 @@ package contactdb
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -13,6 +16,10 @@ import (
 )
 
 // Matching finds the contacts that rows belong to, all in one snapshot of an account's contacts. It is for one goroutine.
+//
+// Its statements bypass the type system of pgx: keys travel as the binary array that they nearly are already, and
+// answers are read from the wire. They are asked in the order of their hashes, which is the order of the index: the
+// more at once, the less each costs.
 type Matching struct {
 	Held       int64 // contacts of the account
 	KeyVersion int64 // grows with every key change outside a job
@@ -20,11 +27,12 @@ type Matching struct {
 	account uuid.UUID
 	conn    *pgx.Conn
 	sql     *contactsSQL
+	helper  *helper // a second connection on the same snapshot; nil if there is none to be had
 
-	asked []ask  // what the statement at work asks, in its order
-	array []byte // that as PostgreSQL's binary form of uuid[]
-	head  []int32
+	asked []ask   // what the statement at work asks, in the order of the ids
+	head  []int32 // by row, its first hit
 	hits  []hit
+	sides [2]side
 }
 
 // Batch is the keys of some rows, by the key's number: 16 bytes for each row, zero where a row has none; an array is
@@ -44,12 +52,13 @@ type Hits struct {
 }
 
 type ask struct {
-	row int32
-	key contact.Key
+	order uint64 // the first bytes of the id
+	row   int32
+	key   contact.Key
 }
 
 type hit struct {
-	next     int32 // of the same row, -1 at the end
+	next     int32 // of the same row, end after the last
 	keys     uint8
 	known    bool // external is filled in
 	contact  uuid.UUID
@@ -69,12 +78,15 @@ func (c *Contacts) Match(ctx context.Context, account uuid.UUID, fn func(ctx con
 		if _, err := tx.Exec(ctx, c.sql.PlanForAny); err != nil {
 			return fmt.Errorf("set up matching: %w", err)
 		}
-		return fn(ctx, &Matching{Held: held, KeyVersion: version, account: account, conn: tx.Conn(), sql: &c.sql})
+		m := &Matching{Held: held, KeyVersion: version, account: account, conn: tx.Conn(), sql: &c.sql}
+		m.helper = &helper{contacts: c, account: account, main: tx}
+		defer m.helper.end()
+		return fn(ctx, m)
 	})
 }
 
-// Find looks the rows of a batch up and appends what it found to dst, whose slices it truncates first. All unique keys
-// are asked; the fallback key only for rows that none of them finds.
+// Find looks the rows of a batch up and puts what it found into dst, whose slices it uses again. All unique keys are
+// asked; the fallback key only for rows that none of them finds.
 func (m *Matching) Find(ctx context.Context, b *Batch, dst *Hits) error {
 	dst.Rows, dst.Contacts, dst.Keys, dst.ExternalIDs = dst.Rows[:0], dst.Contacts[:0], dst.Keys[:0], dst.ExternalIDs[:0]
 	if m.Held == 0 {
@@ -110,54 +122,68 @@ func (m *Matching) Find(ctx context.Context, b *Batch, dst *Hits) error {
 }
 
 func (m *Matching) findUnique(ctx context.Context, b *Batch) error {
-	m.begin()
+	m.asked = m.asked[:0]
 	for key := contact.ExternalID; key.Unique(); key++ {
 		m.askAll(b, key)
 	}
-	return m.run(ctx, "match_keys", m.sql.MatchKeys, func(n int, id [][]byte) {
-		a := m.asked[n]
-		h := m.hit(a.row, uuid.UUID(id[1]))
+	return m.run(ctx, "match_keys", m.sql.MatchKeys, b.id, func(a ask, id []byte) {
+		h := m.hit(a.row, uuid.UUID(id))
 		h.keys |= 1 << a.key
 		if a.key == contact.ExternalID {
 			h.known = true
-			copy(h.external[:], b.Keys[a.key][int(a.row)*16:])
+			copy(h.external[:], b.id(a))
 		}
 	})
 }
 
 // findByID looks up contact ids, and finds the external ids with them.
 func (m *Matching) findByID(ctx context.Context, b *Batch) error {
-	m.begin()
+	m.asked = m.asked[:0]
 	m.askAll(b, contact.ContactID)
-	return m.run(ctx, "match_contacts", m.sql.MatchContacts, func(n int, external [][]byte) {
-		a := m.asked[n]
-		h := m.hit(a.row, uuid.UUID(b.Keys[a.key][int(a.row)*16:][:16]))
+	return m.run(ctx, "match_contacts", m.sql.MatchContacts, b.id, func(a ask, external []byte) {
+		h := m.hit(a.row, uuid.UUID(b.id(a)))
 		h.keys |= 1 << a.key
 		h.known = true
-		copy(h.external[:], external[1])
+		copy(h.external[:], external)
 	})
 }
 
 func (m *Matching) findFallback(ctx context.Context, b *Batch) error {
-	m.begin()
+	m.asked = m.asked[:0]
 	m.askAll(b, contact.NameBirthZip)
-	return m.run(ctx, "match_fallbacks", m.sql.MatchFallbacks, func(n int, id [][]byte) {
-		m.hit(m.asked[n].row, uuid.UUID(id[1])).keys |= 1 << contact.NameBirthZip
+	return m.run(ctx, "match_fallbacks", m.sql.MatchFallbacks, b.id, func(a ask, id []byte) {
+		m.hit(a.row, uuid.UUID(id)).keys |= 1 << a.key
 	})
 }
 
 // fillExternalIDs reads the external ids of contacts that were found by another key.
 func (m *Matching) fillExternalIDs(ctx context.Context) error {
-	m.begin()
+	m.asked = m.asked[:0]
 	for i := range m.hits {
-		if !m.hits[i].known {
-			m.ask(ask{row: int32(i)}, m.hits[i].contact[:])
+		if h := &m.hits[i]; !h.known {
+			m.asked = append(m.asked, ask{order: binary.BigEndian.Uint64(h.contact[:]), row: int32(i)})
 		}
 	}
-	return m.run(ctx, "match_contacts", m.sql.MatchContacts, func(n int, external [][]byte) {
-		copy(m.hits[m.asked[n].row].external[:], external[1])
+	id := func(a ask) []byte { return m.hits[a.row].contact[:] }
+	return m.run(ctx, "match_contacts", m.sql.MatchContacts, id, func(a ask, external []byte) {
+		copy(m.hits[a.row].external[:], external)
 	})
 }
+
+// askAll asks the key of every row that has it; the fallback key only of rows without a hit.
+func (m *Matching) askAll(b *Batch, key contact.Key) {
+	hashes := b.Keys[key]
+	for row := 0; len(hashes) >= 16; row, hashes = row+1, hashes[16:] {
+		first := binary.BigEndian.Uint64(hashes)
+		if first|binary.BigEndian.Uint64(hashes[8:]) == 0 || !key.Unique() && m.head[row] != end {
+			continue
+		}
+		m.asked = append(m.asked, ask{first, int32(row), key})
+	}
+}
+
+// id is what an ask is about.
+func (b *Batch) id(a ask) []byte { return b.Keys[a.key][int(a.row)*16:][:16] }
 
 // hit is the entry for a row and a contact; made if it is new.
 func (m *Matching) hit(row int32, id uuid.UUID) *hit {
@@ -174,52 +200,137 @@ func (m *Matching) hit(row int32, id uuid.UUID) *hit {
 	return &m.hits[len(m.hits)-1]
 }
 
-// arrayHeader is one dimension, no nulls, element type uuid; the number of elements and the lower bound 1 follow.
-const arrayHeader = 20
+// shareFrom is the number of ids from which two connections are faster than one.
+const shareFrom = 2000
 
-func (m *Matching) begin() {
-	m.asked = m.asked[:0]
-	m.array = append(m.array[:0], make([]byte, arrayHeader)...)
-	binary.BigEndian.PutUint32(m.array[0:], 1)
-	binary.BigEndian.PutUint32(m.array[8:], pgtype.UUIDOID)
-	binary.BigEndian.PutUint32(m.array[16:], 1)
-}
-
-func (m *Matching) ask(a ask, id []byte) {
-	m.asked = append(m.asked, a)
-	m.array = append(append(m.array, 0, 0, 0, 16), id...)
-}
-
-// askAll asks the key of every row that has it; the fallback key only of rows without a hit.
-func (m *Matching) askAll(b *Batch, key contact.Key) {
-	hashes := b.Keys[key]
-	for row := 0; len(hashes) >= 16; row, hashes = row+1, hashes[16:] {
-		h := hashes[:16]
-		if binary.LittleEndian.Uint64(h)|binary.LittleEndian.Uint64(h[8:]) == 0 || !key.Unique() && m.head[row] != end {
-			continue
-		}
-		m.ask(ask{int32(row), key}, h)
-	}
-}
-
-// run executes a statement on what was asked and hands each line of its answer to found, with the index of what was
-// asked; the line's columns are in binary form and valid during the call. Nothing asked is nothing run.
-func (m *Matching) run(ctx context.Context, name, sql string, found func(n int, columns [][]byte)) error {
+// run executes a statement on what is asked, half of it on the second connection if that is worth it, and hands each line
+// of the answer to found: what was asked and the 16 bytes that were found, or none for NULL. Nothing asked is nothing run.
+func (m *Matching) run(ctx context.Context, name, sql string, id func(ask) []byte, found func(a ask, bytes []byte)) error {
 	if len(m.asked) == 0 {
 		return nil
 	}
-	binary.BigEndian.PutUint32(m.array[12:], uint32(len(m.asked)))
-	statement, err := m.conn.Prepare(ctx, "contactdb_"+name, sql)
+	slices.SortFunc(m.asked, func(a, b ask) int {
+		switch {
+		case a.order < b.order:
+			return -1
+		case a.order > b.order:
+			return 1
+		}
+		return 0
+	})
+	mine, rest := m.asked, m.asked[:0]
+	if len(m.asked) >= shareFrom && m.helper.ready(ctx) {
+		mine, rest = m.asked[:len(m.asked)/2], m.asked[len(m.asked)/2:]
+	}
+	shared := make(chan error, 1)
+	if len(rest) > 0 {
+		go func() { shared <- m.sides[1].run(ctx, m.helper.tx.Conn(), m.account, name, sql, rest, id) }()
+	} else {
+		shared <- nil
+	}
+	err := m.sides[0].run(ctx, m.conn, m.account, name, sql, mine, id)
+	if err := errors.Join(err, <-shared); err != nil {
+		return err
+	}
+	m.sides[0].each(mine, found)
+	if len(rest) > 0 {
+		m.sides[1].each(rest, found)
+	}
+	return nil
+}
+
+// side is one connection's part of a question.
+type side struct {
+	array []byte // what is asked as PostgreSQL's binary form of uuid[]
+	lines []line
+}
+
+type line struct {
+	n     int32 // index of what was asked
+	null  bool
+	bytes [16]byte
+}
+
+// arrayHeader is one dimension, no nulls, element type uuid, the number of elements, lower bound 1.
+const arrayHeader = 20
+
+func (s *side) run(ctx context.Context, conn *pgx.Conn, account uuid.UUID, name, sql string, asked []ask, id func(ask) []byte) error {
+	s.array = append(s.array[:0], make([]byte, arrayHeader)...)
+	binary.BigEndian.PutUint32(s.array[0:], 1)
+	binary.BigEndian.PutUint32(s.array[8:], pgtype.UUIDOID)
+	binary.BigEndian.PutUint32(s.array[12:], uint32(len(asked)))
+	binary.BigEndian.PutUint32(s.array[16:], 1)
+	for _, a := range asked {
+		s.array = append(append(s.array, 0, 0, 0, 16), id(a)...)
+	}
+	s.lines = s.lines[:0]
+	statement, err := conn.Prepare(ctx, "contactdb_"+name, sql) // once for each connection
 	if err != nil {
 		return err
 	}
 	binaryForm := []int16{pgtype.BinaryFormatCode}
-	answer := m.conn.PgConn().ExecPrepared(ctx, statement.Name, [][]byte{m.account[:], m.array}, binaryForm, binaryForm)
+	answer := conn.PgConn().ExecPrepared(ctx, statement.Name, [][]byte{account[:], s.array}, binaryForm, binaryForm)
 	for answer.NextRow() {
 		columns := answer.Values()
-		n := int(int32(binary.BigEndian.Uint32(columns[0]))) - 1
-		found(n, columns)
+		l := line{n: int32(binary.BigEndian.Uint32(columns[0])) - 1, null: columns[1] == nil}
+		copy(l.bytes[:], columns[1])
+		s.lines = append(s.lines, l)
 	}
 	_, err = answer.Close()
 	return err
+}
+
+func (s *side) each(asked []ask, found func(a ask, bytes []byte)) {
+	for i := range s.lines {
+		l := &s.lines[i]
+		if l.null {
+			found(asked[l.n], nil)
+		} else {
+			found(asked[l.n], l.bytes[:])
+		}
+	}
+}
+
+// helper is a second connection that sees the snapshot of the first.
+type helper struct {
+	contacts *Contacts
+	account  uuid.UUID
+	main     pgx.Tx
+	tx       pgx.Tx
+	tried    bool
+}
+
+// helperWait is how long a connection is waited for. All matchings may hold their first and want a second: then they go
+// on with one.
+const helperWait = 200 * time.Millisecond
+
+// ready tells whether there is a second connection; the first call gets it.
+func (h *helper) ready(ctx context.Context) bool {
+	if h == nil || h.tried {
+		return h != nil && h.tx != nil
+	}
+	h.tried = true
+	var snapshot string
+	if err := h.main.QueryRow(ctx, h.contacts.sql.ExportSnapshot).Scan(&snapshot); err != nil {
+		return false // the main connection is broken, which its next statement tells
+	}
+	wait, cancel := context.WithTimeout(ctx, helperWait)
+	defer cancel()
+	tx, err := h.contacts.db.Pool().BeginTx(wait, pgx.TxOptions{BeginQuery: fmt.Sprintf(
+		"begin isolation level repeatable read read only; set transaction snapshot '%s'; set local contactmill.account = '%s'; set local plan_cache_mode = force_generic_plan",
+		snapshot, h.account)})
+	if err != nil {
+		return false // it only makes things faster
+	}
+	h.tx = tx
+	return true
+}
+
+func (h *helper) end() {
+	if h.tx == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), helperWait)
+	defer cancel()
+	_ = h.tx.Rollback(ctx) // it has written nothing; a connection that cannot roll back is closed
 }

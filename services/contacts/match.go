@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -19,7 +20,7 @@ import (
 const (
 	mostRows  = 20_000          // of a batch
 	batchWait = 2 * time.Minute // for the next batch: longer, and the snapshot is given up
-	ahead     = 4               // batches received while one is looked up
+	ahead     = 8               // batches that are taken in while others are looked up, and looked up together
 )
 
 // matchEdge is MatchService over the contact database.
@@ -45,37 +46,103 @@ func (e *matchEdge) Match(stream grpc.BidiStreamingServer[contactsv1.MatchReques
 	go receive(stream, batches)
 	return e.contacts.Match(stream.Context(), account, func(ctx context.Context, m *contactdb.Matching) error {
 		state := &contactsv1.AccountContacts{Held: m.Held, KeyVersion: m.KeyVersion}
-		idle := time.NewTimer(batchWait)
-		defer idle.Stop()
+		var hits contactdb.Hits
 		for {
-			idle.Reset(batchWait)
-			var next received
-			select {
-			case next = <-batches:
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-idle.C:
-				return fault.New(fault.Deadline, "no-batch", "no batch came for %s", batchWait)
+			group, err := gather(ctx, batches)
+			if len(group) > 0 {
+				if err := m.Find(ctx, joined(group), &hits); err != nil {
+					return fmt.Errorf("match rows of account %s: %w", account, err)
+				}
+				for _, answer := range split(&hits, group) {
+					answer.Account, state = state, nil
+					if err := stream.Send(answer); err != nil {
+						return err
+					}
+				}
 			}
 			switch {
-			case errors.Is(next.err, io.EOF) && state != nil:
+			case errors.Is(err, io.EOF) && state != nil:
 				return stream.Send(&contactsv1.MatchResponse{Account: state}) // no rows: the state is all there is to tell
-			case errors.Is(next.err, io.EOF):
+			case errors.Is(err, io.EOF):
 				return nil
-			case next.err != nil:
-				return next.err
-			}
-			var hits contactdb.Hits
-			if err := m.Find(ctx, next.batch, &hits); err != nil {
-				return fmt.Errorf("match rows of account %s: %w", account, err)
-			}
-			answer := &contactsv1.MatchResponse{Account: state, Rows: hits.Rows, ContactIds: hits.Contacts, Keys: hits.Keys, ExternalIds: hits.ExternalIDs}
-			state = nil
-			if err := stream.Send(answer); err != nil {
+			case err != nil:
 				return err
 			}
 		}
 	})
+}
+
+// gather waits for a batch and takes along all that wait behind it: the more keys are looked up at once, the less each
+// costs. With an error it returns the batches before it.
+func gather(ctx context.Context, batches <-chan received) ([]*contactdb.Batch, error) {
+	idle := time.NewTimer(batchWait)
+	defer idle.Stop()
+	var group []*contactdb.Batch
+	select {
+	case next := <-batches:
+		if next.err != nil {
+			return nil, next.err
+		}
+		group = append(group, next.batch)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-idle.C:
+		return nil, fault.New(fault.Deadline, "no-batch", "no batch came for %s", batchWait)
+	}
+	for len(group) < ahead {
+		select {
+		case next := <-batches:
+			if next.err != nil {
+				return group, next.err
+			}
+			group = append(group, next.batch)
+		default:
+			return group, nil
+		}
+	}
+	return group, nil
+}
+
+// joined is one batch of the rows of several.
+func joined(group []*contactdb.Batch) *contactdb.Batch {
+	if len(group) == 1 {
+		return group[0]
+	}
+	all := &contactdb.Batch{}
+	for _, b := range group {
+		for key, hashes := range b.Keys {
+			if len(hashes) > 0 {
+				gap := 16*all.Rows - len(all.Keys[key]) // rows before, of batches without this key
+				all.Keys[key] = append(append(all.Keys[key], make([]byte, gap)...), hashes...)
+			}
+		}
+		all.Rows += b.Rows
+	}
+	return all
+}
+
+// split gives each batch of a group the hits on its rows. The answers hold copies.
+func split(hits *contactdb.Hits, group []*contactdb.Batch) []*contactsv1.MatchResponse {
+	answers := make([]*contactsv1.MatchResponse, len(group))
+	first, i := 0, 0
+	for n, b := range group {
+		from := i
+		for i < len(hits.Rows) && int(hits.Rows[i]) < first+b.Rows {
+			i++
+		}
+		a := &contactsv1.MatchResponse{
+			Rows:        slices.Clone(hits.Rows[from:i]),
+			Keys:        slices.Clone(hits.Keys[from:i]),
+			ContactIds:  slices.Clone(hits.Contacts[16*from : 16*i]),
+			ExternalIds: slices.Clone(hits.ExternalIDs[16*from : 16*i]),
+		}
+		for at := range a.Rows {
+			a.Rows[at] -= uint32(first)
+		}
+		answers[n] = a
+		first += b.Rows
+	}
+	return answers
 }
 
 // receive reads batches until there are no more.
@@ -99,8 +166,8 @@ func receive(stream grpc.BidiStreamingServer[contactsv1.MatchRequest, contactsv1
 }
 
 func toBatch(p *contactsv1.MatchRequest) (*contactdb.Batch, error) {
-	if p.GetRows() == 0 || p.GetRows() > mostRows {
-		return nil, fault.New(fault.Invalid, "bad-batch", "a batch has 1 to %d rows, not %d", mostRows, p.GetRows())
+	if p.GetRows() > mostRows {
+		return nil, fault.New(fault.Invalid, "bad-batch", "a batch has at most %d rows, not %d", mostRows, p.GetRows())
 	}
 	b := &contactdb.Batch{Rows: int(p.GetRows())}
 	for _, k := range p.GetKeys() {

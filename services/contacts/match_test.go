@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/contactdb"
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/rpc"
 	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
@@ -162,7 +165,6 @@ func TestBadBatchesAreRefused(t *testing.T) {
 	h := newHouse(t)
 	sixteen := make([]byte, 16)
 	for name, req := range map[string]*contactsv1.MatchRequest{
-		"no rows":       {},
 		"too many rows": {Rows: mostRows + 1},
 		"short array":   {Rows: 2, Keys: []*contactsv1.KeyColumn{{Key: 1, Hashes: sixteen}}},
 		"unknown key":   {Rows: 1, Keys: []*contactsv1.KeyColumn{{Key: 8, Hashes: sixteen}}},
@@ -178,4 +180,79 @@ func TestBadBatchesAreRefused(t *testing.T) {
 	}
 	_, err := h.contacts.GetContact(t.Context(), &contactsv1.GetContactRequest{Id: "x"})
 	wantFault(t, "id that is none", err, fault.Invalid, "bad-contact-id")
+}
+
+// However batches are taken together, each is answered by itself.
+func TestBatchesTogetherAreAnsweredApart(t *testing.T) {
+	t.Parallel()
+	id := func(n byte) []byte { return bytes.Repeat([]byte{n}, 16) }
+	group := []*contactdb.Batch{{Rows: 2}, {Rows: 0}, {Rows: 3}, {Rows: 1}}
+	group[0].Keys[contact.Email] = slices.Concat(id(1), id(2))
+	group[2].Keys[contact.Phone] = slices.Concat(id(3), id(4), id(5))
+	group[3].Keys[contact.Email] = id(6)
+	all := joined(group)
+	zero := id(0)
+	want := &contactdb.Batch{Rows: 6}
+	want.Keys[contact.Email] = slices.Concat(id(1), id(2), zero, zero, zero, id(6))
+	want.Keys[contact.Phone] = slices.Concat(zero, zero, id(3), id(4), id(5))
+	if d := cmp.Diff(want, all); d != "" {
+		t.Errorf("joined (-want +got):\n%s", d)
+	}
+	hits := &contactdb.Hits{Rows: []uint32{1, 2, 2, 5}, Keys: []uint32{1, 2, 3, 4}}
+	for n := range byte(4) {
+		hits.Contacts, hits.ExternalIDs = append(hits.Contacts, id(n)...), append(hits.ExternalIDs, id(n+10)...)
+	}
+	var got []string
+	for _, a := range split(hits, group) {
+		got = append(got, fmt.Sprint(a.GetRows(), a.GetKeys(), len(a.GetContactIds()), len(a.GetExternalIds())))
+	}
+	if d := cmp.Diff([]string{"[1] [1] 16 16", "[] [] 0 0", "[0 0] [2 3] 32 32", "[0] [4] 16 16"}, got); d != "" {
+		t.Errorf("split (-want +got):\n%s", d)
+	}
+}
+
+// A large stream goes over two connections and in groups, and finds what a small one finds.
+func TestLargeStream(t *testing.T) {
+	h := newHouse(t)
+	const contacts, size = 300, 5000
+	ids := map[string]int{}
+	for i := range contacts {
+		ids[h.add(t, values{"external_id": fmt.Sprint(i), "email": fmt.Sprintf("p%d@example.com", i)}).GetId()] = i
+	}
+	stream := h.matching(h.account)
+	var g errgroup.Group
+	const batches = 6
+	g.Go(func() error {
+		for b := range batches {
+			rows := make([]keys, size)
+			for i := range rows {
+				rows[i] = keys{contact.Email: fmt.Sprintf("p%d@example.com", i*(b+1)), contact.ExternalID: fmt.Sprint(i * (b + 1))}
+			}
+			if err := stream.Send(h.batch(h.account, rows...)); err != nil {
+				return err
+			}
+		}
+		return stream.CloseSend()
+	})
+	for b := range batches {
+		a, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (a.GetAccount() != nil) != (b == 0) {
+			t.Errorf("answer %d: state %v", b, a.GetAccount())
+		}
+		if want := (contacts + b) / (b + 1); len(a.GetRows()) != want {
+			t.Errorf("answer %d: got %d hits, want %d", b, len(a.GetRows()), want)
+		}
+		for i, r := range a.GetRows() {
+			id := uuid.UUID(a.GetContactIds()[16*i:][:16]).String()
+			if ids[id] != int(r)*(b+1) || a.GetKeys()[i] != 0b110 {
+				t.Fatalf("answer %d: row %d is contact %d by %b", b, r, ids[id], a.GetKeys()[i])
+			}
+		}
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -1,0 +1,123 @@
+package contactdb
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/contactmill/contactmill/pkg/contact"
+)
+
+// replacedKind is added to a field's number for the hash of a value that a person replaced, where the field is no key.
+const replacedKind = 64
+
+// mostReplaced is how many replaced values an override remembers: the latest are what an older file brings back.
+const mostReplaced = 8
+
+// override is the origin of a value that a person gave. Replaced are the values before, as hashes, so that an older file
+// can be known by them.
+type override struct {
+	By       uuid.UUID `json:"by"`
+	At       time.Time `json:"at"`
+	Replaced []string  `json:"replaced,omitempty"`
+}
+
+// fallbackFields make up the fallback key.
+var fallbackFields = []contact.Field{contact.FieldFirstName, contact.FieldLastName, contact.FieldBirthDate, contact.FieldZip}
+
+// edited is a contact with an edit applied.
+type edited struct {
+	values  map[contact.Field]string
+	hashes  map[contact.Key]uuid.UUID
+	changed []contact.Field
+	origins map[string]json.RawMessage
+}
+
+// state applies an edit to a contact, or to nothing.
+func (c *Contacts) state(account, id uuid.UUID, before *Contact, e Edit) edited {
+	if before == nil {
+		before = &Contact{}
+	}
+	now := edited{
+		values:  orEmpty(maps.Clone(before.Values)),
+		hashes:  orEmpty(maps.Clone(before.hashes)),
+		origins: orEmpty(maps.Clone(before.origins)),
+	}
+	for _, col := range Columns() {
+		value, ok := e.Values[col.Field]
+		if !ok || !c.change(account, &now, col, value) {
+			continue
+		}
+		now.changed = append(now.changed, col.Field)
+		now.origins[col.Name] = c.originOf(account, before, col, e)
+	}
+	if slices.ContainsFunc(now.changed, func(f contact.Field) bool { return slices.Contains(fallbackFields, f) }) {
+		delete(now.hashes, contact.NameBirthZip)
+		if text, ok := fallbackText(now.values); ok {
+			now.hashes[contact.NameBirthZip] = c.ring.Hash(account, uint8(contact.NameBirthZip), text)
+		}
+	}
+	return now
+}
+
+// change puts a value in place; false if it is there already. Keys are compared by their hashes: of a secret value
+// nothing else can be.
+func (c *Contacts) change(account uuid.UUID, now *edited, col Column, value *string) bool {
+	old, had := now.values[col.Field]
+	if value == nil {
+		delete(now.values, col.Field)
+		delete(now.hashes, col.Key)
+		return had
+	}
+	if col.Key != contact.NoKey {
+		hash := uuid.UUID(c.ring.Hash(account, uint8(col.Key), []byte(*value)))
+		if had && now.hashes[col.Key] == hash && (old == *value || old == Masked) {
+			return false
+		}
+		now.hashes[col.Key] = hash
+	} else if had && old == *value {
+		return false
+	}
+	now.values[col.Field] = *value
+	return true
+}
+
+// originOf is the override that an edit leaves for a column, with the value it replaced added to those before.
+func (c *Contacts) originOf(account uuid.UUID, before *Contact, col Column, e Edit) json.RawMessage {
+	o := override{By: e.By, At: e.At.UTC()}
+	if was, ok := before.origins[col.Name]; ok {
+		var earlier override
+		if json.Unmarshal(was, &earlier) == nil { // a job's origin is no object, and has none
+			o.Replaced = earlier.Replaced
+		}
+	}
+	if old, had := before.Values[col.Field]; had {
+		hash, isKey := before.hashes[col.Key]
+		if !isKey {
+			hash = c.ring.Hash(account, replacedKind+uint8(col.Field), []byte(old))
+		}
+		text := hex.EncodeToString(hash[:])
+		o.Replaced = append(slices.DeleteFunc(slices.Clone(o.Replaced), func(s string) bool { return s == text }), text)
+		o.Replaced = o.Replaced[max(0, len(o.Replaced)-mostReplaced):]
+	}
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(fmt.Sprintf("override as JSON: %v", err)) // ids, a time and hex: it cannot fail
+	}
+	return b
+}
+
+// fallbackText is what the fallback key is a hash of; false if a part is missing.
+func fallbackText(values map[contact.Field]string) ([]byte, bool) {
+	birth, code := contact.ParseDate([]byte(values[contact.FieldBirthDate]), contact.DateRules{})
+	if values[contact.FieldBirthDate] == "" || code.Failed() {
+		return nil, false
+	}
+	return contact.AppendNameBirthZip(nil, []byte(values[contact.FieldFirstName]), []byte(values[contact.FieldLastName]),
+		birth, []byte(values[contact.FieldZip]))
+}
