@@ -12,7 +12,7 @@ import (
 // Phones normalises phone numbers to E.164. Most numbers are decided by automata that are compiled from the metadata
 // of libphonenumber, region by region when first needed; the rest goes to the library itself, which is the measure of
 // both: what the automata take, it takes, with the same result. One Phones serves any number of goroutines and is
-// worth sharing, for it holds some megabytes once warm.
+// worth sharing: it compiles for a tenth of a second, all told, and holds less than a megabyte.
 type Phones struct {
 	plans plans
 }
