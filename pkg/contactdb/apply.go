@@ -116,7 +116,7 @@ func (m *Merges) compare(ctx context.Context, tx pgx.Tx, c Change, round int) (c
 	if err := tx.QueryRow(ctx, m.sql.Compare, c.Job.Account, round).Scan(&changes, &bits); err != nil {
 		return 0, 0, fmt.Errorf("compare with contacts: %w", err)
 	}
-	return changes, uint64(bits), nil
+	return changes, uint64(bits), m.measure(ctx, tx, m.sql.MeasureChanged, changes)
 }
 
 // writeKeys writes the unique keys of a round. It tries first and looks for rows in each other's way only if the index

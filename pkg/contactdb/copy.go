@@ -34,6 +34,8 @@ type Staged struct {
 const null = 0xffffffff
 
 const (
+	worthMeasuring = 10_000 // rows
+
 	daysTo2000 = 10957 // from 1970, where our days begin, to where PostgreSQL's do
 
 	copyHead  = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
@@ -73,12 +75,24 @@ func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, k
 	e.buf = append(e.buf, copyHead...)
 	e.width = uint16(len(columns))
 	// The columns are names of our own table, which the file only chooses among.
-	_, err := tx.Conn().PgConn().CopyFrom(ctx, e, "copy staged ("+strings.Join(columns, ", ")+") from stdin (format binary)")
+	tag, err := tx.Conn().PgConn().CopyFrom(ctx, e, "copy staged ("+strings.Join(columns, ", ")+") from stdin (format binary)")
 	if e.err != nil {
 		return e.err // the server only tells that the client gave up
 	}
 	if err != nil {
 		return fmt.Errorf("stage rows: %w", err)
+	}
+	return m.measure(ctx, tx, m.sql.MeasureStaged, tag.RowsAffected())
+}
+
+// measure tells the planner how large a table of ours is, which nobody else does for temporary ones: without, a large
+// file is joined as if it were small. Small ones it guesses well enough.
+func (m *Merges) measure(ctx context.Context, tx pgx.Tx, sql string, rows int64) error {
+	if rows < worthMeasuring {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("measure staged rows: %w", err)
 	}
 	return nil
 }

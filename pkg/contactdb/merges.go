@@ -22,6 +22,7 @@ type mergesSQL struct {
 	ReadApplied                                           string
 	WorkSettings, MakeStaged, MakeChanged, MakeBlocked    string
 	KeyChangesAfter                                       string
+	MeasureStaged, MeasureChanged                         string
 	NumberRounds, Compare, BlockRows, CountNew            string
 	ReadNames, WriteNames                                 string
 	ReleaseKeys, WriteChangedKeys, WriteNewKeys           string

@@ -43,6 +43,7 @@ with found as (
     select row, line, contact_id, $2, fields, name_birth_zip_hash
     from found
     where fields <> 0
+    order by contact_id
     returning fields
 )
 select count(*), coalesce(bit_or(fields), 0)

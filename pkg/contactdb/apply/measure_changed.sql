@@ -1,0 +1,1 @@
+analyze changed (row, contact_id, round)
