@@ -20,11 +20,16 @@ func TestMain(m *testing.M) {
 	set := false
 	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "rapid.checks" })
 	if !set { // each check is some fifty transactions
-		if err := flag.Set("rapid.checks", "40"); err != nil {
-			panic(err)
-		}
+		setFlag("rapid.checks", "40")
 	}
+	setFlag("rapid.nofailfile", "true")
 	os.Exit(m.Run())
+}
+
+func setFlag(name, value string) {
+	if err := flag.Set(name, value); err != nil {
+		panic(err)
+	}
 }
 
 // modelJob is a job as the model sees it.
