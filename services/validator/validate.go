@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -58,7 +59,7 @@ func (s *Service) read(ctx context.Context, c *stage.Claim) (*ingestv1.ValidateR
 	settings := c.Work.Job.Settings
 	columns, question, problem := mapColumns(file.Heading, settings.Mapping)
 	if problem != nil || question != nil {
-		return &ingestv1.ValidateResult{Columns: toColumns(columns, nil), Question: question, Rejected: problem}, nil
+		return &ingestv1.ValidateResult{Columns: toColumns(columns, nil), Question: named(question, c), Rejected: problem}, nil
 	}
 	p := newPlan(c.Account, c.Job, columns)
 	p.adds, p.drop = row.Mode(settings.Mode) == row.Add, c.Work.Account.DropBadCells
@@ -68,8 +69,16 @@ func (s *Service) read(ctx context.Context, c *stage.Claim) (*ingestv1.ValidateR
 		return nil, err
 	}
 	t := &job.total
-	result := &ingestv1.ValidateResult{Columns: toColumns(columns, t.filled), Rows: t.rows, Blank: t.blank, Invalid: t.invalid, Warnings: t.warnings, Keys: uint32(t.keys), Chunks: job.chunks, Question: question}
+	result := &ingestv1.ValidateResult{Columns: toColumns(columns, t.filled), Rows: t.rows, Blank: t.blank, Invalid: t.invalid, Warnings: t.warnings, Keys: uint32(t.keys), Chunks: job.chunks, Question: named(question, c)}
 	return result, nil
+}
+
+// named says in the hint which job is to be answered.
+func named(q *ingestv1.Question, c *stage.Claim) *ingestv1.Question {
+	if q != nil {
+		q.Hint = strings.ReplaceAll(q.Hint, "answer JOB", fmt.Sprintf("answer %d", c.Work.Job.Number))
+	}
+	return q
 }
 
 // openFile reads the upload, every byte of it held against its checksum.
