@@ -449,3 +449,42 @@ func TestRowsOfOthersAreOutOfReach(t *testing.T) {
 		t.Error("a query across accounts may write")
 	}
 }
+
+func TestEveryTableIsClosed(t *testing.T) {
+	h := newHouse(t)
+	rows, err := h.service.db.Pool().Query(t.Context(), `
+		select c.relname::text from pg_class c
+		where c.relnamespace = 'accounts'::regnamespace and c.relkind = 'r' and c.relname <> 'schema_version'
+		and not (c.relrowsecurity and c.relforcerowsecurity)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(open) != 0 {
+		t.Errorf("tables without forced row-level security: %v, %v", open, err)
+	}
+}
+
+func TestProcessStartsAndStops(t *testing.T) {
+	t.Parallel()
+	database := postgrestest.DB(t, Schema)
+	s, err := Process(t.Context(), []string{"CONTACTMILL_DATABASE_URL=" + database.URL("accounts"), "CONTACTMILL_GRPC_ADDR=127.0.0.1:0",
+		"CONTACTMILL_SERVICE_KEY=" + serviceKey}, telemetry.New("accounts", "test", io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.(interface{ Ready() error }).Ready(); err != nil {
+		t.Errorf("ready: %v", err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.Run(ctx); err != nil {
+		t.Errorf("run: %v", err)
+	}
+
+	_, err = Process(t.Context(), []string{"CONTACTMILL_DATABASE_URL=" + database.OwnerURL, "CONTACTMILL_GRPC_ADDR=127.0.0.1:0",
+		"CONTACTMILL_SERVICE_KEY=" + serviceKey}, telemetry.New("accounts", "test", io.Discard))
+	if fault.Code(err) != "login-too-mighty" {
+		t.Errorf("with the owner's login: got %v, want a refusal", err)
+	}
+}

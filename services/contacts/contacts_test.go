@@ -635,3 +635,25 @@ func TestEditMeetsAMerge(t *testing.T) {
 	}
 	h.add(t, values{"external_id": "2"})
 }
+
+func TestProcessStartsAndStops(t *testing.T) {
+	h := newHouse(t)
+	path := filepath.Join(t.TempDir(), "keyring")
+	if _, err := keyring.Generate(path); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"CONTACTMILL_DATABASE_URL=" + h.database.URL("contacts"), "CONTACTMILL_GRPC_ADDR=127.0.0.1:0", "CONTACTMILL_SERVICE_KEY=" + serviceKey,
+		"CONTACTMILL_KEYRING_FILE=" + path, "CONTACTMILL_ACCOUNTS_ADDR=127.0.0.1:1"}
+	s, err := Process(t.Context(), env, telemetry.New("contacts", "test", io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.(interface{ Ready() error }).Ready(); err != nil {
+		t.Errorf("ready: %v", err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.Run(ctx); err != nil {
+		t.Errorf("run: %v", err)
+	}
+}
