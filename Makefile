@@ -63,11 +63,11 @@ format: tools ## Go and proto
 	gofmt -w $(MODULES)
 	.bin/buf format -w
 
-generate: tools docs ## proto/gen and the generated pages of docs
+generate: docs ## proto/gen and the generated pages of docs
 	.bin/buf generate
 
-docs: ## docs/api.md from the proto, docs/findings.md from the catalogue
-	go run ./proto/cmd/apidoc proto docs/api.md
+docs: tools ## docs/api.md from the proto, docs/findings.md from the catalogue
+	.bin/buf build -o - | go run ./proto/cmd/apidoc docs/api.md
 	go run ./pkg/contact/finding/cmd/findings docs/findings.md
 
 tidy: ## go.mod and go.sum of every module, and go.work.sum
