@@ -53,25 +53,12 @@ type Platform struct {
 
 // Start starts the parts and builds every service. The platform serves when Run is called.
 func Start(ctx context.Context, o Options) (_ *Platform, err error) {
-	o.Parts.State = o.State
-	running, err := parts.Start(ctx, o.Parts)
-	if err != nil {
-		return nil, err
-	}
 	p := &Platform{dir: o.State}
-	p.closers = append(p.closers, func() {
-		if err := running.Stop(); err != nil {
-			o.Telemetry.Log.Warn("parts did not stop in order", "error", err)
-		}
-	})
 	defer func() {
 		if err != nil {
 			p.close()
 		}
 	}()
-	if p.Settings, err = Prepare(ctx, o.State, running); err != nil {
-		return nil, err
-	}
 	grpcListener, err := listen(o.GRPC, "--grpc")
 	if err != nil {
 		return nil, err
@@ -82,6 +69,19 @@ func Start(ctx context.Context, o Options) (_ *Platform, err error) {
 	}
 	p.closers = append(p.closers, func() { p.page.Close() })
 	p.HTTP = p.page.Addr().String()
+	o.Parts.State = o.State
+	running, err := parts.Start(ctx, o.Parts)
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, func() {
+		if err := running.Stop(); err != nil {
+			o.Telemetry.Log.Warn("parts did not stop in order", "error", err)
+		}
+	})
+	if p.Settings, err = Prepare(ctx, o.State, running); err != nil {
+		return nil, err
+	}
 	return p, p.compose(ctx, o, grpcListener)
 }
 
