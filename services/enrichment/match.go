@@ -24,8 +24,9 @@ const (
 	// batchRows is how many rows are matched at once, as the contract allows.
 	batchRows = 20_000
 
-	// batchesAhead is how many batches may be with the contacts service before their answers are read.
-	batchesAhead = 2
+	// batchesAhead is how many batches may be with the contacts service before their answers are read: it takes those that
+	// wait together, and larger look-ups cost less.
+	batchesAhead = 8
 )
 
 // match says for every row of a job which contact it belongs to, and whether the account has room for the new ones.
