@@ -1,9 +1,9 @@
--- In the order of the primary key, which mostly is that of the table. $3 is the job's number. A field's bit is set if
--- the row has another value for it or clears it.
+-- changed is in the order of the primary key, and that mostly is the table's: however this is joined, pages are visited
+-- once. $3 is the job's number. A field's bit is set if the row has another value for it or clears it.
 update contacts.contacts c
 set updated_at = now(),
     origins = case
-        when c.origins is null then jsonb_build_object('jobs', jsonb_build_array(jsonb_build_array(x.fields, $3::bigint, x.line)))
+        when c.origins is null then ('{"jobs": [[' || x.fields || ', ' || $3::bigint || ', ' || x.line || ']]}')::jsonb
         else contacts.origins_with(c.origins, x.fields, $3, x.line) end,
     first_name = case when x.fields & 2 <> 0 then x.first_name else c.first_name end,
     last_name = case when x.fields & 4 <> 0 then x.last_name else c.last_name end,
@@ -36,6 +36,5 @@ from (
     from changed d
     join staged s on s.row = d.row
     where d.round = $2
-    order by d.contact_id
 ) as x
 where c.account_id = $1 and c.contact_id = x.contact_id

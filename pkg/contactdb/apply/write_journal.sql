@@ -30,4 +30,3 @@ select $1, $2, c.contact_id, d.line, d.fields, c.origins, c.updated_at,
 from changed d
 join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
 where d.round = $3
-order by c.contact_id
