@@ -113,6 +113,20 @@ func (m *Merges) Hold(ctx context.Context, tx pgx.Tx, j Job) error {
 	return nil
 }
 
+// Overtaken is Stale if a newer token has raised the fence. It locks nothing, so the answer may be old at once: it saves
+// work, and [Merges.Hold] decides.
+func (m *Merges) Overtaken(ctx context.Context, tx pgx.Tx, j Job) error {
+	var token int64
+	var at Backend
+	if err := tx.QueryRow(ctx, m.sql.ReadFence, j.Account).Scan(&token, &at.PID, &at.Start); err != nil {
+		return fmt.Errorf("read fence: %w", err)
+	}
+	if token != j.Token {
+		return stale(j)
+	}
+	return nil
+}
+
 // Find looks a job up among those that took effect; false if it did not. Only behind a fence is that the last word.
 func (m *Merges) Find(ctx context.Context, tx pgx.Tx, account, job uuid.UUID) (Applied, bool, error) {
 	var a Applied

@@ -148,6 +148,10 @@ func (w *worker) work(ctx context.Context, tx pgx.Tx, j *job, c leave, lockFirst
 			return none, errMoved
 		}
 	}
+	// Whoever had the lock before may have been a newer claim's merge of this very job.
+	if err := w.contacts.Overtaken(ctx, tx, j.Job); err != nil {
+		return none, err
+	}
 	if err := w.at("locked"); err != nil {
 		return none, err
 	}
@@ -164,10 +168,10 @@ func (w *worker) work(ctx context.Context, tx pgx.Tx, j *job, c leave, lockFirst
 	if err := w.at("outcomes"); err != nil {
 		return none, err
 	}
-	if err := w.contacts.Write(ctx, tx, j.Job, a); err != nil {
+	if err := w.contacts.Hold(ctx, tx, j.Job); err != nil {
 		return none, err
 	}
-	if err := w.contacts.Hold(ctx, tx, j.Job); err != nil {
+	if err := w.contacts.Write(ctx, tx, j.Job, a); err != nil {
 		return none, err
 	}
 	if err := w.at("held"); err != nil {
