@@ -16,8 +16,8 @@ func ToObject(o blob.Object) *ingestv1.Object {
 // FromObject is an object that an earlier stage left. One without a name or a whole hash is DataLoss.
 func FromObject(o *ingestv1.Object) (blob.Object, error) {
 	b := blob.Object{Name: o.GetName(), Size: o.GetSize()}
-	n, err := hex.Decode(b.SHA256[:], []byte(o.GetSha256()[:min(len(o.GetSha256()), 2*len(b.SHA256))]))
-	if err != nil || n != len(b.SHA256) || b.Name == "" {
+	hash, err := hex.DecodeString(o.GetSha256())
+	if err != nil || copy(b.SHA256[:], hash) != len(hash) || len(hash) != len(b.SHA256) || b.Name == "" {
 		return blob.Object{}, fault.New(fault.DataLoss, "object-unnamed", "an earlier stage left an object without name or hash")
 	}
 	return b, nil

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -24,20 +23,14 @@ import (
 )
 
 const (
-	// tick is how often a worker looks whether its lease wants renewing; progress is told no more often.
-	tick = time.Second
-
-	// margin is how long before the end of its lease a worker stops, as a part of the lease: what clocks and networks differ by.
-	margin = 10 // a tenth
-
 	// talk bounds each call to the ledger.
 	talk = 10 * time.Second
 
-	// retry is how long a ring is put off when the ledger cannot be asked.
+	// retry is how long a ring is put off when the ledger cannot be asked; ten times that if it answers nonsense.
 	retry = time.Second
 
-	// StallLimit is how long a handler may go without progress before its stage is given back as a fault of the job.
-	StallLimit = 15 * time.Minute
+	// DefaultStallLimit is how long a handler may go without progress before its stage is given back as a fault of the job.
+	DefaultStallLimit = 15 * time.Minute
 )
 
 // Why a handler's context ended; context.Cause tells.
@@ -46,13 +39,24 @@ var (
 	ErrDrain = errors.New("worker is stopping")
 	// ErrLost: the lease is somebody else's or has ended. Nothing more may be written.
 	ErrLost = errors.New("lease is lost")
-	// ErrStalled: there was no progress for StallLimit.
+	// ErrStalled: there was no progress for the stall limit.
 	ErrStalled = errors.New("no progress")
 )
 
 // Handler does the work of one stage. Its context ends when the lease is lost, the job is cancelled or the process stops.
 // A transient fault gives the stage back uncharged, any other error is charged to the job.
 type Handler func(ctx context.Context, c *Claim) (*ingestv1.FinishRequest, error)
+
+// RetryAfter is err with the wish that the stage rests so long once it is given back. The ledger may make it longer and
+// bounds it.
+func RetryAfter(err error, d time.Duration) error { return &restful{err, d} }
+
+type restful struct {
+	error
+	rest time.Duration
+}
+
+func (r *restful) Unwrap() error { return r.error }
 
 // Claim is a stage of a job that this worker holds.
 type Claim struct {
@@ -92,19 +96,20 @@ type Instance struct {
 
 // Worker claims and works one kind of stage.
 type Worker struct {
-	Stage    event.Stage
-	Slots    int // stages worked on at once
-	Instance Instance
-	Bus      *bus.Bus
-	Ledger   ingestv1.WorkServiceClient
-	Handle   Handler
-	Log      *slog.Logger
+	Stage      event.Stage
+	Slots      int // stages worked on at once
+	Instance   Instance
+	Bus        *bus.Bus
+	Ledger     ingestv1.WorkServiceClient
+	Handle     Handler
+	Log        *slog.Logger
+	StallLimit time.Duration // 0 is DefaultStallLimit
 }
 
 // Run works until ctx ends, then gives back what it holds and returns. It begins by ending the leases of this instance's
 // earlier life, for which it waits until the ledger answers.
 func (w *Worker) Run(ctx context.Context) error {
-	for {
+	for told := false; ; told = true {
 		c, cancel := context.WithTimeout(ctx, talk)
 		_, err := w.Ledger.StartInstance(c, &ingestv1.StartInstanceRequest{Instance: w.Instance.Name, Incarnation: w.Instance.Incarnation.String()})
 		cancel()
@@ -117,158 +122,46 @@ func (w *Worker) Run(ctx context.Context) error {
 		if !fault.Of(err).Transient() {
 			return fmt.Errorf("start instance %s: %w", w.Instance.Name, err)
 		}
-		w.Log.Info("ledger cannot be reached yet", "stage", w.Stage, "error", err)
+		if !told {
+			w.Log.Info("ledger cannot be reached yet", "stage", w.Stage, "error", err)
+		}
 		if !pause(ctx, retry) {
 			return nil
 		}
 	}
-	return w.Bus.Consume(ctx, w.Stage, w.Slots, w.answer)
+	return w.Bus.Consume(ctx, w.Stage, w.Slots, func(drain context.Context, d bus.Delivery) { w.answer(drain, d.Ring, d) })
+}
+
+// doorbell is a ring that was heard: it is held until it is answered.
+type doorbell interface {
+	Ack() error
+	Nak(time.Duration) error
+	InProgress() error
 }
 
 // answer answers one ring.
-func (w *Worker) answer(drain context.Context, d bus.Delivery) {
-	log := w.Log.With("stage", w.Stage, "job", d.Ring.Job, "account", d.Ring.Account)
+func (w *Worker) answer(drain context.Context, ring event.Ring, bell doorbell) {
+	log := w.Log.With("stage", w.Stage, "job", ring.Job, "account", ring.Account)
 	asked := time.Now()
-	ctx, cancel := context.WithTimeout(rpc.WithAccount(drain, d.Ring.Account), talk)
-	r, err := w.Ledger.Claim(ctx, &ingestv1.ClaimRequest{JobId: d.Ring.Job.String(), Stage: string(w.Stage), Instance: w.Instance.Name, Incarnation: w.Instance.Incarnation.String()})
+	// A claim once asked for is waited for even while draining: what was granted unheard would be a lease lost.
+	ctx, cancel := context.WithTimeout(rpc.WithAccount(context.WithoutCancel(drain), ring.Account), talk)
+	r, err := w.Ledger.Claim(ctx, &ingestv1.ClaimRequest{JobId: ring.Job.String(), Stage: string(w.Stage), Instance: w.Instance.Name, Incarnation: w.Instance.Incarnation.String()})
 	cancel()
 	switch {
-	case err != nil && (fault.Of(err).Transient() || drain.Err() != nil):
-		said(log, d.Nak(retry))
-		return
+	case err != nil && fault.Of(err).Transient():
+		said(log, bell.Nak(retry))
 	case err != nil:
 		log.Error("claim refused with an error", "error", err)
-		said(log, d.Nak(10*retry))
-		return
+		said(log, bell.Nak(10*retry))
 	case !r.Granted:
-		said(log, d.Ack())
-		return
-	}
-	c := &Claim{Account: d.Ring.Account, Job: d.Ring.Job, Token: r.Token, Work: r.Work, stage: w.Stage, ledger: w.Ledger}
-	if w.work(drain, log.With("token", r.Token), c, asked, r.Lease.AsDuration(), d) {
-		said(log, d.Ack())
-	}
-}
-
-// work runs the handler under the lease and tells the ledger how it ended. It returns whether the ring is answered for good.
-func (w *Worker) work(drain context.Context, log *slog.Logger, c *Claim, asked time.Time, lease time.Duration, d bus.Delivery) bool {
-	ctx, end := context.WithCancelCause(context.WithoutCancel(drain))
-	defer end(nil)
-	stop := context.AfterFunc(drain, func() { end(ErrDrain) })
-	defer stop()
-	var until atomic.Pointer[time.Time] // when this worker must have stopped
-	set := func(t time.Time) { t = t.Add(lease - lease/margin); until.Store(&t) }
-	set(asked)
-	keep, letGo := context.WithCancel(rpc.WithAccount(context.WithoutCancel(drain), c.Account))
-	kept := make(chan struct{})
-	go func() { defer close(kept); w.keep(keep, end, c, lease, set, &until, d) }()
-	defer func() { letGo(); <-kept }() // the lease is kept until the ledger has been told
-
-	result, err := w.handle(rpc.WithAccount(ctx, c.Account), c)
-	cause := context.Cause(ctx)
-	if err != nil && cause == nil {
-		cause = err
-	}
-	if err == nil && cause != nil && !errors.Is(cause, ErrDrain) {
-		err = cause // a result under a lost lease is no result
-	}
-	if err == nil {
-		result.Claim = c.claimant()
-		err = w.say(ctx, c, &until, func(ctx context.Context) error { _, err := w.Ledger.Finish(ctx, result); return err })
-		if err != nil {
-			log.Warn("stage finished and the ledger did not take it", "error", err)
-		}
-		return err == nil || errors.Is(err, fault.Stale)
-	}
-	release := &ingestv1.ReleaseRequest{Claim: c.claimant(), Message: fault.ToStatus(err).Message(), Code: fault.Code(err)}
-	switch {
-	case errors.Is(cause, ErrLost), errors.Is(err, fault.Stale):
-		log.Info("stage let go", "error", err)
-		return true
-	case errors.Is(cause, ErrDrain):
-		release.Reason, release.Code = ingestv1.ReleaseReason_RELEASE_REASON_DRAIN, "drain"
-	case errors.Is(cause, ErrStalled):
-		release.Reason, release.Code = ingestv1.ReleaseReason_RELEASE_REASON_FAULT, "stalled"
-	case fault.Of(err).Transient():
-		release.Reason = ingestv1.ReleaseReason_RELEASE_REASON_UNAVAILABLE
+		said(log, bell.Ack())
+	case r.Work == nil || r.Lease.AsDuration() <= 0:
+		log.Error("claim granted without work or lease", "token", r.Token)
+		said(log, bell.Nak(10*retry))
 	default:
-		release.Reason = ingestv1.ReleaseReason_RELEASE_REASON_FAULT
-	}
-	log.Warn("stage given back", "reason", release.Reason, "code", release.Code, "error", err)
-	err = w.say(ctx, c, &until, func(ctx context.Context) error { _, err := w.Ledger.Release(ctx, release); return err })
-	if err != nil {
-		log.Warn("stage could not be given back: its lease will end", "error", err)
-	}
-	return err == nil || errors.Is(err, fault.Stale)
-}
-
-// handle runs the handler; its panic is a fault of the job, for the other jobs of this process must go on.
-func (w *Worker) handle(ctx context.Context, c *Claim) (r *ingestv1.FinishRequest, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			w.Log.Error("handler panicked", "stage", w.Stage, "job", c.Job, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
-			err = fault.New(fault.Internal, "panic", "the %s worker broke on this job", w.Stage)
-		}
-	}()
-	return w.Handle(ctx, c)
-}
-
-// say tells the ledger, again and again while the lease lasts if the ledger cannot be reached.
-func (w *Worker) say(ctx context.Context, c *Claim, until *atomic.Pointer[time.Time], call func(context.Context) error) error {
-	ctx = rpc.WithAccount(context.WithoutCancel(ctx), c.Account)
-	for {
-		once, cancel := context.WithTimeout(ctx, talk)
-		err := call(once)
-		cancel()
-		if err == nil || !fault.Of(err).Transient() || time.Now().Add(retry).After(*until.Load()) {
-			return err
-		}
-		pause(ctx, retry/4)
-	}
-}
-
-// keep renews the lease until ctx ends, and ends the handler when the lease is lost or nothing moves.
-func (w *Worker) keep(ctx context.Context, end context.CancelCauseFunc, c *Claim, lease time.Duration, set func(time.Time), until *atomic.Pointer[time.Time], d bus.Delivery) {
-	every := min(tick, lease/6)
-	t := time.NewTicker(every)
-	defer t.Stop()
-	renewed, moved := time.Now(), time.Now()
-	var told, seen int64
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
-		now := time.Now()
-		if now.After(*until.Load()) {
-			end(ErrLost)
-			return
-		}
-		done := c.done.Load()
-		if done != seen {
-			seen, moved = done, now
-		}
-		if now.Sub(moved) > StallLimit {
-			end(ErrStalled)
-			return
-		}
-		if now.Sub(renewed) < lease/3 && done == told {
-			continue
-		}
-		call, cancel := context.WithTimeout(ctx, min(talk, lease/3))
-		_, err := w.Ledger.Renew(call, &ingestv1.RenewRequest{Claim: c.claimant(), Done: done, Total: c.total.Load()})
-		cancel()
-		switch {
-		case err == nil:
-			set(now)
-			if now.Sub(renewed) >= lease/3 {
-				_ = d.InProgress() // a ring that comes again is refused at the claim
-			}
-			renewed, told = now, done
-		case errors.Is(err, fault.Stale), errors.Is(err, fault.NotFound), errors.Is(err, fault.Precondition):
-			end(ErrLost)
-			return
+		c := &Claim{Account: ring.Account, Job: ring.Job, Token: r.Token, Work: r.Work, stage: w.Stage, ledger: w.Ledger}
+		if w.work(drain, log.With("token", r.Token), c, asked, r.Lease.AsDuration(), bell) {
+			said(log, bell.Ack())
 		}
 	}
 }
