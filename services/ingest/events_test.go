@@ -19,6 +19,13 @@ func count(n int) func([]*ingestv1.Event) bool {
 	return func(e []*ingestv1.Event) bool { return len(e) >= n }
 }
 
+// soon is a context for a watch that ends if nothing comes.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func types(events []*ingestv1.Event) []string {
 	var out []string
 	for _, e := range events {
@@ -45,7 +52,7 @@ func TestWatch(t *testing.T) {
 	a, b := first.client(account), second.client(account)
 	wk := second.worker(account)
 	job := a.mustUpload("email\na@example.com\n")
-	s, err := a.events.WatchEvents(t.Context(), &ingestv1.WatchEventsRequest{})
+	s, err := a.events.WatchEvents(soon(t), &ingestv1.WatchEventsRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +74,7 @@ func TestWatch(t *testing.T) {
 	if _, err := s.Recv(); fault.Of(err) != fault.Unavailable {
 		t.Errorf("watch at a replica that stops ends with %v, want Unavailable", err)
 	}
-	s, err = b.events.WatchEvents(t.Context(), &ingestv1.WatchEventsRequest{After: 3})
+	s, err = b.events.WatchEvents(soon(t), &ingestv1.WatchEventsRequest{After: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +85,7 @@ func TestWatch(t *testing.T) {
 	gapFree(t, watching(t, s, count(3)), int64(len(want)))
 
 	// of one job only
-	s, err = b.events.WatchEvents(t.Context(), &ingestv1.WatchEventsRequest{Job: "2"})
+	s, err = b.events.WatchEvents(soon(t), &ingestv1.WatchEventsRequest{Job: "2"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,12 +161,12 @@ func TestSlowWatcherIsCut(t *testing.T) {
 	r := w.replica()
 	c := r.client(account)
 	job := c.mustUpload("email\na@example.com\n")
-	slow, err := r.client(account).events.WatchEvents(t.Context(), &ingestv1.WatchEventsRequest{})
+	slow, err := r.client(account).events.WatchEvents(soon(t), &ingestv1.WatchEventsRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	watching(t, slow, count(1)) // it has joined, and reads no more
-	reader, err := c.events.WatchEvents(t.Context(), &ingestv1.WatchEventsRequest{})
+	reader, err := c.events.WatchEvents(soon(t), &ingestv1.WatchEventsRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +212,7 @@ func TestSlowWatcherIsCut(t *testing.T) {
 	if received >= at {
 		t.Fatalf("the watcher that did not read got all %d events", received)
 	}
-	back, err := c.events.WatchEvents(t.Context(), &ingestv1.WatchEventsRequest{After: received})
+	back, err := c.events.WatchEvents(soon(t), &ingestv1.WatchEventsRequest{After: received})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +235,7 @@ func TestWatchRefuses(t *testing.T) {
 		"somebody's":     {&ingestv1.WatchEventsRequest{Job: foreign.GetId()}, fault.NotFound, "unknown-job"},
 		"not even a job": {&ingestv1.WatchEventsRequest{Job: "x'; --"}, fault.NotFound, "unknown-job"},
 	} {
-		s, err := c.events.WatchEvents(t.Context(), tc.req)
+		s, err := c.events.WatchEvents(soon(t), tc.req)
 		if err != nil {
 			t.Fatal(err)
 		}
