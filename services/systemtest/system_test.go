@@ -1,0 +1,70 @@
+package systemtest
+
+import "testing"
+
+// TestSystem runs the cases against each topology.
+func TestSystem(t *testing.T) {
+	for _, o := range topologies(t) {
+		t.Run(o.name, func(t *testing.T) {
+			s := start(t, o)
+			t.Run("cases", func(t *testing.T) {
+				for _, c := range cases() {
+					t.Run(c.name, func(t *testing.T) {
+						t.Parallel()
+						c.run(t, s)
+					})
+				}
+			})
+			for _, c := range disturbances(s) {
+				t.Run(c.name, func(t *testing.T) { c.run(t, s) })
+			}
+		})
+	}
+}
+
+type testCase struct {
+	name string
+	run  func(*testing.T, *target)
+}
+
+// cases run side by side, each in an account of its own.
+func cases() []testCase {
+	return []testCase{
+		{"Congress", congress},
+		{"Application", application},
+		{"Resume", resume},
+		{"RequestID", requestID},
+		{"BadFiles", badFiles},
+		{"BadUploads", badUploads},
+		{"BadCallers", badCallers},
+		{"Package", packageTooSmall},
+		{"Lists", lists},
+		{"Check", check},
+		{"Order", order},
+		{"Events", events},
+		{"Mail", mails},
+		{"Question", question},
+		{"ByHand", byHand},
+		{"Contract", contract},
+		{"Retry", retry},
+		{"Cancel", cancelled},
+	}
+}
+
+// disturbances stop parts and processes, so each has the target to itself. Those that stop one service while others go on
+// need services with processes of their own, and those that want its work done meanwhile need a second one.
+func disturbances(s *target) []testCase {
+	all := []testCase{
+		{"Drain", drain},
+		{"PostgresAway", func(t *testing.T, s *target) { away(t, s, "postgres") }},
+		{"S3Away", func(t *testing.T, s *target) { away(t, s, "s3") }},
+		{"Wiped", wiped},
+	}
+	if s.replicas > 0 {
+		all = append(all, testCase{"Queue", queue}, testCase{"CancelPaused", cancelledPaused})
+	}
+	if s.replicas > 1 {
+		all = append(all, testCase{"Paused", paused})
+	}
+	return all
+}
