@@ -190,7 +190,7 @@ func (w *worker) normalise(i int, rules contact.Rules) {
 	if col >= len(w.row.Cells) {
 		return
 	}
-	cell := w.row.Cells[col]
+	cell := sheet.Strip(w.row.Cells[col])
 	if len(cell) == 0 {
 		return
 	}
@@ -215,7 +215,7 @@ func (w *worker) normalise(i int, rules contact.Rules) {
 		return // blank
 	}
 	kind := row.AsText
-	if bytes.Equal(w.text[a:], cell) {
+	if bytes.Equal(w.text[a:], w.row.Cells[col]) {
 		kind = row.AsCell
 	}
 	w.spans[i] = span{kind, a, len(w.text)}

@@ -165,6 +165,14 @@ func TestBadCellsAreDroppedWhereThePolicySaysSo(t *testing.T) {
 	}
 }
 
+func TestWhatAReportMadeInertComesBack(t *testing.T) {
+	got, _, _ := read(t, "Email,First name,Phone\na@example.org,'=SUM(A1),'+12022243441\nb@example.org,O'Brien,+12022243442\n", nil, nil)
+	want := []string{"2 email=a@example.org first_name:==SUM(A1) phone:=+12022243441", "3 email=b@example.org first_name=O'Brien phone=+12022243442"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestARowsCountryReadsItsPhoneAndZip(t *testing.T) {
 	got, _, _ := read(t, "Email,Phone,Zip,Country\na@example.org,030 123456,10115,Germany\nb@example.org,202-224-3441,20510,\n", nil, nil)
 	want := []string{"2 email=a@example.org phone:=+4930123456 zip=10115 country:=DE", "3 email=b@example.org phone:=+12022243441 zip=20510"}

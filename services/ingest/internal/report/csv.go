@@ -2,6 +2,8 @@ package report
 
 import (
 	"unicode/utf8"
+
+	"github.com/contactmill/contactmill/pkg/sheet"
 )
 
 const hex = "0123456789abcdef"
@@ -12,7 +14,7 @@ const hex = "0123456789abcdef"
 // apostrophe more. An import takes exactly one away again, so every cell comes back as it was. UTF-8: a NUL and a byte
 // that is no UTF-8 are written as \x00 and \xHH, for such a file could not be read by anybody; its row is INVALID anyway.
 func appendCell(b, cell []byte) []byte {
-	inert, quote, escape := computes(cell), false, !utf8.Valid(cell)
+	inert, quote, escape := sheet.Computes(cell), false, !utf8.Valid(cell)
 	for i, c := range cell {
 		switch c {
 		case '"', ',', '\r', '\n':
@@ -55,18 +57,4 @@ func appendEscaped(b, cell []byte) []byte {
 		i += n
 	}
 	return b
-}
-
-// computes tells whether a spreadsheet could take the cell for a formula, now or after an apostrophe was taken away.
-func computes(cell []byte) bool {
-	for _, c := range cell {
-		switch c {
-		case '=', '+', '-', '@', '\t', '\r', '\n':
-			return true
-		case '\'':
-			continue
-		}
-		return false
-	}
-	return false
 }

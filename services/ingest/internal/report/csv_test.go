@@ -8,15 +8,12 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"github.com/contactmill/contactmill/pkg/sheet"
 )
 
-// imported is what an import makes of a cell: exactly one apostrophe goes where it stands before what computes.
-func imported(cell string) string {
-	if rest, ok := strings.CutPrefix(cell, "'"); ok && computes([]byte(rest)) {
-		return rest
-	}
-	return cell
-}
+// imported is what an import makes of a cell.
+func imported(cell string) string { return string(sheet.Strip([]byte(cell))) }
 
 func TestAppendCell(t *testing.T) {
 	t.Parallel()
