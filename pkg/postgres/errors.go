@@ -83,7 +83,7 @@ func Constraint(err error) string {
 // ended early; only if this connection is gone too it was the database's.
 func mapInTx(ctx context.Context, conn *pgx.Conn, err error) error {
 	mapped := Map(err)
-	if mapped != err || ctx.Err() != nil || !conn.IsClosed() {
+	if mapped != err || ctx.Err() != nil || !conn.IsClosed() { //nolint:errorlint // whether Map knew it, not what it is
 		return mapped
 	}
 	if _, ok := errors.AsType[*fault.Error](err); ok {

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -55,7 +56,7 @@ func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServ
 		watching.Go(func() { s.watch(ctx, cancel, key) })
 	}
 	err = handler(srv, &serverStream{stream, ctx})
-	if why, ok := context.Cause(ctx).(*fault.Error); ok && err != nil {
+	if why, ok := errors.AsType[*fault.Error](context.Cause(ctx)); ok && err != nil {
 		return why
 	}
 	return err

@@ -95,7 +95,6 @@ func NewServer(o Options) (*Server, error) {
 		grpc.ConnectionTimeout(handshakeLimit),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsAtMost, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingAnswer, MaxConnectionAge: renewConnection}),
-		grpc.SharedWriteBuffer(true),
 		grpc.WaitForHandlers(true),
 	)
 	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)

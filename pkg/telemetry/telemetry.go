@@ -3,6 +3,7 @@
 package telemetry
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -72,7 +73,7 @@ func (t *Telemetry) For(service string) *Telemetry {
 // Register registers a collector, or returns the equal one that is registered already.
 func Register[C prometheus.Collector](r prometheus.Registerer, c C) C {
 	if err := r.Register(c); err != nil {
-		if there, ok := err.(prometheus.AlreadyRegisteredError); ok {
+		if there, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 			if same, ok := there.ExistingCollector.(C); ok {
 				return same
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 // settings is what the command line takes from its environment. Where the services stand behind one address, as in
-// standalone or behind an ingress, ADDR is enough.
+// one process or behind an ingress, ADDR is enough.
 type settings struct {
 	Addr         string        `env:"ADDR" envDefault:"127.0.0.1:7443"`
 	ContactsAddr string        `env:"CONTACTS_ADDR"`
@@ -45,7 +45,7 @@ func (p *program) client() (*client, error) {
 		s.Addr, s.ContactsAddr, s.AccountsAddr = p.addr, "", ""
 	}
 	if s.Key == "" {
-		return nil, fault.New(fault.Unauthenticated, "no-api-key", "there is no API key").Hint("set CONTACTMILL_API_KEY or CONTACTMILL_API_KEY_FILE; a standalone server writes one to client.env in its state directory")
+		return nil, fault.New(fault.Unauthenticated, "no-api-key", "there is no API key").Hint("set CONTACTMILL_API_KEY or CONTACTMILL_API_KEY_FILE; a server started by `make run` writes one to client.env in its state directory")
 	}
 	c := &client{conns: map[string]*grpc.ClientConn{}}
 	dial := func(addr string) (*grpc.ClientConn, error) {

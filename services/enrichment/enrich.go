@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash"
 	"io"
 
 	"github.com/google/uuid"
@@ -70,11 +72,7 @@ type enriching struct {
 	account, job uuid.UUID
 	stream       providerv1.ProviderService_EnrichClient // opened when first needed
 	facts        *row.FactsWriter
-	digest       interface {
-		io.Writer
-		Sum([]byte) []byte
-		Reset()
-	}
+	digest       hash.Hash
 
 	rows        []int64
 	subjects    []*providerv1.Subject
@@ -151,7 +149,7 @@ func (e *enriching) send(ctx context.Context, b *batch) (*providerv1.EnrichRespo
 	}
 	replies := make(chan reply, 1)
 	go func() { // ends with the stream, whose context ends with the stage
-		if err := e.stream.Send(&providerv1.EnrichRequest{BatchId: b.id, Subjects: e.subjects}); err != nil && err != io.EOF {
+		if err := e.stream.Send(&providerv1.EnrichRequest{BatchId: b.id, Subjects: e.subjects}); err != nil && !errors.Is(err, io.EOF) {
 			replies <- reply{nil, err}
 			return
 		}
@@ -160,7 +158,7 @@ func (e *enriching) send(ctx context.Context, b *batch) (*providerv1.EnrichRespo
 	}()
 	select {
 	case got := <-replies:
-		if got.err == io.EOF {
+		if errors.Is(got.err, io.EOF) {
 			got.err = fault.New(fault.Unavailable, "provider-ended", "it ended the stream before it answered")
 		}
 		if got.err != nil {
@@ -222,7 +220,7 @@ func (s *Service) eachNew(ctx context.Context, w *ingestv1.Work, f func(number i
 			return fmt.Errorf("read rows %s: %w", c.Cells.Name, err)
 		}
 	}
-	if _, err := verdicts.Next(); err != io.EOF {
+	if _, err := verdicts.Next(); !errors.Is(err, io.EOF) {
 		return fault.Wrap(fault.DataLoss, "rows-missing", err, "there are more verdicts than rows")
 	}
 	return nil
@@ -249,7 +247,7 @@ func (s *Service) eachNewOf(ctx context.Context, c *ingestv1.Chunk, mode row.Mod
 	}
 	for n := c.FirstRow; ; n++ {
 		r, err := rows.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

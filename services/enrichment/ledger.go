@@ -50,7 +50,7 @@ type answered struct {
 // next saves the answer to the batch before, notes the next one, and looks whether that has been answered already, all in
 // one transaction. Either may be nil. The answer is nil where the provider has to be asked.
 func (l *ledger) next(ctx context.Context, before *answered, b *batch) (*providerv1.EnrichResponse, error) {
-	account := uuid.Nil
+	var account uuid.UUID
 	if before != nil {
 		account = before.account
 	} else {

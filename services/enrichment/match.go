@@ -259,7 +259,7 @@ func (s *Service) eachKeysOf(ctx context.Context, c *ingestv1.Chunk, f func(numb
 	}
 	for n := c.FirstRow; ; n++ {
 		k, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if n != c.FirstRow+c.Rows {
 				return fault.New(fault.DataLoss, "rows-missing", "%d rows where %d were said", n-c.FirstRow, c.Rows)
 			}
