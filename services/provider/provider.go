@@ -4,7 +4,8 @@
 //	In        gRPC: the published provider contract
 //	Out       nothing
 //	Owns      nothing: its tables are part of the program
-//	Promises  the same question has the same answer; no question costs anything; nothing that is asked is kept
+//	Promises  the same question has the same answer; no question costs anything; nothing that is asked is kept, but for
+//	          beginnings of phone numbers in memory
 package provider
 
 import (

@@ -5,7 +5,7 @@ package tables
 import (
 	"bufio"
 	_ "embed"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,11 +19,16 @@ var freeDomains string
 var disposableDomains string
 
 const (
-	// tail is how many digits at the end of a number say nothing of where it belongs.
-	tail = 4
+	// tail is how many digits at the end of a number say nothing of where it belongs; shortTail in the small countries
+	// whose numbers, "+" and country code counted in, have at most short characters.
+	tail      = 4
+	shortTail = 2
+	short     = 9
 
-	// nanpPrefix is what of a number of the North American plan does: "+1" and the area code.
-	nanpPrefix = 5
+	// What of a number of the North American plan says where it belongs: "+1" and the area code in the United States and
+	// Canada, the exchange too elsewhere.
+	areaCode = 5
+	exchange = 8
 
 	// maxPrefixes bounds what is remembered; beyond it the memory starts afresh.
 	maxPrefixes = 1 << 18
@@ -37,12 +42,18 @@ type Tables struct {
 	domains map[string][]Fact
 
 	mu       sync.RWMutex
-	prefixes map[string][]Fact
+	prefixes map[prefix][]Fact
+}
+
+// prefix stands for all numbers that begin with it and are as long.
+type prefix struct {
+	digits string
+	length int
 }
 
 // New loads the lists of domains.
 func New() *Tables {
-	t := &Tables{domains: map[string][]Fact{}, prefixes: map[string][]Fact{}}
+	t := &Tables{domains: map[string][]Fact{}, prefixes: map[prefix][]Fact{}}
 	for list, kind := range map[string]string{freeDomains: "free", disposableDomains: "disposable"} {
 		facts := []Fact{{"domain_kind", kind}}
 		for s := bufio.NewScanner(strings.NewReader(list)); s.Scan(); {
@@ -60,33 +71,53 @@ func (t *Tables) Email(address string) []Fact {
 }
 
 // Phone returns the facts on a number in E.164; nil if its prefix is assigned to nobody. Two numbers that differ only in
-// their last digits, or within an area code of the North American plan, have the same facts.
+// their last digits, or within an area code of the United States and Canada, have the same facts.
 func (t *Tables) Phone(e164 string) []Fact {
 	if len(e164) < 2+tail || e164[0] != '+' {
 		return nil
 	}
-	prefix, sample := e164[:len(e164)-tail], "2345"
 	if e164[1] == '1' && len(e164) == 12 {
-		prefix, sample = e164[:nanpPrefix], "5552345"
+		if facts := t.block(e164, areaCode, "5552345"); northern(facts) {
+			return facts
+		}
+		return t.block(e164, exchange, "2345")
 	}
-	key := prefix + "/" + strconv.Itoa(len(e164))
+	n := tail
+	if len(e164) <= short {
+		n = shortTail
+	}
+	if facts := t.block(e164, len(e164)-n, "2345"[:n]); facts != nil {
+		return facts
+	}
+	return look(e164) // its block is not uniform: this number speaks for itself alone
+}
+
+// block is what is known of a number by its first n characters, which the sample makes a whole number.
+func (t *Tables) block(e164 string, n int, sample string) []Fact {
+	key := prefix{e164[:n], len(e164)}
 	t.mu.RLock()
 	facts, ok := t.prefixes[key]
 	t.mu.RUnlock()
 	if ok {
 		return facts
 	}
-	facts = look(prefix + sample)
-	if facts == nil && prefix[1] != '1' {
-		return look(e164) // its block is not uniform: this number speaks for itself alone
-	}
+	facts = look(key.digits + sample)
+	key.digits = strings.Clone(key.digits) // the number itself is not kept
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	if other, ok := t.prefixes[key]; ok {
+		return other // so that all who ask share one slice
+	}
 	if len(t.prefixes) >= maxPrefixes {
 		clear(t.prefixes)
 	}
 	t.prefixes[key] = facts
-	t.mu.Unlock()
 	return facts
+}
+
+// northern tells whether facts are of the United States or Canada, or of a number without a place.
+func northern(facts []Fact) bool {
+	return slices.ContainsFunc(facts, func(f Fact) bool { return f.Name == "country" && (f.Value == "US" || f.Value == "CA") })
 }
 
 var lineTypes = map[phonenumbers.PhoneNumberType]string{
