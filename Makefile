@@ -4,7 +4,6 @@ SHELL := /bin/bash
 MODULES := pkg proto services deploy/standalone docs/client
 MAINS := $(wildcard services/*/cmd/* deploy/standalone/cmd/contactmill-*)
 GO_CODE = $(MODULES:%=./%/...)
-# the race detector needs a C compiler; .ci/run installs one
 RACE := $(if $(shell command -v $${CC:-gcc}),-race)
 PARTS = bin/parts --
 
@@ -29,10 +28,11 @@ build: ## bin/contactmill, bin/contactmill-standalone and a binary for each serv
 run: build ## start everything in one process, import the sample, run on until Ctrl-C
 	@exec bin/contactmill-standalone --sample $(ARGS)
 
-test: bin/parts ## everything that must pass, with real PostgreSQL, NATS, S3 and SMTP
+test: build bin/parts ## everything that must pass, with real PostgreSQL, NATS, S3 and SMTP
 	@[ "$(RACE)" ] || echo "No C compiler here, so the tests run without the race detector."
 	@go test -count=1 ./services ./pkg/contact/finding/... # they read what go's test cache does not see
-	$(PARTS) go test $(RACE) -timeout 20m $(ARGS) $(GO_CODE)
+	$(PARTS) go test $(RACE) -timeout 20m $(ARGS) $$(go list $(GO_CODE) | grep -v /systemtest$$)
+	go test $(RACE) -count=1 -timeout 20m $(ARGS) ./services/systemtest # the built programs, in every topology
 
 # the suites that PostgreSQL's version matters to
 SQL_SUITES := ./pkg/postgres/... ./pkg/contactdb/... ./services/ingest/internal/ledger/... ./services/accounts/...
@@ -42,8 +42,8 @@ test-15: bin/parts ## the database suites on the installed PostgreSQL, 15 on Deb
 test-18: bin/parts ## the database suites on PostgreSQL 18, fetched by npm
 	CONTACTMILL_POSTGRES=npm $(PARTS) go test $(RACE) -timeout 20m $(ARGS) $(SQL_SUITES)
 
-chaos: build bin/parts ## the long version of what `make test` kills
-	CONTACTMILL_TEST_CHAOS=long $(PARTS) go test -count=1 -timeout 60m -v -run Chaos $(ARGS) ./services/systemtest/...
+chaos: build ## the long version of what `make test` kills
+	CONTACTMILL_TEST_CHAOS=long go test -count=1 -timeout 60m -v -run Chaos $(ARGS) ./services/systemtest
 
 bench: ## 1,000,000 contacts against the reference COPY, stage by stage
 	go run ./deploy/standalone/cmd/bench $(ARGS)
