@@ -76,5 +76,7 @@ func fromAccount(a *accountsv1.Account) ledger.Account {
 		DropBadCells:   a.GetBadCell() == accountsv1.BadCell_BAD_CELL_DROP_CELL,
 		KeepOutUnknown: a.GetUnknownToProvider() == accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT,
 		Recipients:     a.GetRecipients(),
+		RawDays:        a.GetRawDays(),
+		ResultDays:     a.GetResultDays(),
 	}
 }

@@ -45,7 +45,9 @@ type Account struct {
 	Country        string   `json:"country"` // ISO alpha-2
 	DropBadCells   bool     `json:"drop_bad_cells,omitempty"`
 	KeepOutUnknown bool     `json:"keep_out_unknown,omitempty"`
-	Recipients     []string `json:"recipients,omitempty"` // who is told of every job but a check
+	Recipients     []string `json:"recipients,omitempty"`  // who is told of every job but a check
+	RawDays        int32    `json:"raw_days,omitempty"`    // the file is kept after the job's end; 0: as the service is set
+	ResultDays     int32    `json:"result_days,omitempty"` // results and reports likewise
 }
 
 // Object is a stored object.

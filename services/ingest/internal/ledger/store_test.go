@@ -196,3 +196,29 @@ func TestStatesTable(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAccountsOwnRetentionHolds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx, a := t.Context(), newAccount()
+	for name, days := range map[string]int32{"short": 1, "long": 30} {
+		j := r.accept(a, name, func(s *Submission) { s.Account.RawDays, s.Account.ResultDays = days, days })
+		if _, err := r.Cancel(ctx, a, Ref{ID: j.ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.sql(`UPDATE ingest.jobs SET ended_at = clock_timestamp() - interval '2 days'`)
+	const week = 7 * 24 * time.Hour
+	files, err := r.DueFiles(ctx, week, 10)
+	if err != nil || len(files) != 1 {
+		t.Errorf("of files kept 1 and 30 days, after 2 are due: %v, %v", files, err)
+	}
+	work, err := r.DueWork(ctx, week, 10)
+	if err != nil || len(work) != 1 {
+		t.Errorf("of results kept 1 and 30 days, after 2 are due: %v, %v", work, err)
+	}
+	r.sql(`UPDATE ingest.jobs SET ended_at = clock_timestamp() - interval '8 days'`)
+	if files, err := r.DueFiles(ctx, week, 10); err != nil || len(files) != 1 {
+		t.Errorf("of files kept 1 and 30 days, after 8 are due: %v, %v", files, err)
+	}
+}

@@ -51,7 +51,8 @@ type DueFile struct {
 	Object  string
 }
 
-// DueFiles takes at most limit uploaded files out of use whose jobs, retries included, all ended longer than age ago:
+// DueFiles takes at most limit uploaded files out of use whose jobs, retries included, all ended longer ago than their
+// account keeps files, or age where it has not settled that:
 // from then on Retry refuses. Remove the bytes, then FileSwept; those not told are returned again.
 func (l *Ledger) DueFiles(ctx context.Context, age time.Duration, limit int) ([]DueFile, error) {
 	keys, err := acrossAccounts[uploadKey](ctx, l, l.across.DueFiles, age.Seconds(), limit)
@@ -88,7 +89,8 @@ type DueWork struct {
 	Job     uuid.UUID
 }
 
-// DueWork takes at most limit jobs that ended longer than age ago out of reporting. Remove all objects of them, then
+// DueWork takes at most limit jobs out of reporting that ended longer ago than their account keeps results, or age where it
+// has not settled that. Remove all objects of them, then
 // WorkSwept; those not told are returned again.
 func (l *Ledger) DueWork(ctx context.Context, age time.Duration, limit int) ([]DueWork, error) {
 	keys, err := acrossAccounts[jobKey](ctx, l, l.across.DueWork, age.Seconds(), limit)

@@ -24,6 +24,8 @@ CREATE TABLE jobs (
     body_hash         bytea       NOT NULL CHECK (octet_length(body_hash) = 32),
     settings          jsonb       NOT NULL,
     account           jsonb       NOT NULL,
+    raw_days          integer     GENERATED ALWAYS AS (nullif((account ->> 'raw_days')::integer, 0)) STORED,    -- null: as the service is set
+    result_days       integer     GENERATED ALWAYS AS (nullif((account ->> 'result_days')::integer, 0)) STORED, -- likewise
     submitted_by      text        NOT NULL,
     submitter_email   text        NOT NULL,
     file_name         text        NOT NULL,
