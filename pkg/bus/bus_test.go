@@ -373,7 +373,10 @@ func TestVanishedStreamsAreMadeAnew(t *testing.T) {
 			})
 			ring(t, b, ringOf(event.Match))
 			receive(t, got, "ring before the loss")
-			until(t, "both slots wait", func() bool { return s.consumerInfo(t, event.Match).NumWaiting == 2 })
+			until(t, "the ring is acknowledged and both slots wait", func() bool {
+				i := s.consumerInfo(t, event.Match)
+				return i.NumAckPending == 0 && i.NumWaiting == 2
+			})
 
 			wipe(t, s)
 			want := ringOf(event.Match)

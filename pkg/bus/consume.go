@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	pullFor      = 31 * time.Second // how long one request waits for a ring; the library keeps a second of it for the way
-	pullBeat     = 5 * time.Second  // the server beats while the request waits; two beats missed and it is asked again
+	pullMost     = 10 * time.Second // how long one request waits for a ring
+	pullLeast    = time.Second
+	pullWay      = time.Second // the library keeps this of a request's time for the way
 	backoffFirst = 50 * time.Millisecond
 	backoffMost  = 5 * time.Second
 )
@@ -99,6 +100,10 @@ func (b *Bus) slot(ctx context.Context, stage event.Stage, handle func(context.C
 	}
 }
 
+// pullFor is how long one request waits for a ring. A worker that stands still leaves its request at the server, where it
+// swallows a ring: it must be gone long before the lease that the worker may hold has ended and the stage is rung again.
+func (b *Bus) pullFor() time.Duration { return max(min(b.names.Lease/3, pullMost), pullLeast) }
+
 // next waits for one ring; nil when none came in time or the connection was lost. It looks the consumer up once.
 func (b *Bus) next(ctx context.Context, stage event.Stage, consumer *jetstream.Consumer) (jetstream.Msg, error) {
 	up, release := b.link.whileUp(ctx)
@@ -119,9 +124,10 @@ func (b *Bus) next(ctx context.Context, stage event.Stage, consumer *jetstream.C
 		}
 		*consumer = c
 	}
-	pull, cancel := context.WithTimeout(up, pullFor)
+	pullFor := b.pullFor()
+	pull, cancel := context.WithTimeout(up, pullFor+pullWay)
 	defer cancel()
-	batch, err := (*consumer).Fetch(1, jetstream.FetchContext(pull), jetstream.FetchHeartbeat(pullBeat))
+	batch, err := (*consumer).Fetch(1, jetstream.FetchContext(pull), jetstream.FetchHeartbeat(pullFor/3)) // two beats missed and it is asked again
 	if err != nil {
 		return nil, unlessLost(err)
 	}
