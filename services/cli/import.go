@@ -35,7 +35,7 @@ func (p *program) importCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&mode, "mode", "", "add (new contacts only), update (known ones only) or upsert (both)")
 	f.StringVar(&s.List, "list", "", "list the contacts join; made if missing")
-	f.StringArrayVar(&maps, "map", nil, "HEADING=FIELD, e.g. --map customer_no=external_id; FIELD - ignores the column")
+	f.StringArrayVar(&maps, "map", nil, "HEADING=FIELD, e.g. --map customer_no=external_id; FIELD - ignores the column, #3 is the third column")
 	f.BoolVar(&s.Check, "check", false, "check only: say what would become of each row, change nothing")
 	f.StringVar(&request, "request-id", "", "the submission's own id: the same id sent again is the same job")
 	f.StringVar(&order, "date-order", "", "YMD, DMY or MDY; found from the file if not given")

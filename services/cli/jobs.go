@@ -103,7 +103,7 @@ func (p *program) jobsAnswer() *cobra.Command {
 	var order string
 	var wait bool
 	c := &cobra.Command{Use: "answer JOB", Short: "Answer a job that waits for a person", Args: args(cobra.ExactArgs(1))}
-	c.Flags().StringArrayVar(&maps, "map", nil, "HEADING=FIELD; FIELD - ignores the column")
+	c.Flags().StringArrayVar(&maps, "map", nil, "HEADING=FIELD; FIELD - ignores the column, #3 is the third column")
 	c.Flags().StringVar(&order, "date-order", "", "YMD, DMY or MDY")
 	c.Flags().BoolVar(&wait, "wait", false, "wait until it is final or waits for a person")
 	c.RunE = func(c *cobra.Command, a []string) error {

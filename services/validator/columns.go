@@ -3,6 +3,7 @@ package validator
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/contactmill/contactmill/pkg/contact"
@@ -22,6 +23,7 @@ type column struct {
 	field      contact.Field // NoField where it is ignored
 	spec       contact.Spec
 	confidence float64
+	said       bool // by the submitter
 	dates      contact.DateRules
 }
 
@@ -36,8 +38,14 @@ func mapColumns(headings []string, said map[string]string) ([]column, *ingestv1.
 	used := map[string]bool{}
 	for i, h := range headings {
 		c := column{heading: h}
-		if name, ok := fields[compared(h)]; ok {
-			used[compared(h)] = true
+		key := place(i)
+		name, ok := fields[key]
+		if !ok {
+			key = compared(h)
+			name, ok = fields[key]
+		}
+		if ok {
+			used[key], c.said = true, true
 			if name != ignore {
 				f, known := contact.FieldByName(name)
 				if !known {
@@ -62,7 +70,7 @@ func mapColumns(headings []string, said map[string]string) ([]column, *ingestv1.
 			Message: fmt.Sprintf("The mapping names a column that the file does not have: %s.", strings.Join(missing, ", ")),
 			Hint:    "Say which column has it now: contactmill jobs answer JOB --map HEADING=FIELD; or cancel the job."}, nil
 	}
-	settle(columns, fields)
+	settle(columns)
 	for i := range columns {
 		columns[i].spec, _ = columns[i].field.Spec()
 	}
@@ -70,7 +78,7 @@ func mapColumns(headings []string, said map[string]string) ([]column, *ingestv1.
 }
 
 // settle lets a column that was mapped by the submitter, or surer than others, have its field alone.
-func settle(columns []column, said map[string]string) {
+func settle(columns []column) {
 	for i := range columns {
 		a := &columns[i]
 		for j := range columns {
@@ -78,9 +86,7 @@ func settle(columns []column, said map[string]string) {
 			if i == j || a.field == contact.NoField || a.field != b.field {
 				continue
 			}
-			_, mine := said[compared(a.heading)]
-			_, theirs := said[compared(b.heading)]
-			if !mine && (theirs || a.confidence < b.confidence) {
+			if !a.said && (b.said || a.confidence < b.confidence) {
 				a.field, a.confidence = contact.NoField, 0
 			}
 		}
@@ -99,19 +105,26 @@ func refuse(columns []column) *ingestv1.Problem {
 
 // ask finds what only a person can answer about the columns.
 func ask(columns []column) *ingestv1.Question {
-	byField := map[contact.Field][]column{}
-	for _, c := range columns {
+	byField := map[contact.Field][]int{}
+	for i, c := range columns {
 		if c.field != contact.NoField {
-			byField[c.field] = append(byField[c.field], c)
+			byField[c.field] = append(byField[c.field], i)
 		}
 	}
 	for _, f := range contact.Fields() {
-		if same := byField[f]; len(same) > 1 {
-			return &ingestv1.Question{Code: "two-columns-for-one-field",
-				Message: fmt.Sprintf("The columns %q and %q both look like %s.", same[0].heading, same[1].heading, f),
-				Hint:    fmt.Sprintf("Say which it is and ignore the other: contactmill jobs answer JOB --map %q --map %q", same[0].heading+"="+f.String(), same[1].heading+"="+ignore),
-				Columns: toColumns(columns, nil)}
+		same := byField[f]
+		if len(same) < 2 {
+			continue
 		}
+		a, b := columns[same[0]].heading, columns[same[1]].heading
+		message := fmt.Sprintf("The columns %q and %q both look like %s.", a, b, f)
+		if compared(a) == compared(b) {
+			message = fmt.Sprintf("The columns %d and %d are both called %q.", same[0]+1, same[1]+1, a)
+			a, b = place(same[0]), place(same[1])
+		}
+		return &ingestv1.Question{Code: "two-columns-for-one-field", Message: message,
+			Hint:    fmt.Sprintf("Say which it is and ignore the other: contactmill jobs answer JOB --map %q --map %q", a+"="+f.String(), b+"="+ignore),
+			Columns: toColumns(columns, nil)}
 	}
 	if len(byField) > 0 && !hasKey(byField) {
 		return &ingestv1.Question{Code: "no-key-column",
@@ -135,6 +148,9 @@ func hasKey[T any](fields map[contact.Field]T) bool {
 	}
 	return true
 }
+
+// place names a column by its position, for files in which a heading occurs twice.
+func place(i int) string { return "#" + strconv.Itoa(i+1) }
 
 // compared is how headings are told apart: trimmed, without case.
 func compared(heading string) string { return strings.ToLower(strings.TrimSpace(heading)) }

@@ -225,16 +225,18 @@ func TestMapping(t *testing.T) {
 		question string
 		problem  string
 	}{
-		"by heading":           {"Email;First name;Shoe size", nil, "email;first_name;", "", ""},
-		"said":                 {"kundennr;E-Mail", map[string]string{"KundenNr": "external_id"}, "external_id;email", "", ""},
-		"said wins":            {"Email;Private email", map[string]string{"Private email": "email"}, ";email", "", ""},
-		"ignored":              {"Email;Phone", map[string]string{"Phone": "-"}, "email;", "", ""},
-		"two for one":          {"Email;email", nil, "", "two-columns-for-one-field", ""},
-		"no key":               {"First name;City", nil, "", "no-key-column", ""},
-		"said heading is gone": {"Email", map[string]string{"Mail": "email"}, "", "mapped-column-missing", ""},
-		"field unknown":        {"Email", map[string]string{"Email": "mail"}, "", "", "unknown-field"},
-		"nothing maps":         {"Shoe size;Hat size", nil, "", "", "nothing-maps"},
-		"name, birth and zip":  {"First name;Last name;Birth date;Zip", nil, "first_name;last_name;birth_date;zip", "", ""},
+		"by heading":            {"Email;First name;Shoe size", nil, "email;first_name;", "", ""},
+		"said":                  {"kundennr;E-Mail", map[string]string{"KundenNr": "external_id"}, "external_id;email", "", ""},
+		"said wins":             {"Email;Private email", map[string]string{"Private email": "email"}, ";email", "", ""},
+		"ignored":               {"Email;Phone", map[string]string{"Phone": "-"}, "email;", "", ""},
+		"two for one":           {"Email;email", nil, "", "two-columns-for-one-field", ""},
+		"by position":           {"Email;email", map[string]string{"#2": "email", "#1": "-"}, ";email", "", ""},
+		"position is not there": {"Email", map[string]string{"#7": "email"}, "", "mapped-column-missing", ""},
+		"no key":                {"First name;City", nil, "", "no-key-column", ""},
+		"said heading is gone":  {"Email", map[string]string{"Mail": "email"}, "", "mapped-column-missing", ""},
+		"field unknown":         {"Email", map[string]string{"Email": "mail"}, "", "", "unknown-field"},
+		"nothing maps":          {"Shoe size;Hat size", nil, "", "", "nothing-maps"},
+		"name, birth and zip":   {"First name;Last name;Birth date;Zip", nil, "first_name;last_name;birth_date;zip", "", ""},
 	} {
 		columns, q, p := mapColumns(strings.Split(c.headings, ";"), c.said)
 		if q.GetCode() != c.question || p.GetCode() != c.problem {

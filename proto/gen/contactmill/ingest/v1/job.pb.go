@@ -333,7 +333,7 @@ type ImportSettings struct {
 	Mode Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=contactmill.ingest.v1.Mode" json:"mode,omitempty"`
 	// Name of the list the contacts join; made if missing. Empty: none.
 	List string `protobuf:"bytes,2,opt,name=list,proto3" json:"list,omitempty"`
-	// Heading to field, before anything the service would map itself; field "-" ignores the column.
+	// Heading to field, before anything the service would map itself; field "-" ignores the column, "#3" is the third column.
 	Mapping map[string]string `protobuf:"bytes,3,rep,name=mapping,proto3" json:"mapping,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Check only: nothing is written.
 	Check bool `protobuf:"varint,4,opt,name=check,proto3" json:"check,omitempty"`
