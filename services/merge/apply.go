@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,9 +42,10 @@ type leave interface {
 // handle applies the job of a claim.
 func (w *worker) handle(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRequest, error) {
 	j, err := toJob(c)
-	if err != nil {
+	if err != nil && !j.committing {
 		return nil, err
 	}
+	j.flaw = err
 	return w.apply(ctx, j, c)
 }
 
@@ -63,7 +65,7 @@ func (w *worker) apply(ctx context.Context, j *job, c leave) (*ingestv1.FinishRe
 			locked = true
 			continue
 		case !errors.Is(err, fault.Aborted) || try == tries:
-			return nil, err
+			return nil, j.charge(err)
 		}
 		w.log.Info("merge tried again", "job", j.ID, "account", j.Account, "code", fault.Code(err))
 		select {
@@ -96,6 +98,7 @@ func (w *worker) try(ctx context.Context, j *job, c leave, lockFirst bool) (*ing
 		if a, found, err = w.contacts.Find(ctx, tx, j.Account, j.ID); err != nil || found {
 			return err
 		}
+		j.unapplied = true
 		a, err = w.work(ctx, tx, j, c, lockFirst)
 		return err
 	})
@@ -111,8 +114,40 @@ func (w *worker) try(ctx context.Context, j *job, c leave, lockFirst bool) (*ing
 	return toResult(j, a), nil
 }
 
+// CodeNotApplied is the code of an error that comes after the database said, behind the fence, that the job was not
+// applied. The ledger gives a job that had leave to commit up for no other.
+const CodeNotApplied = "not-applied"
+
+// charge gives an error that counts against the job the code that says what is known of a job that had leave to commit.
+func (j *job) charge(err error) error {
+	kind := fault.Of(err)
+	if !j.committing || !j.unapplied || kind.Transient() || kind == fault.Stale {
+		return err
+	}
+	told := fault.Wrap(kind, CodeNotApplied, err, "%s", fault.ToStatus(err).Message())
+	if hint := fault.HintOf(err); hint != "" {
+		told = told.Hint("%s", hint)
+	}
+	return told
+}
+
+// survive makes an error of a panic, so that it can be charged like one. What a panic says may be of the file, so it is
+// not told.
+func (w *worker) survive(j *job, err *error) {
+	if p := recover(); p != nil {
+		w.log.Error("merge panicked", "job", j.ID, "account", j.Account, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+		*err = fault.New(fault.Internal, "panic", "the merge worker broke on this job")
+	}
+}
+
 // work is all of the transaction but its beginning and its end.
 func (w *worker) work(ctx context.Context, tx pgx.Tx, j *job, c leave, lockFirst bool) (none contactdb.Applied, err error) {
+	if j.committing {
+		defer w.survive(j, &err)
+	}
+	if j.flaw != nil {
+		return none, j.flaw
+	}
 	most, err := w.packageOf(ctx)
 	if err != nil {
 		return none, err

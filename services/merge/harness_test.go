@@ -338,9 +338,10 @@ func (w *world) once(t testing.TB, c *stage.Claim, leave func() error) (*ingestv
 func (w *world) under(ctx context.Context, t testing.TB, c *stage.Claim, token int64, leave func() error) (*ingestv1.MergeResult, error) {
 	t.Helper()
 	j, err := toJob(&stage.Claim{Account: c.Account, Job: c.Job, Token: token, Work: c.Work})
-	if err != nil {
+	if err != nil && !j.committing {
 		return nil, err
 	}
+	j.flaw = err
 	r, err := w.apply(ctx, j, &claim{w: w, job: c.Job, token: token, leave: leave})
 	return r.GetMerged(), err
 }
@@ -436,6 +437,16 @@ func (w *world) sound(t testing.TB) {
 }
 
 var errKilled = fault.New(fault.Internal, "killed", "killed by the test")
+
+// failAt lets the work end at a point with an error.
+func (w *world) failAt(point string, err error) {
+	w.fail = func(at string) error {
+		if at == point {
+			return err
+		}
+		return nil
+	}
+}
 
 func parse(id string) uuid.UUID { return uuid.MustParse(id) }
 

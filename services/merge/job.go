@@ -30,13 +30,18 @@ type job struct {
 	facts      *blob.Object // nil where nothing was asked of a provider
 	keyVersion int64        // what was matched against
 
+	committing bool  // an earlier claim had leave to commit
+	flaw       error // why the rest of the claim cannot be read; told once it is known that the job was not applied
+	unapplied  bool  // the database said so behind the fence
+
 	also ingestv1.Counts // what the other stages counted
 }
 
 // chunk is a run of rows.
 type chunk struct{ cells, keys blob.Object }
 
-// toJob reads a claim. Objects that are not of this job are not believed.
+// toJob reads a claim. Objects that are not of this job are not believed. With an error the job can still be looked up
+// among those applied.
 func toJob(c *stage.Claim) (*job, error) {
 	w := c.Work
 	j := &job{
@@ -48,11 +53,18 @@ func toJob(c *stage.Claim) (*job, error) {
 		keys:           uint8(w.GetValidated().GetKeys()),
 		rows:           w.GetValidated().GetRows(),
 		keyVersion:     w.GetMatched().GetKeyVersion(),
+		committing:     w.GetCommitting(),
 		also: ingestv1.Counts{Blank: w.GetValidated().GetBlank(), SentToProvider: w.GetEnriched().GetSent(),
 			KnownToProvider: w.GetEnriched().GetKnown()},
 	}
+	return j, j.read(c)
+}
+
+// read reads what is needed to apply the job.
+func (j *job) read(c *stage.Claim) error {
+	w := c.Work
 	if j.mode < row.Add || j.mode > row.Upsert {
-		return nil, fault.New(fault.Invalid, "bad-mode", "job %s has no mode that this program knows", c.Job)
+		return fault.New(fault.Invalid, "bad-mode", "job %s has no mode that this program knows", c.Job)
 	}
 	for _, col := range w.GetValidated().GetColumns() {
 		if col.GetField() == "" {
@@ -60,7 +72,7 @@ func toJob(c *stage.Claim) (*job, error) {
 		}
 		f, ok := contact.FieldByName(col.GetField())
 		if !ok {
-			return nil, fault.New(fault.Invalid, "unknown-field", "column %d is mapped to a field that this program does not know", col.GetIndex())
+			return fault.New(fault.Invalid, "unknown-field", "column %d is mapped to a field that this program does not know", col.GetIndex())
 		}
 		if f == contact.FieldContactID {
 			f = contact.NoField // recognises, and is not kept
@@ -70,26 +82,26 @@ func toJob(c *stage.Claim) (*job, error) {
 	for _, ch := range w.GetValidated().GetChunks() {
 		cells, err := fromObject(c, ch.GetCells())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		keys, err := fromObject(c, ch.GetKeys())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		j.chunks = append(j.chunks, chunk{cells, keys})
 	}
 	var err error
 	if j.verdicts, err = fromObject(c, w.GetMatched().GetVerdicts()); err != nil {
-		return nil, err
+		return err
 	}
 	if w.GetEnriched().GetFacts() != nil {
 		facts, err := fromObject(c, w.Enriched.Facts)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		j.facts = &facts
 	}
-	return j, nil
+	return nil
 }
 
 func fromObject(c *stage.Claim, o *ingestv1.Object) (blob.Object, error) {
