@@ -28,7 +28,7 @@ type deliveries struct {
 	sql statements
 }
 
-// notice is one thing that is told of a job.
+// notice is one thing that is told of a job: its end, or a question.
 type notice struct {
 	account, job uuid.UUID
 	name         string
@@ -64,9 +64,10 @@ func (d *deliveries) open(ctx context.Context, n notice, recipients, messageIDs 
 	return due, err
 }
 
-// begin notes that a mail is about to be handed over.
-func (d *deliveries) begin(ctx context.Context, n notice, recipient string) error {
-	return d.exec(ctx, n, d.sql.Begin, recipient)
+// begin notes that a mail is about to be handed over; not if it has ended.
+func (d *deliveries) begin(ctx context.Context, n notice, recipient string) (bool, error) {
+	rows, err := d.exec(ctx, n, d.sql.Begin, recipient)
+	return rows > 0, err
 }
 
 // How a mail can end.
@@ -78,14 +79,17 @@ const (
 
 // end notes how a mail fared.
 func (d *deliveries) end(ctx context.Context, n notice, recipient, state, code string) error {
-	return d.exec(ctx, n, d.sql.End, recipient, state, code)
+	_, err := d.exec(ctx, n, d.sql.End, recipient, state, code)
+	return err
 }
 
-func (d *deliveries) exec(ctx context.Context, n notice, sql string, args ...any) error {
-	return d.db.InAccount(ctx, n.account, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, sql, append([]any{n.account, n.job, n.name}, args...)...)
+func (d *deliveries) exec(ctx context.Context, n notice, sql string, args ...any) (rows int64, err error) {
+	err = d.db.InAccount(ctx, n.account, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, sql, append([]any{n.account, n.job, n.name}, args...)...)
+		rows = tag.RowsAffected()
 		return err
 	})
+	return rows, err
 }
 
 // tally counts the mails of a notice.

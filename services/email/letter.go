@@ -5,10 +5,12 @@ import (
 	_ "embed"
 	"fmt"
 	htmltemplate "html/template"
+	"regexp"
 	"strconv"
 	"strings"
 	texttemplate "text/template"
 	"unicode"
+	"unicode/utf8"
 
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
@@ -30,8 +32,8 @@ type letter struct{ Subject, Text, HTML string }
 // facts is what the templates show.
 type facts struct {
 	Account, File, Headline string
-	Number                  int64
-	Problem                 *ingestv1.Problem
+	Code, Message, Hint     string // why it was rejected or failed, or what it asks
+	Intro                   string // of Counts
 	Counts                  []count
 	Link                    string
 }
@@ -41,52 +43,38 @@ type count struct {
 	Name, Number, Link string
 }
 
+// How long what others wrote may be in a mail, in characters; a subject in bytes.
+const (
+	maxAccount = 80
+	maxFile    = 120
+	maxProblem = 500
+	maxSubject = 480
+)
+
 // compose writes the mail about a job.
 func compose(w *ingestv1.Work, web string) (*letter, error) {
-	j := w.Job
-	f := facts{Account: line(w.Account.Name, 80), File: line(j.FileName, 120), Number: j.Number, Problem: j.Problem}
+	j := w.GetJob()
+	f := facts{Account: line(w.GetAccount().GetName(), maxAccount), File: line(j.GetFileName(), maxFile), Intro: "What became of its rows"}
 	if web != "" {
-		f.Link = fmt.Sprintf("%s/jobs/%d", strings.TrimSuffix(web, "/"), j.Number)
+		f.Link = fmt.Sprintf("%s/jobs/%d", strings.TrimSuffix(web, "/"), j.GetNumber())
 	}
-	ended := ""
-	switch j.State {
-	case ingestv1.JobState_JOB_STATE_COMPLETED:
-		ended = "completed"
-	case ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS:
-		ended = "completed with rejects"
-	case ingestv1.JobState_JOB_STATE_CHECKED:
-		ended = "was checked; nothing was changed"
-	case ingestv1.JobState_JOB_STATE_REJECTED:
-		ended = "was rejected; nothing was changed"
-	case ingestv1.JobState_JOB_STATE_FAILED:
-		ended = "failed; nothing was changed"
-	case ingestv1.JobState_JOB_STATE_CANCELLED:
-		ended = "was cancelled; nothing was changed"
-	default:
+	ended := ended[j.GetState()]
+	problem := j.GetProblem()
+	switch {
+	case w.GetNotice() == question || ended == "": // by what is told, not by where the job has come since
 		ended = "needs an answer"
-		if q := j.Question; q != nil {
-			f.Problem = &ingestv1.Problem{Code: q.Code, Message: q.Message, Hint: q.Hint}
+		if q := j.GetQuestion(); q != nil {
+			problem = &ingestv1.Problem{Code: q.Code, Message: q.Message, Hint: q.Hint}
 		}
+	case j.GetState() == ingestv1.JobState_JOB_STATE_CHECKED:
+		f.Intro = "What would become of its rows"
 	}
-	f.Headline = fmt.Sprintf("Job %d %s", j.Number, ended)
-	if c := j.Counts; c != nil && c.Rows > 0 {
-		f.Counts = append(f.Counts, count{"rows", thousands(c.Rows), ""})
-		for _, o := range []struct {
-			name string
-			n    int64
-		}{{"added", c.Added}, {"updated", c.Updated}, {"unchanged", c.Unchanged}, {"duplicate", c.Duplicate}, {"unmatched", c.Unmatched},
-			{"invalid", c.Invalid}, {"conflict", c.Conflict}, {"held", c.Held}, {"suppressed", c.Suppressed}} {
-			if o.n == 0 {
-				continue
-			}
-			one := count{o.name, thousands(o.n), ""}
-			if f.Link != "" {
-				one.Link = f.Link + "/reports/" + o.name
-			}
-			f.Counts = append(f.Counts, one)
-		}
+	if problem != nil {
+		f.Code, f.Message, f.Hint = line(problem.Code, maxAccount), line(problem.Message, maxProblem), line(problem.Hint, maxProblem)
 	}
-	l := &letter{Subject: fmt.Sprintf("[%s] %s: %s", f.Account, f.Headline, f.File)}
+	f.Headline = fmt.Sprintf("Job %d %s", j.GetNumber(), ended)
+	f.Counts = table(j.GetCounts(), f.Link)
+	l := &letter{Subject: cut(fmt.Sprintf("[%s] %s: %s", f.Account, f.Headline, f.File), maxSubject)}
 	var b bytes.Buffer
 	if err := textLetter.Execute(&b, f); err != nil {
 		return nil, fmt.Errorf("write mail: %w", err)
@@ -100,20 +88,70 @@ func compose(w *ingestv1.Work, web string) (*letter, error) {
 	return l, nil
 }
 
-// line makes one line of at most n runes of a text that somebody else wrote: no line ends, no controls, nothing that turns
-// the direction of reading.
+// ended is how final states are told.
+var ended = map[ingestv1.JobState]string{
+	ingestv1.JobState_JOB_STATE_COMPLETED:              "completed",
+	ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS: "completed with rejects",
+	ingestv1.JobState_JOB_STATE_CHECKED:                "was checked; nothing was changed",
+	ingestv1.JobState_JOB_STATE_REJECTED:               "was rejected; nothing was changed",
+	ingestv1.JobState_JOB_STATE_FAILED:                 "failed; nothing was changed",
+	ingestv1.JobState_JOB_STATE_CANCELLED:              "was cancelled; nothing was changed",
+}
+
+// table is what became of the rows, nothing where there are none. An outcome's report is at link/reports/OUTCOME.
+func table(c *ingestv1.Counts, link string) []count {
+	if c.GetRows() == 0 {
+		return nil
+	}
+	t := []count{{"rows", thousands(c.Rows), ""}}
+	for _, o := range []struct {
+		name string
+		n    int64
+	}{{"added", c.Added}, {"updated", c.Updated}, {"unchanged", c.Unchanged}, {"duplicate", c.Duplicate}, {"unmatched", c.Unmatched},
+		{"invalid", c.Invalid}, {"conflict", c.Conflict}, {"held", c.Held}, {"suppressed", c.Suppressed}} {
+		if o.n == 0 {
+			continue
+		}
+		one := count{o.name, thousands(o.n), ""}
+		if link != "" {
+			one.Link = link + "/reports/" + o.name
+		}
+		t = append(t, one)
+	}
+	return t
+}
+
+// cut makes a text at most n bytes long, between two characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n -= len("…"); !utf8.RuneStart(s[n]); n-- {
+	}
+	return s[:n] + "…"
+}
+
+// line makes one line of at most n characters of a text that somebody else wrote: no line ends, no controls, nothing that
+// turns the direction of reading, and no heap of marks on one letter.
 func line(s string, n int) string {
 	s = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar {
 			return -1
 		}
 		return r
 	}, s)
+	s = marks.ReplaceAllString(s, "$1")
 	if r := []rune(s); len(r) > n {
 		s = string(r[:n-1]) + "…"
 	}
 	return s
 }
+
+// marks is more of them on one letter than any writing has.
+var marks = regexp.MustCompile(`(\pM{4})\pM+`)
 
 // thousands writes 12345 as 12,345.
 func thousands(n int64) string {
