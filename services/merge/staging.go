@@ -31,7 +31,6 @@ type staging struct {
 	staged contactdb.Staged
 	common uint8 // unique keys by which every known row so far was found
 	values uint64
-	ssn    []byte
 }
 
 // stage streams the rows into the transaction's table of staged rows.

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,7 +53,7 @@ func (c *client) job(ctx context.Context, r io.Reader, s *ingestv1.ImportSetting
 		return nil, err
 	}
 	send := func(m *ingestv1.UploadRequest) error {
-		if err := stream.Send(m); err != nil && err != io.EOF {
+		if err := stream.Send(m); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		return nil

@@ -71,7 +71,7 @@ func (r *reference) encode(in *csv.Reader, w io.Writer) error {
 	b := append([]byte("PGCOPY\n\xff\r\n\x00"), make([]byte, 8)...)
 	for line := int64(2); ; line++ {
 		f, err := in.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -150,7 +150,7 @@ func (c *Cluster) ready(ctx context.Context) error {
 			select {
 			case <-ctx.Done():
 				log := filepath.Join(c.o.State, "log", p.name+".log")
-				return fmt.Errorf("%s is %w (%v); the end of %s: %s", p.name, context.Cause(ctx), err, log, lastLine(log))
+				return fmt.Errorf("%s is %w (%w); the end of %s: %s", p.name, context.Cause(ctx), err, log, lastLine(log))
 			case <-time.After(20 * time.Millisecond):
 			}
 		}
