@@ -296,10 +296,10 @@ func (m *Merges) Blocked(ctx context.Context, tx pgx.Tx) (map[int64]uuid.UUID, e
 	return blocked, nil
 }
 
-// PackageTooSmall is the refusal that names both numbers.
+// PackageTooSmall is the refusal that names both numbers, in the words in which matching refuses too.
 func PackageTooSmall(held, added, most int64) error {
-	return fault.New(fault.Precondition, CodePackage, "the account holds %d contacts and %d are new: together more than its package of %d", held, added, most).
-		Hint("remove contacts or have the package enlarged, then retry the job")
+	return fault.New(fault.Precondition, CodePackage, "The package allows %d contacts; the account holds %d and the file brings %d new ones.", most, held, added).
+		Hint("Enlarge the package or hand in fewer new contacts, then retry the job.")
 }
 
 // RowList is numbers of rows as they come from the database.

@@ -112,24 +112,24 @@ func (c *Contacts) edit(ctx context.Context, account uuid.UUID, fn func(ctx cont
 	case lookErr != nil:
 		return errors.Join(err, lookErr)
 	case found:
-		return fault.Wrap(fault.Aborted, "job-being-applied", err, "job %s is being applied", job).Hint("try again in a moment")
+		return fault.Wrap(fault.Aborted, "job-being-applied", err, "job %d is being applied", job).Hint("try again in a moment")
 	}
 	return fault.Wrap(fault.Aborted, "contacts-being-changed", err, "the account's contacts are being changed").Hint("try again in a moment")
 }
 
-// jobAtWork finds the job whose merge holds the account's holdings. It is the one query of this service that runs as
+// jobAtWork finds the number of the job whose merge holds the account's holdings. It is the one query of this service that runs as
 // contacts_all: what a merge is at is told to nobody but it.
-func (c *Contacts) jobAtWork(ctx context.Context, account uuid.UUID) (job uuid.UUID, found bool, err error) {
+func (c *Contacts) jobAtWork(ctx context.Context, account uuid.UUID) (number int64, found bool, err error) {
 	err = c.db.Across(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		return tx.QueryRow(ctx, c.sql.JobAtWork, account).Scan(&job)
+		return tx.QueryRow(ctx, c.sql.JobAtWork, account).Scan(&number)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return uuid.Nil, false, nil
+		return 0, false, nil
 	}
 	if err != nil {
-		return uuid.Nil, false, fmt.Errorf("look for the job at work: %w", err)
+		return 0, false, fmt.Errorf("look for the job at work: %w", err)
 	}
-	return job, true, nil
+	return number, true, nil
 }
 
 // lock takes the account's holdings, without which nobody adds contacts or changes keys.

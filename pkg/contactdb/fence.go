@@ -35,6 +35,8 @@ type Applied struct {
 	OutcomesName   string
 	OutcomesSize   int64
 	OutcomesSHA256 string // hex
+
+	FirstMade, LastMade uuid.NullUUID // between these lie the ids of the contacts it made
 }
 
 // Backend is the session that the transaction runs in.
@@ -69,7 +71,7 @@ func (m *Merges) Raise(ctx context.Context, j Job, own Backend) error {
 		if err := m.Settings(ctx, tx); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, m.sql.RaiseFence, j.Account, j.Token, j.ID, own.PID, own.Start)
+		tag, err := tx.Exec(ctx, m.sql.RaiseFence, j.Account, j.Token, j.ID, j.Number, own.PID, own.Start)
 		if err != nil {
 			return fmt.Errorf("raise fence: %w", err)
 		}
@@ -131,7 +133,8 @@ func (m *Merges) Overtaken(ctx context.Context, tx pgx.Tx, j Job) error {
 func (m *Merges) Find(ctx context.Context, tx pgx.Tx, account, job uuid.UUID) (Applied, bool, error) {
 	var a Applied
 	err := tx.QueryRow(ctx, m.sql.ReadApplied, account, job).Scan(&a.Rows, &a.Added, &a.Updated, &a.Unchanged, &a.Duplicate, &a.Unmatched,
-		&a.Invalid, &a.Conflict, &a.Held, &a.Suppressed, &a.OutcomesName, &a.OutcomesSize, &a.OutcomesSHA256)
+		&a.Invalid, &a.Conflict, &a.Held, &a.Suppressed, &a.OutcomesName, &a.OutcomesSize, &a.OutcomesSHA256,
+		&a.FirstMade, &a.LastMade)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return a, false, nil
 	}
@@ -156,7 +159,8 @@ func (m *Merges) Settle(ctx context.Context, j Job, own Backend) (a Applied, fou
 // Write writes that the job took effect. Counts that do not add up are refused by the database.
 func (m *Merges) Write(ctx context.Context, tx pgx.Tx, j Job, a Applied) error {
 	_, err := tx.Exec(ctx, m.sql.WriteApplied, j.Account, j.ID, j.Token, a.Rows, a.Added, a.Updated, a.Unchanged, a.Duplicate, a.Unmatched,
-		a.Invalid, a.Conflict, a.Held, a.Suppressed, a.OutcomesName, a.OutcomesSize, a.OutcomesSHA256)
+		a.Invalid, a.Conflict, a.Held, a.Suppressed, a.OutcomesName, a.OutcomesSize, a.OutcomesSHA256,
+		a.FirstMade, a.LastMade)
 	if err != nil {
 		return fmt.Errorf("write applied job: %w", err)
 	}

@@ -1,6 +1,7 @@
 package contactdb
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -42,7 +43,7 @@ type Batch struct {
 	Keys [contact.Keys][]byte
 }
 
-// Hits lists the contacts that rows of a batch belong to, ordered by row: a contact once for each row that it shares a
+// Hits lists the contacts that rows of a batch belong to, ordered by row and contact: a contact once for each row that it shares a
 // key with.
 type Hits struct {
 	Rows        []uint32 // row, from 0
@@ -185,7 +186,7 @@ func (m *Matching) askAll(b *Batch, key contact.Key) {
 // id is what an ask is about.
 func (b *Batch) id(a ask) []byte { return b.Keys[a.key][int(a.row)*16:][:16] }
 
-// hit is the entry for a row and a contact; made if it is new.
+// hit is the entry for a row and a contact; made if it is new. Those of a row are in the order of their ids.
 func (m *Matching) hit(row int32, id uuid.UUID) *hit {
 	last := &m.head[row]
 	for *last != end {
@@ -193,10 +194,14 @@ func (m *Matching) hit(row int32, id uuid.UUID) *hit {
 		if h.contact == id {
 			return h
 		}
+		if bytes.Compare(h.contact[:], id[:]) > 0 {
+			break
+		}
 		last = &h.next
 	}
+	next := *last
 	*last = int32(len(m.hits)) // before append, which may move what last points to
-	m.hits = append(m.hits, hit{next: end, contact: id})
+	m.hits = append(m.hits, hit{next: next, contact: id})
 	return &m.hits[len(m.hits)-1]
 }
 

@@ -51,7 +51,11 @@ func (w *worker) handle(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRe
 
 func (w *worker) apply(ctx context.Context, j *job, c leave) (*ingestv1.FinishRequest, error) {
 	if j.check {
-		return w.check(ctx, j, c)
+		r, err := w.check(ctx, j, c)
+		if fault.Code(err) == contactdb.CodePackage {
+			return toRejected(err), nil
+		}
+		return r, err
 	}
 	locked := false
 	for try := 1; ; try++ {
@@ -236,7 +240,11 @@ func (w *worker) settle(ctx context.Context, j *job, own contactdb.Backend, unkn
 // check says what would become of the rows, and changes nothing.
 func (w *worker) check(ctx context.Context, j *job, c leave) (*ingestv1.FinishRequest, error) {
 	var a contactdb.Applied
-	err := w.contacts.InAccount(ctx, j.Account, func(ctx context.Context, tx pgx.Tx) error {
+	most, err := w.packageOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = w.contacts.InAccount(ctx, j.Account, func(ctx context.Context, tx pgx.Tx) error {
 		if err := w.contacts.Settings(ctx, tx); err != nil {
 			return err
 		}
@@ -251,6 +259,9 @@ func (w *worker) check(ctx context.Context, j *job, c leave) (*ingestv1.FinishRe
 		s, err := w.stage(ctx, tx, j, overrides, c.Progress)
 		if err != nil {
 			return err
+		}
+		if s.new > 0 && h.Held+s.new > most {
+			return contactdb.PackageTooSmall(h.Held, s.new, most)
 		}
 		if err := w.contacts.Plan(ctx, tx, s.change()); err != nil {
 			return err

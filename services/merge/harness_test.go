@@ -417,6 +417,8 @@ func (w *world) sound(t testing.TB) {
 			union all (select contact_id::text, hash from contacts.contact_fallbacks except select contact_id::text, name_birth_zip_hash from contacts.contacts)`,
 		"members are not counted": `select l.name from contacts.lists l where members <> (select count(*) from contacts.list_members m where m.list_id = l.list_id)
 			or last_position < (select coalesce(max(position), 0) from contacts.list_members m where m.list_id = l.list_id)`,
+		"contacts of a job lie where it does not say": `select c.contact_id::text from contacts.contacts c left join contacts.applied a on a.account_id = c.account_id and a.job_id = c.created_job
+			where c.created_job is not null and (c.contact_id between a.first_made and a.last_made) is not true`,
 		"an applied job has no trace": `select a.job_id::text from contacts.applied a where a.added <> (select count(*) from contacts.contacts c where c.created_job = a.job_id)`,
 	} {
 		rows, err := w.owner.Query(t.Context(), sql)

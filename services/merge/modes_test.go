@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/contactmill/contactmill/pkg/row"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
 
 // three is what accounts hold before most tests: a has all unique keys, b a phone, c only name, birth date and zip.
@@ -291,18 +293,27 @@ func TestAPackageThatIsTooSmallRejectsAndChangesNothing(t *testing.T) {
 	w.most.Store(4)
 	before := w.query(t, "select count(*)::text from contacts.applied")
 	f := file{mode: row.Upsert, list: "new", head: []string{"external_id", "city"}, rows: [][]string{{"A", "Rome"}, {"X", ""}, {"Y", ""}}}
-	r, got := w.run(t, f)
-	if r.Rejected == nil || r.Rejected.Code != "package-too-small" || !strings.Contains(r.Rejected.Message, "holds 3") || !strings.Contains(r.Rejected.Message, "2 are new") {
-		t.Errorf("rejected %v, want package-too-small with both numbers", r.Rejected)
-	}
-	if len(got) > 0 {
-		t.Errorf("outcomes %v, want none", got)
+	check := f
+	check.check = true
+	for what, f := range map[string]file{"check": check, "merge": f} {
+		r, got := w.run(t, f)
+		want := &ingestv1.Problem{Code: "package-too-small", Message: "The package allows 4 contacts; the account holds 3 and the file brings 2 new ones.",
+			Hint: "Enlarge the package or hand in fewer new contacts, then retry the job."}
+		if diff := cmp.Diff(want, r.Rejected, protocmp.Transform()); diff != "" {
+			t.Errorf("%s: rejected (-want +got):\n%s", what, diff)
+		}
+		if len(got) > 0 {
+			t.Errorf("%s: outcomes %v, want none", what, got)
+		}
 	}
 	state := w.query(t, `select count(*)::text from contacts.applied union all select count(*)::text from contacts.lists union all select count(*)::text from contacts.contacts where city is not null`)
 	if diff := cmp.Diff(append(before, "0", "0"), state); diff != "" {
 		t.Errorf("applied jobs, lists, cities (-want +got):\n%s", diff)
 	}
 	w.most.Store(5)
+	if r, _ := w.run(t, check); r.Rejected != nil || r.Counts.Added != 2 {
+		t.Errorf("check with room for both: %v", r)
+	}
 	if r, _ := w.run(t, f); r.Rejected != nil || r.Counts.Added != 2 {
 		t.Errorf("with room for both: %v", r)
 	}

@@ -47,7 +47,11 @@ func (w *worker) outcomes(ctx context.Context, tx pgx.Tx, s *staging, name strin
 	if err != nil {
 		return none, err
 	}
-	return toApplied(counts, object), nil
+	a := toApplied(counts, object)
+	if s.new > 0 {
+		a.FirstMade, a.LastMade = uuid.NullUUID{UUID: s.ids.at(0), Valid: true}, uuid.NullUUID{UUID: s.ids.at(s.new - 1), Valid: true}
+	}
+	return a, nil
 }
 
 // each calls fn with what became of each row.

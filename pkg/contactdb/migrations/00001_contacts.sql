@@ -169,6 +169,7 @@ create table contacts.fences (
     account_id     uuid primary key,
     token          bigint not null,
     job_id         uuid not null,
+    job_number     bigint not null,
     backend_pid    integer not null,
     backend_start  timestamptz not null
 );
@@ -191,12 +192,16 @@ create table contacts.applied (
     outcomes_name      text collate "C" not null,
     outcomes_size      bigint not null,
     outcomes_sha256    text collate "C" not null,
+    first_made         uuid,
+    last_made          uuid,
     applied_at         timestamptz not null default now(),
     primary key (account_id, job_id),
     constraint every_row_has_one_outcome check (
         rows = added + updated + unchanged + duplicate + unmatched + invalid + conflict + held + suppressed)
 );
 comment on table contacts.applied is 'jobs that took effect, once each, with what became of their rows';
+comment on column contacts.applied.first_made is
+    'the ids of the contacts that the job made lie from this to last_made: they are found by the primary key; null if it made none';
 
 -- origins_with adds what a job changed and drops what that covers: there are never more entries than fields.
 -- +goose StatementBegin

@@ -1,4 +1,4 @@
-SELECT f.job_id
+SELECT f.job_number
 FROM contacts.fences f
 JOIN pg_locks l ON l.pid = f.backend_pid
 WHERE f.account_id = $1
