@@ -72,7 +72,7 @@ func cancel(t *testing.T, a *tenant, j *ingestv1.Job) bool {
 func settle(t *testing.T, a *tenant, j *ingestv1.Job, rows int, inTime bool) int {
 	t.Helper()
 	ended := a.ended(t, j.Id)
-	left := traceOf(t, a.s.database(t), j.Id)
+	left := traceOf(t, a.s, j.Id)
 	var final int
 	err := a.app(t, 0).watch(t.Context(), &ingestv1.WatchEventsRequest{Job: j.Id}, func(e *ingestv1.Event) bool {
 		if e.State >= ingestv1.JobState_JOB_STATE_COMPLETED {
@@ -115,7 +115,7 @@ func cancelledPaused(t *testing.T, s *target) {
 		// the account goes on, and by the time another job is through the worker has let go of the first
 		next := a.imports(t, 0, file(t, fmt.Sprintf("next-%d.csv", i), table(people((2*i+1)*large, 100))), "add")
 		held += next.Counts.Added
-		if left := traceOf(t, s.database(t), j.Id); inTime && left != (trace{}) {
+		if left := traceOf(t, s, j.Id); inTime && left != (trace{}) {
 			t.Errorf("job %d was cancelled while its %s stood still, and then left %+v", j.Number, at.service, left)
 		}
 		if n := a.held(t); n != held {

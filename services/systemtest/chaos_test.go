@@ -188,5 +188,5 @@ func chaos(t *testing.T, s *target, random *rand.Rand, kills, jobs int) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	checker{t: t, s: s, db: s.database(t), repeats: emails}.check(clients)
+	checker{t: t, s: s, repeats: emails}.check(clients)
 }

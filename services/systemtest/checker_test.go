@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // checker compares what clients were told with the database and the mail that went out. It knows the rules by itself: what
@@ -17,7 +16,6 @@ import (
 type checker struct {
 	t       *testing.T
 	s       *target
-	db      *pgxpool.Pool
 	repeats int // how often a mail may have gone out again under its id: once for each kill of the one who sends
 }
 
@@ -48,7 +46,7 @@ func (c checker) check(clients []*client) {
 // jobs: every acknowledged one, and no other, completed with the counts that its file makes, once, in the order of the numbers.
 func (c checker) jobs(one *client) {
 	t := c.t
-	got := rows[jobRow](t, c.db, `select j.job_id::text, j.request_id, j.state, j.number, j.rows, j.added, j.updated, j.unchanged, j.duplicate, j.unmatched,
+	got := rows[jobRow](t, c.s, `select j.job_id::text, j.request_id, j.state, j.number, j.rows, j.added, j.updated, j.unchanged, j.duplicate, j.unmatched,
 			j.invalid, j.conflict, j.held, j.suppressed, coalesce(j.started_at, j.created_at) as started_at, coalesce(j.ended_at, now()) as ended_at,
 			coalesce((select sum(a.rows) from contacts.applied a where a.account_id = j.account_id and a.job_id = j.job_id), -1) as applied_rows
 		from ingest.jobs j where j.account_id = $1 order by j.number`, one.id)
@@ -97,7 +95,7 @@ func (c checker) jobs(one *client) {
 		if i > 0 && (j.StartedAt.Before(got[i-1].EndedAt) || j.Number != got[i-1].Number+1) {
 			t.Errorf("account %s: job %d began before job %d had ended", one.name, j.Number, got[i-1].Number)
 		}
-		for _, s := range charges(t, c.db, j.JobID) {
+		for _, s := range charges(t, c.s, j.JobID) {
 			if s.Faults > 0 || s.LeasesLost > 0 {
 				t.Logf("account %s, job %d: %v", one.name, j.Number, s)
 			}
@@ -120,7 +118,7 @@ func (c checker) contacts(one *client) {
 	}
 	got := map[string]string{}
 	emails, phones := map[string]bool{}, map[string]bool{}
-	all := rows[contactRow](t, c.db, `select external_id, last_name, email, phone from contacts.contacts where account_id = $1`, one.id)
+	all := rows[contactRow](t, c.s, `select external_id, last_name, email, phone from contacts.contacts where account_id = $1`, one.id)
 	for _, r := range all {
 		got[r.ExternalID] = r.LastName
 		emails[r.Email], phones[r.Phone] = true, true
@@ -140,7 +138,7 @@ func (c checker) contacts(one *client) {
 		t.Errorf("account %s: %d of %d contacts are not as the files say, %d are held", one.name, wrong, len(want), len(got))
 	}
 	type numbers struct{ Held, Keys, Members, Listed, Journaled, Updated int }
-	n := rows[numbers](t, c.db, `select
+	n := rows[numbers](t, c.s, `select
 		(select held from contacts.holdings where account_id = $1) as held,
 		(select count(*) from contacts.contact_keys where account_id = $1) as keys,
 		(select count(*) from contacts.list_members where account_id = $1) as members,
@@ -156,7 +154,7 @@ func (c checker) contacts(one *client) {
 func (c checker) events(one *client) {
 	t := c.t
 	ended := map[string]int{}
-	for i, e := range rows[eventRow](t, c.db, `select number, job_id::text, state from ingest.events where account_id = $1 order by number`, one.id) {
+	for i, e := range rows[eventRow](t, c.s, `select number, job_id::text, state from ingest.events where account_id = $1 order by number`, one.id) {
 		if e.Number != int64(i+1) {
 			t.Fatalf("account %s: event %d has number %d", one.name, i+1, e.Number)
 		}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
@@ -51,7 +50,6 @@ func queue(t *testing.T, s *target) {
 
 // drain tells processes to end while they have a job in hand: it is given back, and nobody is charged.
 func drain(t *testing.T, s *target) {
-	db := s.database(t)
 	a := s.tenant(t, 100*large)
 	for i, at := range []struct {
 		state   ingestv1.JobState
@@ -75,14 +73,14 @@ func drain(t *testing.T, s *target) {
 				t.Errorf("%s told to end at %v: job ended as %+v, want %d added", at.service, at.state, j, large)
 			}
 		})
-		uncharged(t, db, j.Id, at.service+" told to end")
+		uncharged(t, s, j.Id, at.service+" told to end")
 	}
 }
 
 // uncharged wants that a job was charged nothing.
-func uncharged(t *testing.T, db *pgxpool.Pool, job, what string) {
+func uncharged(t *testing.T, s *target, job, what string) {
 	t.Helper()
-	for _, c := range charges(t, db, job) {
+	for _, c := range charges(t, s, job) {
 		if c.Faults != 0 || c.LeasesLost != 0 || c.InstancesLost != 0 {
 			t.Errorf("%s: the job was charged: %v", what, c)
 		}
@@ -110,7 +108,6 @@ func eventually(t *testing.T, a *tenant, id string, f func(job)) {
 // paused stops a worker in the middle of a stage for longer than its lease: the other one does the job, and what the first
 // writes late is refused.
 func paused(t *testing.T, s *target) {
-	db := s.database(t)
 	a := s.tenant(t, 1000*large)
 	next := 0
 	for _, at := range []struct {
@@ -129,13 +126,13 @@ func paused(t *testing.T, s *target) {
 			}
 			j = reach(t, a, fmt.Sprint("held-", at.stage, try), table(people(next, large)), at.state)
 			next += large
-			holder := holderOf(t, db, j.Id, at.stage)
+			holder := holderOf(t, s, j.Id, at.stage)
 			if holder == "" {
 				a.ended(t, j.Id)
 				continue
 			}
 			resume = s.pause(t, holder)
-			if holderOf(t, db, j.Id, at.stage) == holder {
+			if holderOf(t, s, j.Id, at.stage) == holder {
 				name = holder
 			} else {
 				resume()
@@ -152,15 +149,15 @@ func paused(t *testing.T, s *target) {
 		if long() && took > lease+10*time.Second {
 			t.Errorf("%s stood still: the job took %v, want at most the lease of %v and 10 s", name, took, lease)
 		}
-		before := traceOf(t, db, j.Id)
+		before := traceOf(t, s, j.Id)
 		resume()
 		// once it has done another job it has long let go of this one
 		other := s.tenant(t, large)
 		other.imports(t, 0, file(t, "f.csv", table(people(0, 100))), "add")
-		if after := traceOf(t, db, j.Id); after != before || after != (trace{Applied: 1, Contacts: large, Members: large}) {
+		if after := traceOf(t, s, j.Id); after != before || after != (trace{Applied: 1, Contacts: large, Members: large}) {
 			t.Errorf("%s stood still and went on: the job's trace is %+v, before %+v", name, after, before)
 		}
-		for _, c := range charges(t, db, j.Id) {
+		for _, c := range charges(t, s, j.Id) {
 			if c.Stage == at.stage && (c.State != "DONE" || strings.Contains(c.Instance, name)) {
 				t.Errorf("%s stood still: %v, want it done by the other", name, c)
 			}
@@ -170,9 +167,9 @@ func paused(t *testing.T, s *target) {
 }
 
 // holderOf is the process that has a stage of a job, empty if none has.
-func holderOf(t *testing.T, db *pgxpool.Pool, job, stage string) string {
+func holderOf(t *testing.T, s *target, job, stage string) string {
 	t.Helper()
-	for _, c := range charges(t, db, job) {
+	for _, c := range charges(t, s, job) {
 		if c.Stage == stage && c.State == "CLAIMED" {
 			_, name, _ := strings.Cut(c.Instance, "@")
 			return name
@@ -199,14 +196,13 @@ func away(t *testing.T, s *target, part string) {
 	resume := s.pause(t, part)
 	<-time.After(absence)
 	resume()
-	db := s.database(t)
 	for _, one := range all {
 		eventually(t, one.a, one.j.Id, func(j job) {
 			if j.State != "COMPLETED" || j.Counts.Added != large {
 				t.Errorf("%s away for %v: the job ended as %+v, want %d added", part, absence, j, large)
 			}
 		})
-		for _, c := range charges(t, db, one.j.Id) {
+		for _, c := range charges(t, s, one.j.Id) {
 			if c.Faults != 0 {
 				t.Errorf("%s away for %v: the job was charged: %v", part, absence, c)
 			}

@@ -10,39 +10,39 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// database is the target's database as its owner sees it, past all row-level security.
-func (s *target) database(t *testing.T) *pgxpool.Pool {
-	t.Helper()
+// connect opens the target's database as its owner, past all row-level security. Where it is may change with each start.
+func (s *target) connect(ctx context.Context) (*pgx.Conn, error) {
 	password, err := os.ReadFile(filepath.Join(s.dir, "postgres", "password"))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	state, err := os.ReadFile(filepath.Join(s.dir, "postgres", "data", "postmaster.pid"))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	lines := strings.Split(string(state), "\n")
 	if len(lines) < 4 {
-		t.Fatalf("PostgreSQL's postmaster.pid has %d lines, its port is in the fourth", len(lines))
+		return nil, fmt.Errorf("PostgreSQL's postmaster.pid has %d lines, its port is in the fourth", len(lines))
 	}
 	u := url.URL{Scheme: "postgres", User: url.UserPassword("owner", strings.TrimSpace(string(password))), Host: "127.0.0.1:" + lines[3], Path: "/contactmill", RawQuery: "sslmode=disable"}
-	pool, err := pgxpool.New(t.Context(), u.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	return pool
+	return pgx.Connect(ctx, u.String())
 }
 
-// rows reads all rows of a query.
-func rows[T any](t *testing.T, db *pgxpool.Pool, sql string, args ...any) []T {
+// rows reads all rows of a query, as soon as PostgreSQL answers.
+func rows[T any](t *testing.T, s *target, sql string, args ...any) []T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	found, err := db.Query(ctx, sql, args...)
+	var conn *pgx.Conn
+	await(t, func() (bool, string) {
+		var err error
+		conn, err = s.connect(ctx)
+		return err == nil, fmt.Sprint("connect to PostgreSQL: ", err)
+	})
+	defer conn.Close(ctx)
+	found, err := conn.Query(ctx, sql, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,18 +64,18 @@ func (c charge) String() string {
 }
 
 // charges of a job's stages.
-func charges(t *testing.T, db *pgxpool.Pool, job string) []charge {
+func charges(t *testing.T, s *target, job string) []charge {
 	t.Helper()
-	return rows[charge](t, db, `select stage, state, coalesce(instance, '') as instance, faults, leases_lost, instances_lost
+	return rows[charge](t, s, `select stage, state, coalesce(instance, '') as instance, faults, leases_lost, instances_lost
 		from ingest.stages where job_id = $1 order by opened_at, stage`, job)
 }
 
 // trace is what a job has left in the contact database.
 type trace struct{ Applied, Contacts, Journal, Members int }
 
-func traceOf(t *testing.T, db *pgxpool.Pool, job string) trace {
+func traceOf(t *testing.T, s *target, job string) trace {
 	t.Helper()
-	return rows[trace](t, db, `select
+	return rows[trace](t, s, `select
 		(select count(*) from contacts.applied where job_id = $1) as applied,
 		(select count(*) from contacts.contacts where created_job = $1) as contacts,
 		(select count(*) from contacts.journal where job_id = $1) as journal,

@@ -59,6 +59,7 @@ func disturbances(s *target) []testCase {
 		{"PostgresAway", func(t *testing.T, s *target) { away(t, s, "postgres") }},
 		{"S3Away", func(t *testing.T, s *target) { away(t, s, "s3") }},
 		{"Wiped", wiped},
+		{"Killed", killed},
 	}
 	if s.replicas > 0 {
 		all = append(all, testCase{"Queue", queue}, testCase{"CancelPaused", cancelledPaused})
