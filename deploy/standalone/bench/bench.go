@@ -13,13 +13,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/contactmill/contactmill/deploy/standalone"
 	"github.com/contactmill/contactmill/deploy/standalone/people"
-	"github.com/contactmill/contactmill/pkg/telemetry"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
 
@@ -27,7 +24,8 @@ import (
 type options struct {
 	people.Options
 	state string
-	small int // jobs of 100 rows
+	small int    // jobs of 100 rows
+	bin   string // of the services' programs; empty: all in this process
 	cpu   string
 }
 
@@ -43,9 +41,14 @@ func Main(ctx context.Context, args []string, out, errs io.Writer) int {
 	flags.Float64Var(&o.Messy, "messy", o.Messy, "share of phones not in E.164")
 	flags.IntVar(&o.small, "small", 100, "jobs of 100 rows")
 	flags.StringVar(&o.state, "state", "", "directory to work in; a temporary one if not given")
-	flags.StringVar(&o.cpu, "cpuprofile", "", "file for a CPU profile of the services while the large files run")
+	flags.StringVar(&o.bin, "bin", "bin", "directory of the services' programs")
+	one := flags.Bool("one", false, "run all services in this process")
+	flags.StringVar(&o.cpu, "cpuprofile", "", "with -one, file for a CPU profile while the large files run")
 	if err := flags.Parse(args); err != nil {
 		return 2
+	}
+	if *one {
+		o.bin = ""
 	}
 	if err := measure(ctx, o, out, errs); err != nil {
 		fmt.Fprintln(errs, "bench:", err)
@@ -83,17 +86,20 @@ func measure(ctx context.Context, o options, out, errs io.Writer) error {
 	}
 	runtime.GC()
 
-	so := standalone.Options{State: filepath.Join(o.state, "platform"), GRPC: "127.0.0.1:0", HTTP: "127.0.0.1:0", Telemetry: telemetry.New("bench", "", log)}
-	so.Parts.Setenv(os.Getenv)
-	p, err := standalone.Start(ctx, so)
+	p, err := start(ctx, o, log)
 	if err != nil {
 		return err
 	}
 	run, stop := context.WithCancel(ctx)
 	started, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- p.Run(run, func() { close(started) }) }()
-	<-started
-	err = all(ctx, o, p, ref, file, made, out, errs)
+	go func() { ended <- p.run(run, func() { close(started) }) }()
+	select {
+	case <-started:
+		err = all(ctx, o, p, ref, file, made, out, errs)
+	case err = <-ended:
+		stop()
+		return err
+	}
 	stop()
 	if e := <-ended; err == nil {
 		err = e
@@ -102,13 +108,13 @@ func measure(ctx context.Context, o options, out, errs io.Writer) error {
 }
 
 // all runs every measurement on the running platform.
-func all(ctx context.Context, o options, p *standalone.Platform, ref *reference, file string, made people.Counts, out, errs io.Writer) error {
-	c, err := dial(p.Client.Addr, p.Client.Key)
+func all(ctx context.Context, o options, p *platform, ref *reference, file string, made people.Counts, out, errs io.Writer) error {
+	c, err := dial(p.client.Addr, p.client.Key)
 	if err != nil {
 		return err
 	}
 	defer c.conn.Close()
-	owner := p.Settings.OwnerURL()
+	owner := p.settings.OwnerURL()
 	fmt.Fprintln(errs, "reference COPY")
 	before, err := ref.run(ctx, owner)
 	if err != nil {
@@ -118,8 +124,7 @@ func all(ctx context.Context, o options, p *standalone.Platform, ref *reference,
 	if err != nil {
 		return err
 	}
-	memory := watchMemory()
-	idle := memory.now()
+	idle := p.memory()
 	fmt.Fprintln(errs, "new rows")
 	fresh, err := c.file(ctx, file, &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPSERT})
 	if err != nil {
@@ -136,7 +141,7 @@ func all(ctx context.Context, o options, p *standalone.Platform, ref *reference,
 	if n := again.job.Counts.Unchanged; int(n) != made.Good {
 		return fmt.Errorf("%d unchanged, the file has %d people", n, made.Good)
 	}
-	most := memory.stop()
+	most := p.memory()
 	profile()
 	fmt.Fprintln(errs, "reference COPY")
 	after, err := ref.run(ctx, owner)
@@ -148,7 +153,9 @@ func all(ctx context.Context, o options, p *standalone.Platform, ref *reference,
 	fmt.Fprintf(out, "reference COPY of %d rows: %.2f s (%.2f before, %.2f after)\n", ref.rows, copied.Seconds(), before.Seconds(), after.Seconds())
 	show(out, "new rows", fresh, copied)
 	show(out, "the same file again", again, copied)
-	fmt.Fprintf(out, "memory of the services: %d MiB idle, %d MiB at most; PostgreSQL's and the S3 server's apart\n", idle>>20, most>>20)
+	for i, m := range most {
+		fmt.Fprintf(out, "memory of %s: %d MiB idle, %d MiB at most\n", m.process, idle[i].now>>20, m.most>>20)
+	}
 	return small(ctx, o, c, out, errs)
 }
 
@@ -200,48 +207,4 @@ func write(name string, o people.Options) (people.Counts, error) {
 		err = e
 	}
 	return c, err
-}
-
-// memory samples what this process holds in memory.
-type memory struct {
-	most int64
-	quit chan struct{}
-	done chan struct{}
-}
-
-func watchMemory() *memory {
-	m := &memory{quit: make(chan struct{}), done: make(chan struct{})}
-	go func() {
-		defer close(m.done)
-		t := time.NewTicker(20 * time.Millisecond)
-		defer t.Stop()
-		for {
-			m.most = max(m.most, m.now())
-			select {
-			case <-m.quit:
-				return
-			case <-t.C:
-			}
-		}
-	}()
-	return m
-}
-
-func (m *memory) stop() int64 {
-	close(m.quit)
-	<-m.done
-	return m.most
-}
-
-// now is the resident set in bytes.
-func (m *memory) now() int64 {
-	b, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return pages * int64(os.Getpagesize())
 }

@@ -34,7 +34,8 @@ type Options struct {
 
 // Cluster is the running parts and the processes that are to run next to them.
 type Cluster struct {
-	Client standalone.ClientEnv
+	Client   standalone.ClientEnv
+	Settings *standalone.Settings
 
 	o         Options
 	parts     *parts.Parts
@@ -77,6 +78,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Settings = settings
 	key, err := adminKey(ctx, settings)
 	if err != nil {
 		return nil, fmt.Errorf("make account demo: %w", err)
