@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// mostBlocks bounds how often the rows of a round are tried again without those that were in the way. The second time
+	// mostBlocks bounds how often the keys are tried again without those that were in the way. The second time
 	// none is left; more is a bug.
 	mostBlocks = 3
 
@@ -46,28 +46,49 @@ type Change struct {
 }
 
 // Plan compares the rows that were staged with their contacts and keeps what differs, for [Merges.Changed]. It writes
-// nothing that stays: this is all that a check does. Rows that meet at one contact are compared with it as it is now.
+// nothing that stays: this is all that a check does.
 func (m *Merges) Plan(ctx context.Context, tx pgx.Tx, c Change) error {
 	if !c.Known {
 		return nil
 	}
-	_, _, err := m.compare(ctx, tx, c, 0)
+	if _, err := m.fold(ctx, tx, c); err != nil {
+		return err
+	}
+	_, _, err := m.compare(ctx, tx, c)
 	return err
 }
 
 // Apply does what the staged rows say, under the account's lock. most is how many contacts the account may hold; if
-// there would be more, the error has the code [CodePackage]. After any error the transaction is to be
-// rolled back.
+// there would be more, the error has the code [CodePackage]. After any error the transaction is to be rolled back.
 func (m *Merges) Apply(ctx context.Context, tx pgx.Tx, c Change, held, most int64) error {
-	last := 0
-	if c.Known && c.Meet {
-		if err := tx.QueryRow(ctx, m.sql.NumberRounds).Scan(&last); err != nil {
-			return fmt.Errorf("number rounds: %w", err)
+	var changes int64
+	var fields uint64
+	var met bool
+	var err error
+	if c.Known {
+		if met, err = m.fold(ctx, tx, c); err != nil {
+			return err
+		}
+		if changes, fields, err = m.compare(ctx, tx, c); err != nil {
+			return err
 		}
 	}
-	for round := range last + 1 {
-		if err := m.round(ctx, tx, c, round, held, most); err != nil {
-			return fmt.Errorf("round %d: %w", round, err)
+	if fields&fallbackBits != 0 {
+		if err := m.renewNames(ctx, tx, c); err != nil {
+			return err
+		}
+	}
+	if err := m.writeKeys(ctx, tx, c, fields); err != nil {
+		return err
+	}
+	if c.New {
+		if err := m.add(ctx, tx, c, held, most); err != nil {
+			return err
+		}
+	}
+	if changes > 0 {
+		if err := m.change(ctx, tx, c, fields, met); err != nil {
+			return err
 		}
 	}
 	if c.List != "" {
@@ -78,65 +99,56 @@ func (m *Merges) Apply(ctx context.Context, tx pgx.Tx, c Change, held, most int6
 	return nil
 }
 
-// round applies at most one row for each contact.
-func (m *Merges) round(ctx context.Context, tx pgx.Tx, c Change, round int, held, most int64) error {
-	var changes int64
-	var fields uint64
-	var err error
-	if c.Known {
-		if changes, fields, err = m.compare(ctx, tx, c, round); err != nil {
-			return err
+// fold makes one row of those that meet at a contact, however many they are: the first of them, with what
+// stays of every field that they change.
+func (m *Merges) fold(ctx context.Context, tx pgx.Tx, c Change) (met bool, err error) {
+	if !c.Meet {
+		return false, nil
+	}
+	tag, err := tx.Exec(ctx, m.sql.FindMet, c.Job.Account)
+	if err != nil {
+		return false, fmt.Errorf("find rows that meet: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return false, nil
+	}
+	if err := m.measure(ctx, tx, m.sql.MeasureMet, tag.RowsAffected()); err != nil {
+		return false, err
+	}
+	for _, sql := range []string{m.sql.FoldMet, m.sql.DropFolded} {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return false, fmt.Errorf("fold rows that meet: %w", err)
 		}
 	}
-	makes := c.New && round == 0
-	if !makes && changes == 0 {
-		return nil
-	}
-	if fields&fallbackBits != 0 {
-		if err := m.renewNames(ctx, tx, c, round); err != nil {
-			return err
-		}
-	}
-	if err := m.writeKeys(ctx, tx, c, round, makes, fields); err != nil {
-		return err
-	}
-	if makes {
-		if err := m.add(ctx, tx, c, held, most); err != nil {
-			return err
-		}
-	}
-	if changes > 0 {
-		return m.change(ctx, tx, c, round, fields)
-	}
-	return nil
+	return true, nil
 }
 
-func (m *Merges) compare(ctx context.Context, tx pgx.Tx, c Change, round int) (changes int64, fields uint64, err error) {
+func (m *Merges) compare(ctx context.Context, tx pgx.Tx, c Change) (changes int64, fields uint64, err error) {
 	var bits int64
-	if err := tx.QueryRow(ctx, m.sql.Compare, c.Job.Account, round).Scan(&changes, &bits); err != nil {
+	if err := tx.QueryRow(ctx, m.sql.Compare, c.Job.Account).Scan(&changes, &bits); err != nil {
 		return 0, 0, fmt.Errorf("compare with contacts: %w", err)
 	}
 	return changes, uint64(bits), m.measure(ctx, tx, m.sql.MeasureChanged, changes)
 }
 
-// writeKeys writes the unique keys of a round. It tries first and looks for rows in each other's way only if the index
+// writeKeys writes the unique keys. It tries first and looks for rows in each other's way only if the index
 // refuses, as matching has seen to it that there are none unless its result is wrong by now.
-func (m *Merges) writeKeys(ctx context.Context, tx pgx.Tx, c Change, round int, makes bool, fields uint64) error {
+func (m *Merges) writeKeys(ctx context.Context, tx pgx.Tx, c Change, fields uint64) error {
 	unique := c.Keys &^ (1<<contact.ContactID | 1<<contact.NameBirthZip)
-	if !(makes && unique != 0) && fields&keyBits == 0 {
+	if !(c.New && unique != 0) && fields&keyBits == 0 {
 		return nil
 	}
 	for range mostBlocks {
 		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
 			if fields&keyBits != 0 {
-				if _, err := tx.Exec(ctx, m.sql.ReleaseKeys, c.Job.Account, round); err != nil {
+				if _, err := tx.Exec(ctx, m.sql.ReleaseKeys, c.Job.Account); err != nil {
 					return fmt.Errorf("release keys: %w", err)
 				}
-				if _, err := tx.Exec(ctx, m.sql.WriteChangedKeys, c.Job.Account, round); err != nil {
+				if _, err := tx.Exec(ctx, m.sql.WriteChangedKeys, c.Job.Account); err != nil {
 					return fmt.Errorf("write changed keys: %w", err)
 				}
 			}
-			if makes && unique != 0 {
+			if c.New && unique != 0 {
 				if _, err := tx.Exec(ctx, m.sql.WriteNewKeys, c.Job.Account, int32(unique)); err != nil {
 					return fmt.Errorf("write new keys: %w", err)
 				}
@@ -149,7 +161,7 @@ func (m *Merges) writeKeys(ctx context.Context, tx pgx.Tx, c Change, round int, 
 		if !errors.Is(postgres.Map(err), fault.Exists) {
 			return err
 		}
-		if _, err := tx.Exec(ctx, m.sql.BlockRows, c.Job.Account, round); err != nil {
+		if _, err := tx.Exec(ctx, m.sql.BlockRows, c.Job.Account); err != nil {
 			return fmt.Errorf("block rows: %w", err)
 		}
 	}
@@ -183,31 +195,32 @@ func (m *Merges) add(ctx context.Context, tx pgx.Tx, c Change, held, most int64)
 }
 
 // change writes the journal and then the new values.
-func (m *Merges) change(ctx context.Context, tx pgx.Tx, c Change, round int, fields uint64) error {
-	journal := m.sql.WriteJournal
-	if round > 0 {
-		journal = m.sql.WriteJournalAgain
-	}
-	if _, err := tx.Exec(ctx, journal, c.Job.Account, c.Job.ID, round); err != nil {
+func (m *Merges) change(ctx context.Context, tx pgx.Tx, c Change, fields uint64, met bool) error {
+	if _, err := tx.Exec(ctx, m.sql.WriteJournal, c.Job.Account, c.Job.ID); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	if fields&fallbackBits != 0 {
-		if _, err := tx.Exec(ctx, m.sql.ReleaseFallbacks, c.Job.Account, round); err != nil {
+		if _, err := tx.Exec(ctx, m.sql.ReleaseFallbacks, c.Job.Account); err != nil {
 			return fmt.Errorf("release fallback keys: %w", err)
 		}
-		if _, err := tx.Exec(ctx, m.sql.WriteChangedFallbacks, c.Job.Account, round); err != nil {
+		if _, err := tx.Exec(ctx, m.sql.WriteChangedFallbacks, c.Job.Account); err != nil {
 			return fmt.Errorf("write changed fallback keys: %w", err)
 		}
 	}
-	if _, err := tx.Exec(ctx, m.sql.WriteChangedContacts, c.Job.Account, round, c.Job.Number); err != nil {
+	if _, err := tx.Exec(ctx, m.sql.WriteChangedContacts, c.Job.Account, c.Job.Number); err != nil {
 		return fmt.Errorf("write changed contacts: %w", err)
+	}
+	if met {
+		if _, err := tx.Exec(ctx, m.sql.WriteMetOrigins, c.Job.Account, c.Job.Number); err != nil {
+			return fmt.Errorf("write origins of contacts where rows met: %w", err)
+		}
 	}
 	return nil
 }
 
 // renewNames makes the fallback keys of contacts that get a part of theirs from the row and have the rest.
-func (m *Merges) renewNames(ctx context.Context, tx pgx.Tx, c Change, round int) error {
-	if _, err := tx.Exec(ctx, "declare names no scroll cursor for "+m.sql.ReadNames, pgx.QueryExecModeExec, c.Job.Account, round); err != nil {
+func (m *Merges) renewNames(ctx context.Context, tx pgx.Tx, c Change) error {
+	if _, err := tx.Exec(ctx, "declare names no scroll cursor for "+m.sql.ReadNames, pgx.QueryExecModeExec, c.Job.Account); err != nil {
 		return fmt.Errorf("read names: %w", err)
 	}
 	h := c.Ring.Hasher()

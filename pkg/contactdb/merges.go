@@ -18,22 +18,24 @@ var mergesQueries embed.FS
 
 // mergesSQL is what a merge asks, in the order it asks it.
 type mergesSQL struct {
-	OwnBackend, ReadFence, EndBackend, RaiseFence         string
-	ReadApplied                                           string
-	WorkSettings, MakeStaged, MakeChanged, MakeBlocked    string
-	KeyChangesAfter                                       string
-	MeasureStaged, MeasureChanged                         string
-	NumberRounds, Compare, BlockRows, CountNew            string
-	ReadNames, WriteNames                                 string
-	ReleaseKeys, WriteChangedKeys, WriteNewKeys           string
-	ReleaseFallbacks, WriteChangedFallbacks               string
-	WriteNewFallbacks                                     string
-	WriteNewContacts                                      string
-	WriteJournal, WriteJournalAgain, WriteChangedContacts string
-	MakeList, ListOfName, WriteMembers, WriteList         string
-	WriteHeld                                             string
-	ReadChangedRows, ReadBlockedRows                      string
-	WriteApplied, LockFence                               string
+	OwnBackend, ReadFence, EndBackend, RaiseFence       string
+	ReadApplied                                         string
+	WorkSettings, MakeStaged, MakeChanged, MakeBlocked  string
+	MakeMet                                             string
+	KeyChangesAfter                                     string
+	MeasureStaged, MeasureChanged, MeasureMet           string
+	FindMet, FoldMet, DropFolded                        string
+	Compare, BlockRows, CountNew                        string
+	ReadNames, WriteNames                               string
+	ReleaseKeys, WriteChangedKeys, WriteNewKeys         string
+	ReleaseFallbacks, WriteChangedFallbacks             string
+	WriteNewFallbacks                                   string
+	WriteNewContacts                                    string
+	WriteJournal, WriteChangedContacts, WriteMetOrigins string
+	MakeList, ListOfName, WriteMembers, WriteList       string
+	WriteHeld                                           string
+	ReadChangedRows, ReadBlockedRows                    string
+	WriteApplied, LockFence                             string
 }
 
 // Merges is the contact database as the service merge uses it: jobs are applied, each in one transaction.

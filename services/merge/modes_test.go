@@ -1,12 +1,14 @@
 package merge
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/row"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
@@ -318,4 +320,59 @@ func TestAPackageThatIsTooSmallRejectsAndChangesNothing(t *testing.T) {
 		t.Errorf("with room for both: %v", r)
 	}
 	w.sound(t)
+}
+
+// A hostile file: all rows belong to one contact by its name, birth date and zip, and each has another email. Row by row
+// is what it reads like, and must not be what it costs.
+func TestManyRowsThatMeetAtOneContactTakeBoundedTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run(t, three)
+	const n = 20_000
+	f := file{mode: row.Upsert, list: "l", head: []string{"email", "first_name", "last_name", "birth_date", "zip", "city", "phone"}, match: map[int64]row.Verdict{}}
+	cy := row.Verdict{Relation: row.One, Contact: parse(w.query(t, "select contact_id::text from contacts.contacts where first_name = 'Cy'")[0]), Keys: 1 << contact.NameBirthZip}
+	for i := range n {
+		city := ""
+		if i == 1 || i == 5 {
+			city = "Rome"
+		}
+		f.rows = append(f.rows, []string{fmt.Sprintf("cy%d@x.io", i), "Cy", "Cedar", "1990-03-04", "10003", city, ""})
+		f.match[int64(i)] = cy
+	}
+	f.rows[3][6], f.rows[7][6] = "+12015550177", "UNSET"
+	f.rows[9] = []string{"", "Cy", "Cedar", "1990-03-04", "10003", "Rome", ""}
+	c := w.prepare(t, f)
+	before := w.sizes(t)
+	r, err := w.once(t, c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Counts.Updated != n-1 || r.Counts.Unchanged != 1 {
+		t.Errorf("counts %v, want all but one of %d updated", r.Counts, n)
+	}
+	// The proof is in what the server did, not in how long it took: a version of the contact or a journal line for each
+	// row would be there to see.
+	if made := w.sizes(t) - before; made > 64<<10 {
+		t.Errorf("%d bytes were written for one contact", made)
+	}
+	for sql, want := range map[string]string{
+		"select concat_ws('|', email, city, coalesce(phone, 'none'), origins) from contacts.contacts where first_name = 'Cy'": fmt.Sprintf("cy%d@x.io|Rome|none|%s", n-1,
+			fmt.Sprintf(`{"jobs": [[8192, 2, 3], [32, 2, %d]]}`, n+1)),
+		"select concat_ws('|', line, fields, coalesce(email, 'none')) from contacts.journal": "2|8224|none",
+		"select count(*)::text from contacts.list_members":                                   "1",
+	} {
+		if got := w.query(t, sql); len(got) != 1 || got[0] != want {
+			t.Errorf("%s\n got %v\nwant %s", sql, got, want)
+		}
+	}
+	w.sound(t)
+}
+
+// sizes is the bytes of contacts and journal.
+func (w *world) sizes(t *testing.T) (n int64) {
+	t.Helper()
+	if err := w.owner.QueryRow(t.Context(), "select pg_relation_size('contacts.contacts') + pg_relation_size('contacts.journal') + pg_relation_size('contacts.contact_keys')").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -1,11 +1,11 @@
--- Takes out the rows of a round that would take a key of another contact, or of an earlier row of this job. Keys that
+-- Takes out the rows that would take a key of another contact, or of an earlier row of this job. Keys that
 -- another row gives up count as taken: what a row may do does not hang on what follows it.
 with wanted as (
     select s.row, s.contact_id, h.hash
     from staged s
     left join changed d on d.row = s.row
     cross join lateral (values (1024::bigint, s.external_id_hash), (32::bigint, s.email_hash), (16::bigint, s.phone_hash), (256::bigint, s.account_number_hash), (128::bigint, s.ssn_hash), (131072::bigint, s.vat_number_hash)) as h (field, hash)
-    where s.round = $2 and h.hash is not null and (not s.known or d.fields & h.field <> 0)
+    where h.hash is not null and (not s.known or d.fields & h.field <> 0)
 ), first as (
     select distinct on (hash) hash, row, contact_id
     from wanted

@@ -36,11 +36,11 @@ with found as (
             | (case when c.vat_number is null then 0 else 131072 end)) end) as fields
     from staged s
     join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
-    where s.known and s.round = $2
+    where s.known
     offset 0
 ), kept as (
-    insert into changed (row, line, contact_id, round, fields, name_birth_zip_hash)
-    select row, line, contact_id, $2, fields, name_birth_zip_hash
+    insert into changed (row, line, contact_id, fields, name_birth_zip_hash)
+    select row, line, contact_id, fields, name_birth_zip_hash
     from found
     where fields <> 0
     order by contact_id

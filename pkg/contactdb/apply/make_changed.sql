@@ -3,7 +3,6 @@ create temporary table if not exists changed (
     row bigint not null,
     line bigint not null,
     contact_id uuid not null,
-    round integer not null,
     fields bigint not null,
     name_birth_zip_hash uuid
 ) on commit delete rows

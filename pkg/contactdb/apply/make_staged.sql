@@ -5,7 +5,6 @@ create temporary table if not exists staged (
     line bigint not null,
     contact_id uuid not null,
     known boolean not null,
-    round integer not null default 0,
     unset bigint not null,
     first_name text collate "C",
     last_name text collate "C",

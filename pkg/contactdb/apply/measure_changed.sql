@@ -1,1 +1,1 @@
-analyze changed (row, contact_id, round)
+analyze changed (row, contact_id)

@@ -1,1 +1,1 @@
-analyze staged (row, contact_id, known, round)
+analyze staged (row, contact_id, known)

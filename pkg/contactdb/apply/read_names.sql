@@ -7,4 +7,4 @@ select d.row,
 from changed d
 join staged s on s.row = d.row
 join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
-where d.round = $2 and d.fields & 582 <> 0 and d.name_birth_zip_hash is null
+where d.fields & 582 <> 0 and d.name_birth_zip_hash is null

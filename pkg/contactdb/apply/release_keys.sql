@@ -13,6 +13,6 @@ using (
         (5::smallint, 128::bigint, c.ssn_hash, s.ssn_hash),
         (6::smallint, 131072::bigint, c.vat_number_hash, s.vat_number_hash)
     ) as h (key, field, old, new)
-    where d.round = $2 and d.fields & 132528 <> 0 and d.fields & h.field <> 0 and h.old is distinct from h.new and h.old is not null
+    where d.fields & 132528 <> 0 and d.fields & h.field <> 0 and h.old is distinct from h.new and h.old is not null
 ) as gone
 where k.account_id = $1 and k.hash = gone.old

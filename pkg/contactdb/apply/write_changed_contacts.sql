@@ -1,10 +1,10 @@
 -- changed is in the order of the primary key, and that mostly is the table's: however this is joined, pages are visited
--- once. $3 is the job's number. A field's bit is set if the row has another value for it or clears it.
+-- once. $2 is the job's number. A field's bit is set if the row has another value for it or clears it.
 update contacts.contacts c
 set updated_at = now(),
     origins = case
-        when c.origins is null then ('{"jobs": [[' || x.fields || ', ' || $3::bigint || ', ' || x.line || ']]}')::jsonb
-        else contacts.origins_with(c.origins, x.fields, $3, x.line) end,
+        when c.origins is null then ('{"jobs": [[' || x.fields || ', ' || $2::bigint || ', ' || x.line || ']]}')::jsonb
+        else contacts.origins_with(c.origins, x.fields, $2, x.line) end,
     first_name = case when x.fields & 2 <> 0 then x.first_name else c.first_name end,
     last_name = case when x.fields & 4 <> 0 then x.last_name else c.last_name end,
     full_name = case when x.fields & 8 <> 0 then x.full_name else c.full_name end,
@@ -35,6 +35,5 @@ from (
         s.account_number_hash, s.ssn_hash, s.vat_number_hash
     from changed d
     join staged s on s.row = d.row
-    where d.round = $2
 ) as x
 where c.account_id = $1 and c.contact_id = x.contact_id

@@ -13,6 +13,6 @@ from (
         (5::smallint, 128::bigint, c.ssn_hash, s.ssn_hash),
         (6::smallint, 131072::bigint, c.vat_number_hash, s.vat_number_hash)
     ) as h (key, field, old, new)
-    where d.round = $2 and d.fields & 132528 <> 0 and d.fields & h.field <> 0 and h.old is distinct from h.new and h.new is not null
+    where d.fields & 132528 <> 0 and d.fields & h.field <> 0 and h.old is distinct from h.new and h.new is not null
 ) as come
 order by new

@@ -1,5 +1,5 @@
 -- Keeps what contacts were before the job changes them.
-insert into contacts.journal as j (account_id, job_id, contact_id, line, fields, origins, updated_at,
+insert into contacts.journal (account_id, job_id, contact_id, line, fields, origins, updated_at,
     first_name, last_name, full_name, phone, email, birth_date, ssn, account_number, zip, external_id, address, city,
     state, country, company, vat_number, external_id_hash, email_hash, phone_hash, account_number_hash, ssn_hash,
     vat_number_hash, name_birth_zip_hash)
@@ -29,4 +29,3 @@ select $1, $2, c.contact_id, d.line, d.fields, c.origins, c.updated_at,
     case when d.fields & 582 <> 0 then c.name_birth_zip_hash end
 from changed d
 join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
-where d.round = $3

@@ -1,0 +1,3 @@
+delete from staged s
+using met m
+where s.row = m.row and m.row <> m.first

@@ -1,0 +1,56 @@
+-- The row that stands for its contact gets what stays of every field that is changed; its fallback key is made again.
+update staged s
+set unset = x.unset,
+    line = coalesce(x.line, s.line),
+    first_name = x.first_name,
+    last_name = x.last_name,
+    full_name = x.full_name,
+    phone = x.phone,
+    email = x.email,
+    birth_date = x.birth_date,
+    ssn = x.ssn,
+    account_number = x.account_number,
+    zip = x.zip,
+    external_id = x.external_id,
+    address = x.address,
+    city = x.city,
+    state = x.state,
+    country = x.country,
+    company = x.company,
+    vat_number = x.vat_number,
+    external_id_hash = x.external_id_hash,
+    email_hash = x.email_hash,
+    phone_hash = x.phone_hash,
+    account_number_hash = x.account_number_hash,
+    ssn_hash = x.ssn_hash,
+    vat_number_hash = x.vat_number_hash,
+    name_birth_zip_hash = null
+from (
+    select m.first, min(m.line) filter (where m.fields <> 0) as line, bit_or(m.last & l.unset) as unset,
+        (array_agg(l.first_name) filter (where m.last & 2 <> 0))[1] as first_name,
+        (array_agg(l.last_name) filter (where m.last & 4 <> 0))[1] as last_name,
+        (array_agg(l.full_name) filter (where m.last & 8 <> 0))[1] as full_name,
+        (array_agg(l.phone) filter (where m.last & 16 <> 0))[1] as phone,
+        (array_agg(l.email) filter (where m.last & 32 <> 0))[1] as email,
+        (array_agg(l.birth_date) filter (where m.last & 64 <> 0))[1] as birth_date,
+        (array_agg(l.ssn) filter (where m.last & 128 <> 0))[1] as ssn,
+        (array_agg(l.account_number) filter (where m.last & 256 <> 0))[1] as account_number,
+        (array_agg(l.zip) filter (where m.last & 512 <> 0))[1] as zip,
+        (array_agg(l.external_id) filter (where m.last & 1024 <> 0))[1] as external_id,
+        (array_agg(l.address) filter (where m.last & 4096 <> 0))[1] as address,
+        (array_agg(l.city) filter (where m.last & 8192 <> 0))[1] as city,
+        (array_agg(l.state) filter (where m.last & 16384 <> 0))[1] as state,
+        (array_agg(l.country) filter (where m.last & 32768 <> 0))[1] as country,
+        (array_agg(l.company) filter (where m.last & 65536 <> 0))[1] as company,
+        (array_agg(l.vat_number) filter (where m.last & 131072 <> 0))[1] as vat_number,
+        (array_agg(l.external_id_hash) filter (where m.last & 1024 <> 0))[1] as external_id_hash,
+        (array_agg(l.email_hash) filter (where m.last & 32 <> 0))[1] as email_hash,
+        (array_agg(l.phone_hash) filter (where m.last & 16 <> 0))[1] as phone_hash,
+        (array_agg(l.account_number_hash) filter (where m.last & 256 <> 0))[1] as account_number_hash,
+        (array_agg(l.ssn_hash) filter (where m.last & 128 <> 0))[1] as ssn_hash,
+        (array_agg(l.vat_number_hash) filter (where m.last & 131072 <> 0))[1] as vat_number_hash
+    from met m
+    join staged l on l.row = m.row
+    group by m.first
+) as x
+where s.row = x.first

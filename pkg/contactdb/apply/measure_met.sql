@@ -1,0 +1,1 @@
+analyze met (row, first, contact_id)
