@@ -141,7 +141,7 @@ func (w *world) prepare(t testing.TB, f file) *stage.Claim {
 	}
 	hasher := w.ring.Hasher()
 	var all []row.Keys
-	const perChunk = 3
+	perChunk := max(3, len(f.rows)/10) // several chunks, and not too many
 	for from := 0; from == 0 || from < len(f.rows); from += perChunk {
 		to := min(from+perChunk, len(f.rows))
 		ch := &ingestv1.Chunk{FirstRow: int64(from), Rows: int64(to - from)}
