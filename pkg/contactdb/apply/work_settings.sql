@@ -1,3 +1,5 @@
--- For this transaction: memory for the sorts of a large file, no compiling for statements that mostly are small, and an end
--- to waiting for somebody who holds the account's row.
-select set_config('work_mem', '64MB', true), set_config('jit', 'off', true), set_config('lock_timeout', '10s', true)
+-- For this transaction: memory for the sorts of a large file, no compiling for statements that mostly are small, plans of
+-- cursors for all of their rows (a plan for the first few joins two large tables row by row), and an end to waiting for
+-- somebody who holds the account's row.
+select set_config('work_mem', '64MB', true), set_config('jit', 'off', true), set_config('cursor_tuple_fraction', '1', true),
+    set_config('lock_timeout', '10s', true)
