@@ -23,6 +23,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) != 2 {
+		log.Fatal("usage: client FILE")
+	}
 	file, err := os.ReadFile(os.Args[1])
 	check(err)
 	conn, err := grpc.NewClient(os.Getenv("CONTACTMILL_ADDR"), grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -53,6 +56,9 @@ func main() {
 		m, err := events.Recv()
 		check(err)
 		log.Printf("job %d: %s %s", m.GetEvent().JobNumber, m.GetEvent().State, m.GetEvent().Problem.GetMessage())
+		if m.GetEvent().State == ingestv1.JobState_JOB_STATE_NEEDS_ANSWER {
+			log.Fatal("a person has to answer: ", m.GetEvent().Problem.GetHint())
+		}
 		final = m.GetEvent().State >= ingestv1.JobState_JOB_STATE_COMPLETED
 	}
 
