@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/stage"
 	providerv1 "github.com/contactmill/contactmill/proto/gen/contactmill/provider/v1"
 )
 
@@ -20,7 +21,7 @@ func check(a *providerv1.EnrichResponse, batch string, subjects int) error {
 		return fault.New(fault.Unavailable, "provider-answer", "the provider's answer breaks the contract: "+format, args...)
 	}
 	if wait := a.RetryAfter; wait != nil {
-		return fault.New(fault.Unavailable, "provider-busy", "the provider asks to come back in %s", wait.AsDuration())
+		return stage.RetryAfter(fault.New(fault.Unavailable, "provider-busy", "the provider asks to come back in %s", wait.AsDuration()), max(0, wait.AsDuration()))
 	}
 	if a.BatchId != batch {
 		return bad("another batch")

@@ -26,6 +26,9 @@ const batchSubjects = 5_000
 // enrich asks the provider about the new contacts of a job, batch after batch. Before a batch is sent it is in the ledger,
 // and before the next one is sent its answer is too: whatever happens, nothing is paid twice.
 func (s *Service) enrich(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRequest, error) {
+	if err := owned(c, c.Work.GetMatched().GetVerdicts()); err != nil {
+		return nil, err
+	}
 	out, err := s.blob.Writer(ctx, c.Object("facts"))
 	if err != nil {
 		return nil, err
@@ -158,16 +161,25 @@ func (e *enriching) send(ctx context.Context, b *batch) (*providerv1.EnrichRespo
 	}()
 	select {
 	case got := <-replies:
-		if errors.Is(got.err, io.EOF) {
-			got.err = fault.New(fault.Unavailable, "provider-ended", "it ended the stream before it answered")
-		}
 		if got.err != nil {
-			return nil, got.err
+			return nil, ours(got.err)
 		}
 		return got.r, check(got.r, b.id, len(e.subjects))
 	case <-deadline.Done():
 		return nil, context.Cause(deadline)
 	}
+}
+
+// ours tells a provider that does not serve us from one that cannot answer this batch: only the batch is the job's doing.
+func ours(err error) error {
+	if errors.Is(err, io.EOF) {
+		return fault.New(fault.Unavailable, "provider-ended", "it ended the stream before it answered")
+	}
+	switch fault.Of(err) {
+	case fault.Unauthenticated, fault.Denied, fault.Unimplemented, fault.NotFound, fault.Cancelled:
+		return fault.Wrap(fault.Unavailable, "provider-refuses", err, "it does not serve us: %s", fault.Of(err)).Hint("check the provider's address and credential")
+	}
+	return err
 }
 
 // write notes the facts of a batch and empties it.
@@ -205,7 +217,7 @@ func (e *enriching) setJSON(set *providerv1.FactSet) []byte {
 
 // eachNew calls f with the phone and email, normalised, of every row that will be a new contact, in the file's order.
 func (s *Service) eachNew(ctx context.Context, w *ingestv1.Work, f func(number int64, phone, email []byte) error) error {
-	src, err := s.open(ctx, w.Matched.Verdicts)
+	src, err := s.open(ctx, w.GetMatched().GetVerdicts())
 	if err != nil {
 		return err
 	}
@@ -267,7 +279,7 @@ func (s *Service) eachNewOf(ctx context.Context, c *ingestv1.Chunk, mode row.Mod
 }
 
 func value(r *row.Cells, i int) []byte {
-	if i < 0 || r.Values[i].Kind != row.AsCell && r.Values[i].Kind != row.AsText {
+	if i < 0 || i >= len(r.Values) || r.Values[i].Kind != row.AsCell && r.Values[i].Kind != row.AsText {
 		return nil
 	}
 	return r.Values[i].Text

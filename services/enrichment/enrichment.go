@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,6 +21,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/config"
 	"github.com/contactmill/contactmill/pkg/event"
+	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/postgres"
 	"github.com/contactmill/contactmill/pkg/rpc"
 	"github.com/contactmill/contactmill/pkg/run"
@@ -169,4 +171,17 @@ func (s *Service) open(ctx context.Context, o *ingestv1.Object) (io.ReadCloser, 
 		return nil, err
 	}
 	return s.blob.ReadVerified(ctx, b)
+}
+
+// owned checks that what earlier stages left, and the objects given besides, lie where this job's things lie.
+func owned(c *stage.Claim, besides ...*ingestv1.Object) error {
+	for _, chunk := range c.Work.GetValidated().GetChunks() {
+		besides = append(besides, chunk.GetCells(), chunk.GetKeys())
+	}
+	for _, o := range besides {
+		if !strings.HasPrefix(o.GetName(), blob.JobPrefix(c.Account, c.Job)) {
+			return fault.New(fault.DataLoss, "object-foreign", "an earlier stage left an object that is not of this job")
+		}
+	}
+	return nil
 }

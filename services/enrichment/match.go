@@ -21,8 +21,10 @@ import (
 )
 
 const (
-	// batchRows is how many rows are matched at once, as the contract allows.
+	// batchRows is how many rows are matched at once, as the contract allows, and batchHits how many of their keys at most
+	// can hit: 37 bytes each, so that the answer fits a message of 4 MiB even where every key hits a contact of its own.
 	batchRows = 20_000
+	batchHits = 100_000
 
 	// batchesAhead is how many batches may be with the contacts service before their answers are read: it takes those that
 	// wait together, and larger look-ups cost less.
@@ -31,9 +33,14 @@ const (
 
 // match says for every row of a job which contact it belongs to, and whether the account has room for the new ones.
 func (s *Service) match(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRequest, error) {
+	if err := owned(c); err != nil {
+		return nil, err
+	}
 	v := c.Work.Validated
-	finder := repeat.New(v.Rows, bits.OnesCount32(v.Keys&repeat.Unique))
-	err := s.eachKeys(ctx, v.Chunks, func(_ int64, k *row.Keys) error { finder.See(k); return nil })
+	finder := repeat.New(v.Rows, bits.OnesCount32(v.Keys&repeat.Unique), func(ctx context.Context, from int64, f func(int64, *row.Keys) (bool, error)) error {
+		return s.eachKeys(ctx, v.Chunks, from, f)
+	})
+	err := s.eachKeys(ctx, v.Chunks, 0, func(_ int64, k *row.Keys) (bool, error) { finder.See(k); return true, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -104,14 +111,12 @@ type question struct {
 
 // matchRows runs all rows through one stream to the contacts service: one goroutine asks, this one reads the answers.
 func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *matching) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := s.matcher.Match(ctx)
+	g, ctx := errgroup.WithContext(ctx)
+	stream, err := s.matcher.Match(ctx) // ends when either side does
 	if err != nil {
 		return fmt.Errorf("ask for matches: %w", err)
 	}
 	asked := make(chan *question, batchesAhead)
-	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(asked)
 		send := func(q *question) error {
@@ -125,15 +130,18 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 				return context.Cause(ctx)
 			}
 		}
+		most := min(batchRows, batchHits/max(1, bits.OnesCount32(v.Keys)))
 		q := newQuestion(v.Keys)
-		err := s.eachKeys(ctx, v.Chunks, func(n int64, k *row.Keys) error {
-			q.add(n, k, m.finder)
-			if len(q.verdicts) < batchRows {
-				return nil
+		err := s.eachKeys(ctx, v.Chunks, 0, func(n int64, k *row.Keys) (bool, error) {
+			if err := q.add(ctx, n, k, m.finder); err != nil {
+				return false, err
+			}
+			if len(q.verdicts) < most {
+				return true, nil
 			}
 			full := q
 			q = newQuestion(v.Keys)
-			return send(full)
+			return true, send(full)
 		})
 		if err == nil && (len(q.verdicts) > 0 || v.Rows == 0) {
 			err = send(q)
@@ -156,6 +164,15 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 				return err
 			}
 		}
+		if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+			if err == nil {
+				err = fault.New(fault.Internal, "match-answer", "the contacts service answered more than it was asked")
+			}
+			return fmt.Errorf("read the end of matches: %w", err)
+		}
+		if m.held == nil {
+			return fault.New(fault.Internal, "match-answer", "the contacts service did not say what the account holds")
+		}
 		return nil
 	})
 	return g.Wait()
@@ -173,12 +190,16 @@ func newQuestion(keys uint32) *question {
 }
 
 // add takes the next row into the batch. One that is INVALID or a repeat asks for nothing.
-func (q *question) add(number int64, k *row.Keys, f *repeat.Finder) {
+func (q *question) add(ctx context.Context, number int64, k *row.Keys, f *repeat.Finder) error {
 	var v row.Verdict
 	mask := k.Mask
-	if k.Invalid {
+	first, line, by, err := f.First(ctx, number, k)
+	switch {
+	case err != nil:
+		return err
+	case k.Invalid:
 		v.Relation, mask = row.Bad, 0
-	} else if first, line, by := f.First(number, k); by != 0 {
+	case by != 0:
 		v, mask = row.Verdict{Relation: row.Repeat, First: first, FirstLine: line, Keys: by}, 0
 	}
 	q.verdicts = append(q.verdicts, v)
@@ -194,6 +215,7 @@ func (q *question) add(number int64, k *row.Keys, f *repeat.Finder) {
 			q.externals = c.Hashes
 		}
 	}
+	return nil
 }
 
 // keyExternalID is the stored number of the external id.
@@ -237,39 +259,50 @@ func (m *matching) take(q *question, a *contactsv1.MatchResponse) error {
 	return nil
 }
 
-// eachKeys calls f with the keys of every row in the file's order; they are valid for the call.
-func (s *Service) eachKeys(ctx context.Context, chunks []*ingestv1.Chunk, f func(number int64, k *row.Keys) error) error {
+// eachKeys calls f with the keys of the rows from a number on, in the file's order, until it says that it is enough; they are
+// valid for the call.
+func (s *Service) eachKeys(ctx context.Context, chunks []*ingestv1.Chunk, from int64, f func(number int64, k *row.Keys) (more bool, err error)) error {
 	for _, c := range chunks {
-		if err := s.eachKeysOf(ctx, c, f); err != nil {
-			return fmt.Errorf("read keys %s: %w", c.Keys.Name, err)
+		if c.FirstRow+c.Rows <= from {
+			continue
+		}
+		more, err := s.eachKeysOf(ctx, c, from, f)
+		if err != nil {
+			return fmt.Errorf("read keys %s: %w", c.GetKeys().GetName(), err)
+		}
+		if !more {
+			return nil
 		}
 	}
 	return nil
 }
 
-func (s *Service) eachKeysOf(ctx context.Context, c *ingestv1.Chunk, f func(number int64, k *row.Keys) error) error {
+func (s *Service) eachKeysOf(ctx context.Context, c *ingestv1.Chunk, from int64, f func(number int64, k *row.Keys) (more bool, err error)) (more bool, err error) {
 	src, err := s.open(ctx, c.Keys)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer src.Close()
 	r, err := row.NewKeysReader(src)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for n := c.FirstRow; ; n++ {
 		k, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			if n != c.FirstRow+c.Rows {
-				return fault.New(fault.DataLoss, "rows-missing", "%d rows where %d were said", n-c.FirstRow, c.Rows)
+				return false, fault.New(fault.DataLoss, "rows-missing", "%d rows where %d were said", n-c.FirstRow, c.Rows)
 			}
-			return nil
+			return true, nil
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
-		if err := f(n, k); err != nil {
-			return err
+		if n < from {
+			continue
+		}
+		if more, err := f(n, k); !more || err != nil {
+			return false, err
 		}
 	}
 }
