@@ -168,7 +168,7 @@ func find(tb testing.TB, rows int64, most int, at func(int64, *row.Keys)) (repea
 
 // What a file costs is bounded by the filter and the table, whatever repeats in it.
 func TestMemoryIsBounded(t *testing.T) {
-	const rows, most = 60_000, 100_000
+	const rows, most = 60_000, 50_000
 	for name, c := range map[string]struct {
 		at      func(int64, *row.Keys)
 		repeats int64
