@@ -36,7 +36,7 @@ const (
 // Change says what the rows that were staged are.
 type Change struct {
 	Job   Job
-	New   bool  // some make contacts
+	New   int64 // how many make contacts
 	Known bool  // some change contacts
 	Meet  bool  // several may change the same contact
 	Keys  uint8 // keys that a new one may have, bit n for key n
@@ -51,52 +51,69 @@ func (m *Merges) Plan(ctx context.Context, tx pgx.Tx, c Change) error {
 	if !c.Known {
 		return nil
 	}
-	if _, err := m.fold(ctx, tx, c); err != nil {
-		return err
-	}
-	_, _, err := m.compare(ctx, tx, c)
+	_, err := m.plan(ctx, tx, c)
 	return err
 }
 
 // Apply does what the staged rows say, under the account's lock. most is how many contacts the account may hold; if
-// there would be more, the error has the code [CodePackage]. After any error the transaction is to be rolled back.
-func (m *Merges) Apply(ctx context.Context, tx pgx.Tx, c Change, held, most int64) error {
-	var changes int64
-	var fields uint64
-	var met bool
-	var err error
+// there would be more, the error has the code [CodePackage]. blocked is the number of rows that could not be applied, see
+// [Merges.Blocked]. After any error the transaction is to be rolled back.
+//
+// It tries first and looks for rows in each other's way only if the index of keys refuses, as matching has seen to it that
+// there are none unless its result is wrong by now.
+func (m *Merges) Apply(ctx context.Context, tx pgx.Tx, c Change, held, most int64) (blocked int64, err error) {
+	var d difference
 	if c.Known {
-		if met, err = m.fold(ctx, tx, c); err != nil {
-			return err
-		}
-		if changes, fields, err = m.compare(ctx, tx, c); err != nil {
-			return err
+		if d, err = m.plan(ctx, tx, c); err != nil {
+			return 0, err
 		}
 	}
-	if fields&fallbackBits != 0 {
+	if d.fields&fallbackBits != 0 {
 		if err := m.renewNames(ctx, tx, c); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	if err := m.writeKeys(ctx, tx, c, fields); err != nil {
-		return err
-	}
-	if c.New {
-		if err := m.add(ctx, tx, c, held, most); err != nil {
-			return err
+	added := c.New
+	for range mostBlocks {
+		tooMany := added > 0 && held+added > most
+		var s script
+		guarded := m.writeKeys(&s, c, d)
+		if !tooMany {
+			m.write(&s, c, d, added)
 		}
-	}
-	if changes > 0 {
-		if err := m.change(ctx, tx, c, fields, met); err != nil {
-			return err
+		err := s.run(ctx, tx)
+		if err == nil && tooMany {
+			err = PackageTooSmall(held, added, most)
 		}
-	}
-	if c.List != "" {
-		if err := m.join(ctx, tx, c); err != nil {
-			return fmt.Errorf("join list: %w", err)
+		if err == nil || !guarded || !errors.Is(postgres.Map(err), fault.Exists) {
+			return blocked, err
 		}
+		n := int64(0)
+		if n, added, err = m.block(ctx, tx, c, err); err != nil {
+			return 0, err
+		}
+		blocked += n
 	}
-	return nil
+	return 0, fault.New(fault.Internal, "keys-collide", "keys of rows collide and none of them is in the way")
+}
+
+// difference is how the staged rows differ from the contacts they change.
+type difference struct {
+	met     bool   // some of them were folded
+	changes int64  // contacts that change
+	fields  uint64 // fields that change, bit n for field n
+}
+
+func (m *Merges) plan(ctx context.Context, tx pgx.Tx, c Change) (d difference, err error) {
+	if d.met, err = m.fold(ctx, tx, c); err != nil {
+		return d, err
+	}
+	var bits int64
+	if err := tx.QueryRow(ctx, m.sql.Compare, c.Job.Account).Scan(&d.changes, &bits); err != nil {
+		return d, fmt.Errorf("compare with contacts: %w", err)
+	}
+	d.fields = uint64(bits)
+	return d, m.measure(ctx, tx, m.sql.MeasureChanged, d.changes)
 }
 
 // fold makes one row of those that meet at a contact, however many they are: the first of them, with what
@@ -123,99 +140,66 @@ func (m *Merges) fold(ctx context.Context, tx pgx.Tx, c Change) (met bool, err e
 	return true, nil
 }
 
-func (m *Merges) compare(ctx context.Context, tx pgx.Tx, c Change) (changes int64, fields uint64, err error) {
-	var bits int64
-	if err := tx.QueryRow(ctx, m.sql.Compare, c.Job.Account).Scan(&changes, &bits); err != nil {
-		return 0, 0, fmt.Errorf("compare with contacts: %w", err)
-	}
-	return changes, uint64(bits), m.measure(ctx, tx, m.sql.MeasureChanged, changes)
-}
-
-// writeKeys writes the unique keys. It tries first and looks for rows in each other's way only if the index
-// refuses, as matching has seen to it that there are none unless its result is wrong by now.
-func (m *Merges) writeKeys(ctx context.Context, tx pgx.Tx, c Change, fields uint64) error {
+// writeKeys writes the unique keys behind a savepoint, if there are any to write.
+func (m *Merges) writeKeys(s *script, c Change, d difference) bool {
 	unique := c.Keys &^ (1<<contact.ContactID | 1<<contact.NameBirthZip)
-	if !(c.New && unique != 0) && fields&keyBits == 0 {
-		return nil
+	makes := c.New > 0 && unique != 0
+	if !makes && d.fields&keyBits == 0 {
+		return false
 	}
-	for range mostBlocks {
-		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
-			if fields&keyBits != 0 {
-				if _, err := tx.Exec(ctx, m.sql.ReleaseKeys, c.Job.Account); err != nil {
-					return fmt.Errorf("release keys: %w", err)
-				}
-				if _, err := tx.Exec(ctx, m.sql.WriteChangedKeys, c.Job.Account); err != nil {
-					return fmt.Errorf("write changed keys: %w", err)
-				}
-			}
-			if c.New && unique != 0 {
-				if _, err := tx.Exec(ctx, m.sql.WriteNewKeys, c.Job.Account, int32(unique)); err != nil {
-					return fmt.Errorf("write new keys: %w", err)
-				}
-			}
-			return nil
-		})
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(postgres.Map(err), fault.Exists) {
-			return err
-		}
-		if _, err := tx.Exec(ctx, m.sql.BlockRows, c.Job.Account); err != nil {
-			return fmt.Errorf("block rows: %w", err)
-		}
+	s.add("guard keys", "savepoint keys")
+	if d.fields&keyBits != 0 {
+		s.add("release keys", m.sql.ReleaseKeys, c.Job.Account)
+		s.add("write changed keys", m.sql.WriteChangedKeys, c.Job.Account)
 	}
-	return fault.New(fault.Internal, "keys-collide", "keys of rows collide and none of them is in the way")
+	if makes {
+		s.add("write new keys", m.sql.WriteNewKeys, c.Job.Account, int32(unique))
+	}
+	return true
 }
 
-// add makes contacts of the rows that are new.
-func (m *Merges) add(ctx context.Context, tx pgx.Tx, c Change, held, most int64) error {
-	var added int64
-	if err := tx.QueryRow(ctx, m.sql.CountNew).Scan(&added); err != nil {
-		return fmt.Errorf("count new contacts: %w", err)
+// block undoes what was done since the savepoint and takes out the rows that were in the way. It returns their number and
+// how many rows are left that make contacts.
+func (m *Merges) block(ctx context.Context, tx pgx.Tx, c Change, refused error) (blocked, added int64, err error) {
+	if _, err := tx.Exec(ctx, "rollback to savepoint keys", pgx.QueryExecModeSimpleProtocol); err != nil { // nothing can be prepared before
+		return 0, 0, errors.Join(refused, err)
 	}
-	if added == 0 {
-		return nil
+	var s script
+	s.read("block rows", func(r pgx.Row) error { return r.Scan(&blocked) }, m.sql.BlockRows, c.Job.Account)
+	s.read("count new contacts", func(r pgx.Row) error { return r.Scan(&added) }, m.sql.CountNew)
+	if err := s.run(ctx, tx); err != nil {
+		return 0, 0, errors.Join(refused, err)
 	}
-	if held+added > most {
-		return PackageTooSmall(held, added, most)
+	if blocked == 0 {
+		return 0, 0, refused
 	}
-	if _, err := tx.Exec(ctx, m.sql.WriteNewContacts, c.Job.Account, c.Job.ID); err != nil {
-		return fmt.Errorf("write new contacts: %w", err)
-	}
-	if c.Keys&(1<<contact.NameBirthZip) != 0 {
-		if _, err := tx.Exec(ctx, m.sql.WriteNewFallbacks, c.Job.Account); err != nil {
-			return fmt.Errorf("write new fallback keys: %w", err)
-		}
-	}
-	if _, err := tx.Exec(ctx, m.sql.WriteHeld, c.Job.Account, added); err != nil {
-		return fmt.Errorf("write held: %w", err)
-	}
-	return nil
+	return blocked, added, nil
 }
 
-// change writes the journal and then the new values.
-func (m *Merges) change(ctx context.Context, tx pgx.Tx, c Change, fields uint64, met bool) error {
-	if _, err := tx.Exec(ctx, m.sql.WriteJournal, c.Job.Account, c.Job.ID); err != nil {
-		return fmt.Errorf("write journal: %w", err)
-	}
-	if fields&fallbackBits != 0 {
-		if _, err := tx.Exec(ctx, m.sql.ReleaseFallbacks, c.Job.Account); err != nil {
-			return fmt.Errorf("release fallback keys: %w", err)
+// write makes contacts of the rows that are new, changes the others, and puts all on the list.
+func (m *Merges) write(s *script, c Change, d difference, added int64) {
+	if added > 0 {
+		s.add("write new contacts", m.sql.WriteNewContacts, c.Job.Account, c.Job.ID)
+		if c.Keys&(1<<contact.NameBirthZip) != 0 {
+			s.add("write new fallback keys", m.sql.WriteNewFallbacks, c.Job.Account)
 		}
-		if _, err := tx.Exec(ctx, m.sql.WriteChangedFallbacks, c.Job.Account); err != nil {
-			return fmt.Errorf("write changed fallback keys: %w", err)
+		s.add("write held", m.sql.WriteHeld, c.Job.Account, added)
+	}
+	if d.changes > 0 {
+		s.add("write journal", m.sql.WriteJournal, c.Job.Account, c.Job.ID)
+		if d.fields&fallbackBits != 0 {
+			s.add("release fallback keys", m.sql.ReleaseFallbacks, c.Job.Account)
+			s.add("write changed fallback keys", m.sql.WriteChangedFallbacks, c.Job.Account)
+		}
+		s.add("write changed contacts", m.sql.WriteChangedContacts, c.Job.Account, c.Job.Number)
+		if d.met {
+			s.add("write origins of contacts where rows met", m.sql.WriteMetOrigins, c.Job.Account, c.Job.Number)
 		}
 	}
-	if _, err := tx.Exec(ctx, m.sql.WriteChangedContacts, c.Job.Account, c.Job.Number); err != nil {
-		return fmt.Errorf("write changed contacts: %w", err)
+	if c.List != "" {
+		s.add("make list", m.sql.MakeList, c.Job.Account, uuid.Must(uuid.NewV7()), c.List)
+		s.add("write list", m.sql.WriteList, c.Job.Account, c.List, c.Job.ID, c.Rows)
 	}
-	if met {
-		if _, err := tx.Exec(ctx, m.sql.WriteMetOrigins, c.Job.Account, c.Job.Number); err != nil {
-			return fmt.Errorf("write origins of contacts where rows met: %w", err)
-		}
-	}
-	return nil
 }
 
 // renewNames makes the fallback keys of contacts that get a part of theirs from the row and have the rest.
@@ -268,26 +252,6 @@ func (m *Merges) renewNames(ctx context.Context, tx pgx.Tx, c Change) error {
 	return nil
 }
 
-// join puts the contacts of the staged rows on the list, which it makes if it is not there.
-func (m *Merges) join(ctx context.Context, tx pgx.Tx, c Change) error {
-	if _, err := tx.Exec(ctx, m.sql.MakeList, c.Job.Account, uuid.Must(uuid.NewV7()), c.List); err != nil {
-		return fmt.Errorf("make list: %w", err)
-	}
-	var list uuid.UUID
-	var last int64
-	if err := tx.QueryRow(ctx, m.sql.ListOfName, c.Job.Account, c.List).Scan(&list, &last); err != nil {
-		return fmt.Errorf("read list: %w", err)
-	}
-	tag, err := tx.Exec(ctx, m.sql.WriteMembers, c.Job.Account, list, last+1, c.Job.ID)
-	if err != nil {
-		return fmt.Errorf("write members: %w", err)
-	}
-	if _, err := tx.Exec(ctx, m.sql.WriteList, c.Job.Account, list, tag.RowsAffected(), last+c.Rows); err != nil {
-		return fmt.Errorf("write list: %w", err)
-	}
-	return nil
-}
-
 // Changed gives the rows that changed their contact, in their order.
 func (m *Merges) Changed(ctx context.Context, tx pgx.Tx) (*RowList, error) {
 	return m.readRows(ctx, tx, m.sql.ReadChangedRows)
@@ -315,7 +279,7 @@ func PackageTooSmall(held, added, most int64) error {
 		Hint("Enlarge the package or hand in fewer new contacts, then retry the job.")
 }
 
-// RowList is numbers of rows as they come from the database.
+// RowList is numbers of rows as they come from the database. The zero value has none.
 type RowList struct {
 	rows pgx.Rows
 	at   int64
@@ -356,4 +320,8 @@ func (l *RowList) step() error {
 }
 
 // Close gives the connection back to the transaction.
-func (l *RowList) Close() { l.rows.Close() }
+func (l *RowList) Close() {
+	if l.rows != nil {
+		l.rows.Close()
+	}
+}

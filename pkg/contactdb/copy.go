@@ -53,11 +53,6 @@ var columnHashes = [...]string{contact.ExternalID: "external_id_hash", contact.E
 // Rows travel in COPY's binary form and nothing is allocated for any of them. COPY into a table with row-level security
 // is refused by the server, therefore the temporary table.
 func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, keys uint8, facts bool, next func() (*Staged, error)) error {
-	for _, make := range []string{m.sql.MakeStaged, m.sql.MakeChanged, m.sql.MakeBlocked, m.sql.MakeMet} {
-		if _, err := tx.Exec(ctx, make); err != nil {
-			return fmt.Errorf("make tables of staged rows: %w", err)
-		}
-	}
 	e := &encoder{next: next, facts: facts, keys: keys &^ (1 << contact.ContactID)}
 	columns := []string{"row", "line", "contact_id", "known", "unset"}
 	for _, f := range fields {

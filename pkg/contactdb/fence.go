@@ -2,6 +2,7 @@ package contactdb
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/postgres"
 )
 
 // endLimit is how long a fence waits for the backend of an older merge to end.
@@ -39,20 +41,57 @@ type Applied struct {
 	FirstMade, LastMade uuid.NullUUID // between these lie the ids of the contacts it made
 }
 
-// Backend is the session that the transaction runs in.
-func (m *Merges) Backend(ctx context.Context, tx pgx.Tx) (Backend, error) {
-	var b Backend
-	if err := tx.QueryRow(ctx, m.sql.OwnBackend).Scan(&b.PID, &b.Start); err != nil {
-		return b, fmt.Errorf("read own backend: %w", err)
+// startKey is where a connection keeps the start of its backend.
+const startKey = "contactdb.start"
+
+// backend is the session that the transaction runs in. It is asked once.
+func (m *Merges) backend(ctx context.Context, tx pgx.Tx) (Backend, error) {
+	conn := tx.Conn().PgConn()
+	if own, ok := conn.CustomData()[startKey].(Backend); ok {
+		return own, nil
 	}
-	return b, nil
+	var own Backend
+	if err := tx.QueryRow(ctx, m.sql.OwnBackend).Scan(&own.PID, &own.Start); err != nil {
+		return own, fmt.Errorf("read own backend: %w", err)
+	}
+	conn.CustomData()[startKey] = own
+	return own, nil
 }
+
+// mark is the number by which a session at work on an account is known.
+func mark(account uuid.UUID) int64 { return int64(binary.BigEndian.Uint64(account[8:])) }
 
 // Raise puts up the job's fence in a transaction of its own: from its commit on no merge of the account with an older
 // token can commit. A merge that is at work under an older token, or under the same one on another session, is ended.
-// The error is Stale if there is a newer token.
-func (m *Merges) Raise(ctx context.Context, j Job, own Backend) error {
-	err := m.db.InAccount(ctx, j.Account, func(ctx context.Context, tx pgx.Tx) error {
+// Behind the fence the job is looked up among those that took effect: that is the last word on it. The error is Stale if
+// there is a newer token.
+func (m *Merges) Raise(ctx context.Context, j Job, own Backend) (a Applied, found bool, err error) {
+	a, found, raised, err := m.raiseFree(ctx, j, own)
+	if err == nil && !raised || fault.Code(err) == "lock-timeout" {
+		a, found, err = m.raiseTaken(ctx, j, own)
+	}
+	if err != nil {
+		return a, false, fmt.Errorf("fence of account %s: %w", j.Account, err)
+	}
+	return a, found, nil
+}
+
+// raiseFree raises the fence of an account that nobody is at work on, in one round trip.
+func (m *Merges) raiseFree(ctx context.Context, j Job, own Backend) (a Applied, found, raised bool, err error) {
+	var rows int64
+	var s script
+	s.add("set up fence", m.sql.FenceSettings, j.Account.String())
+	s.raise(m, j, own, false, &rows, &a, &found)
+	err = postgres.Map(s.run(ctx, m.db.Pool()))
+	return a, found, rows == 1, err
+}
+
+// raiseTaken raises it after it has ended whoever is at work.
+func (m *Merges) raiseTaken(ctx context.Context, j Job, own Backend) (a Applied, found bool, err error) {
+	err = m.db.InAccount(ctx, j.Account, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, m.sql.WorkSettings); err != nil {
+			return fmt.Errorf("set up fence: %w", err)
+		}
 		var token int64
 		var at Backend
 		err := tx.QueryRow(ctx, m.sql.ReadFence, j.Account).Scan(&token, &at.PID, &at.Start)
@@ -62,34 +101,37 @@ func (m *Merges) Raise(ctx context.Context, j Job, own Backend) error {
 			return fmt.Errorf("read fence: %w", err)
 		case token > j.Token:
 			return stale(j)
-		case at.PID != own.PID || !at.Start.Equal(own.Start):
+		case at != own:
 			// It may hold the lock of the fence's row, and if its client is frozen it holds it for good.
-			if err := m.end(ctx, tx, at); err != nil {
+			if err := m.end(ctx, tx, j.Account, at); err != nil {
 				return err
 			}
 		}
-		if err := m.Settings(ctx, tx); err != nil {
+		var rows int64
+		var s script
+		s.raise(m, j, own, true, &rows, &a, &found)
+		if err := s.run(ctx, tx); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, m.sql.RaiseFence, j.Account, j.Token, j.ID, j.Number, own.PID, own.Start)
-		if err != nil {
-			return fmt.Errorf("raise fence: %w", err)
-		}
-		if tag.RowsAffected() == 0 {
+		if rows == 0 {
 			return stale(j)
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("fence of account %s: %w", j.Account, err)
-	}
-	return nil
+	return a, found, err
 }
 
-// end ends a backend and waits until it is gone; one that is gone already is no error.
-func (m *Merges) end(ctx context.Context, tx pgx.Tx, b Backend) error {
+// raise is the two statements of a fence. The look-up sees all that was committed before the fence's row was locked, and
+// until the fence is committed that lock keeps others from their own.
+func (s *script) raise(m *Merges, j Job, own Backend, ended bool, rows *int64, a *Applied, found *bool) {
+	s.count("raise fence", rows, m.sql.RaiseFence, j.Account, j.Token, j.ID, j.Number, own.PID, own.Start, ended)
+	s.read("look up applied job", a.scan(found), m.sql.ReadApplied, j.Account, j.ID)
+}
+
+// end ends a backend that is at work on the account and waits until it is gone; one that is not is no error.
+func (m *Merges) end(ctx context.Context, tx pgx.Tx, account uuid.UUID, b Backend) error {
 	var gone bool
-	err := tx.QueryRow(ctx, m.sql.EndBackend, b.PID, b.Start, endLimit.Milliseconds()).Scan(&gone)
+	err := tx.QueryRow(ctx, m.sql.EndBackend, b.PID, b.Start, endLimit.Milliseconds(), mark(account)).Scan(&gone)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -102,69 +144,43 @@ func (m *Merges) end(ctx context.Context, tx pgx.Tx, b Backend) error {
 	return nil
 }
 
-// Hold locks the fence until the transaction ends; Stale if it is no longer the job's. What is done after it, nobody can
-// overtake.
-func (m *Merges) Hold(ctx context.Context, tx pgx.Tx, j Job) error {
-	var token int64
-	if err := tx.QueryRow(ctx, m.sql.LockFence, j.Account).Scan(&token); err != nil {
-		return fmt.Errorf("lock fence: %w", err)
+// scan reads a job that took effect; found is false if it did not.
+func (a *Applied) scan(found *bool) func(pgx.Row) error {
+	return func(r pgx.Row) error {
+		err := r.Scan(&a.Rows, &a.Added, &a.Updated, &a.Unchanged, &a.Duplicate, &a.Unmatched, &a.Invalid, &a.Conflict, &a.Held, &a.Suppressed,
+			&a.OutcomesName, &a.OutcomesSize, &a.OutcomesSHA256, &a.FirstMade, &a.LastMade)
+		*found = err == nil
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
 	}
-	if token != j.Token {
-		return stale(j)
-	}
-	return nil
-}
-
-// Overtaken is Stale if a newer token has raised the fence. It locks nothing, so the answer may be old at once: it saves
-// work, and [Merges.Hold] decides.
-func (m *Merges) Overtaken(ctx context.Context, tx pgx.Tx, j Job) error {
-	var token int64
-	var at Backend
-	if err := tx.QueryRow(ctx, m.sql.ReadFence, j.Account).Scan(&token, &at.PID, &at.Start); err != nil {
-		return fmt.Errorf("read fence: %w", err)
-	}
-	if token != j.Token {
-		return stale(j)
-	}
-	return nil
-}
-
-// Find looks a job up among those that took effect; false if it did not. Only behind a fence is that the last word.
-func (m *Merges) Find(ctx context.Context, tx pgx.Tx, account, job uuid.UUID) (Applied, bool, error) {
-	var a Applied
-	err := tx.QueryRow(ctx, m.sql.ReadApplied, account, job).Scan(&a.Rows, &a.Added, &a.Updated, &a.Unchanged, &a.Duplicate, &a.Unmatched,
-		&a.Invalid, &a.Conflict, &a.Held, &a.Suppressed, &a.OutcomesName, &a.OutcomesSize, &a.OutcomesSHA256,
-		&a.FirstMade, &a.LastMade)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return a, false, nil
-	}
-	if err != nil {
-		return a, false, fmt.Errorf("look up applied job: %w", err)
-	}
-	return a, true, nil
 }
 
 // Settle ends a session whose answer to COMMIT was lost, and then tells whether the job took effect.
 func (m *Merges) Settle(ctx context.Context, j Job, own Backend) (a Applied, found bool, err error) {
 	err = m.db.InAccount(ctx, j.Account, func(ctx context.Context, tx pgx.Tx) error {
-		if err := m.end(ctx, tx, own); err != nil {
+		if err := m.end(ctx, tx, j.Account, own); err != nil {
 			return err
 		}
-		a, found, err = m.Find(ctx, tx, j.Account, j.ID)
-		return err
+		return a.scan(&found)(tx.QueryRow(ctx, m.sql.ReadApplied, j.Account, j.ID))
 	})
 	return a, found, err
 }
 
-// Write writes that the job took effect. Counts that do not add up are refused by the database.
+// Write locks the fence until the transaction ends and writes that the job took effect. What is done after it, nobody can
+// overtake. The error is Stale if the fence is no longer the job's; counts that do not add up are refused by the database.
 func (m *Merges) Write(ctx context.Context, tx pgx.Tx, j Job, a Applied) error {
-	_, err := tx.Exec(ctx, m.sql.WriteApplied, j.Account, j.ID, j.Token, a.Rows, a.Added, a.Updated, a.Unchanged, a.Duplicate, a.Unmatched,
-		a.Invalid, a.Conflict, a.Held, a.Suppressed, a.OutcomesName, a.OutcomesSize, a.OutcomesSHA256,
-		a.FirstMade, a.LastMade)
-	if err != nil {
-		return fmt.Errorf("write applied job: %w", err)
+	var held int64
+	var s script
+	s.count("lock fence", &held, m.sql.HoldFence, j.Account, j.Token)
+	s.add("write applied job", m.sql.WriteApplied, j.Account, j.ID, j.Token, a.Rows, a.Added, a.Updated, a.Unchanged, a.Duplicate, a.Unmatched,
+		a.Invalid, a.Conflict, a.Held, a.Suppressed, a.OutcomesName, a.OutcomesSize, a.OutcomesSHA256, a.FirstMade, a.LastMade)
+	err := s.run(ctx, tx)
+	if held == 0 && (err == nil || errors.Is(postgres.Map(err), fault.Exists)) {
+		return stale(j) // the newer claim may have written it already
 	}
-	return nil
+	return err
 }
 
 func stale(j Job) error {

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -18,24 +19,24 @@ var mergesQueries embed.FS
 
 // mergesSQL is what a merge asks, in the order it asks it.
 type mergesSQL struct {
-	OwnBackend, ReadFence, EndBackend, RaiseFence       string
-	ReadApplied                                         string
-	WorkSettings, MakeStaged, MakeChanged, MakeBlocked  string
-	MakeMet                                             string
-	KeyChangesAfter                                     string
-	MeasureStaged, MeasureChanged, MeasureMet           string
-	FindMet, FoldMet, DropFolded                        string
-	Compare, BlockRows, CountNew                        string
-	ReadNames, WriteNames                               string
-	ReleaseKeys, WriteChangedKeys, WriteNewKeys         string
-	ReleaseFallbacks, WriteChangedFallbacks             string
-	WriteNewFallbacks                                   string
-	WriteNewContacts                                    string
-	WriteJournal, WriteChangedContacts, WriteMetOrigins string
-	MakeList, ListOfName, WriteMembers, WriteList       string
-	WriteHeld                                           string
-	ReadChangedRows, ReadBlockedRows                    string
-	WriteApplied, LockFence                             string
+	OwnBackend, MarkWork, FenceSettings, ReadFence, EndBackend, RaiseFence string
+	ReadApplied                                                            string
+	WorkSettings, MakeStaged, MakeChanged, MakeBlocked                     string
+	MakeMet                                                                string
+	KeyChangesAfter                                                        string
+	MeasureStaged, MeasureChanged, MeasureMet                              string
+	FindMet, FoldMet, DropFolded                                           string
+	Compare, BlockRows, CountNew                                           string
+	ReadNames, WriteNames                                                  string
+	ReleaseKeys, WriteChangedKeys, WriteNewKeys                            string
+	ReleaseFallbacks, WriteChangedFallbacks                                string
+	WriteNewFallbacks                                                      string
+	WriteNewContacts                                                       string
+	WriteJournal, WriteChangedContacts, WriteMetOrigins                    string
+	MakeList, WriteList                                                    string
+	WriteHeld                                                              string
+	ReadChangedRows, ReadBlockedRows                                       string
+	HoldFence, WriteApplied                                                string
 }
 
 // Merges is the contact database as the service merge uses it: jobs are applied, each in one transaction.
@@ -63,12 +64,25 @@ func (m *Merges) InAccount(ctx context.Context, account uuid.UUID, fn func(ctx c
 	return m.db.InAccount(ctx, account, fn)
 }
 
-// Settings prepares a transaction for applying a job.
-func (m *Merges) Settings(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, m.sql.WorkSettings); err != nil {
-		return fmt.Errorf("set up merge: %w", err)
+// Begin prepares a transaction for a job: it marks the session as at work on the account, makes the tables of staged rows
+// if the session has none, and reads the account's row without a lock.
+func (m *Merges) Begin(ctx context.Context, tx pgx.Tx, account uuid.UUID) (own Backend, h Holdings, err error) {
+	if own, err = m.backend(ctx, tx); err != nil {
+		return own, h, err
 	}
-	return nil
+	var s script
+	s.add("mark session", m.sql.MarkWork, mark(account))
+	s.add("set up merge", m.sql.WorkSettings)
+	for _, sql := range []string{m.sql.MakeStaged, m.sql.MakeChanged, m.sql.MakeBlocked, m.sql.MakeMet} {
+		s.add("make tables of staged rows", sql)
+	}
+	s.read("read holdings", func(r pgx.Row) error {
+		if err := r.Scan(&h.Held, &h.KeyVersion); !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		return nil
+	}, m.reads.Holdings, account)
+	return own, h, s.run(ctx, tx)
 }
 
 // Holdings is an account's own row.
@@ -77,25 +91,20 @@ type Holdings struct {
 	KeyVersion int64 // grows with every key change outside a job
 }
 
-// Holdings reads the account's row without a lock.
-func (m *Merges) Holdings(ctx context.Context, tx pgx.Tx, account uuid.UUID) (h Holdings, err error) {
-	err = tx.QueryRow(ctx, m.reads.Holdings, account).Scan(&h.Held, &h.KeyVersion)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return h, nil
+// Lock locks the account's row until the transaction ends: until then nobody else writes its contacts. The error is Stale
+// if a newer token has raised the fence: whoever had the lock before may have been a newer claim's merge of this very job.
+// The fence is not locked, so that answer may be old at once: it saves work, and [Merges.Write] decides.
+func (m *Merges) Lock(ctx context.Context, tx pgx.Tx, j Job) (h Holdings, err error) {
+	var token int64
+	var s script
+	s.add("make holdings", m.reads.MakeHoldings, j.Account)
+	s.read("lock holdings", func(r pgx.Row) error { return r.Scan(&h.Held, &h.KeyVersion) }, m.reads.LockHoldings, j.Account)
+	s.read("read fence", func(r pgx.Row) error { return r.Scan(&token, new(int32), new(time.Time)) }, m.sql.ReadFence, j.Account)
+	if err := s.run(ctx, tx); err != nil {
+		return h, err
 	}
-	if err != nil {
-		return h, fmt.Errorf("read holdings: %w", err)
-	}
-	return h, nil
-}
-
-// Lock locks the account's row until the transaction ends: until then nobody else writes its contacts.
-func (m *Merges) Lock(ctx context.Context, tx pgx.Tx, account uuid.UUID) (h Holdings, err error) {
-	if _, err := tx.Exec(ctx, m.reads.MakeHoldings, account); err != nil {
-		return h, fmt.Errorf("make holdings: %w", err)
-	}
-	if err := tx.QueryRow(ctx, m.reads.LockHoldings, account).Scan(&h.Held, &h.KeyVersion); err != nil {
-		return h, fmt.Errorf("lock holdings: %w", err)
+	if token != j.Token {
+		return h, stale(j)
 	}
 	return h, nil
 }

@@ -125,7 +125,16 @@ func TestOutcomesThatDoNotAddUpAreRefused(t *testing.T) {
 	}
 	j := contactdb.Job{Account: uuid.New(), ID: uuid.New(), Number: 1, Token: 1}
 	write := func(a contactdb.Applied) error {
-		return db.InAccount(t.Context(), j.Account, func(ctx context.Context, tx pgx.Tx) error { return m.Write(ctx, tx, j, a) })
+		return db.InAccount(t.Context(), j.Account, func(ctx context.Context, tx pgx.Tx) error {
+			own, _, err := m.Begin(ctx, tx, j.Account)
+			if err != nil {
+				return err
+			}
+			if _, _, err := m.Raise(ctx, j, own); err != nil {
+				return err
+			}
+			return m.Write(ctx, tx, j, a)
+		})
 	}
 	a := contactdb.Applied{Rows: 10, Added: 1, Updated: 1, Unchanged: 1, Duplicate: 1, Unmatched: 1, Invalid: 1, Conflict: 1, Held: 1, Suppressed: 1}
 	if got := postgres.Constraint(write(a)); got != "every_row_has_one_outcome" {

@@ -86,24 +86,22 @@ func (w *worker) try(ctx context.Context, j *job, c leave, lockFirst bool) (*ing
 	var own contactdb.Backend
 	var a contactdb.Applied
 	err := w.contacts.InAccount(ctx, j.Account, func(ctx context.Context, tx pgx.Tx) (err error) {
-		if own, err = w.contacts.Backend(ctx, tx); err != nil {
+		var before contactdb.Holdings
+		if own, before, err = w.contacts.Begin(ctx, tx, j.Account); err != nil {
 			return err
 		}
 		if err := w.at("begun"); err != nil {
 			return err
 		}
-		if err := w.contacts.Raise(ctx, j.Job, own); err != nil {
-			return err
-		}
-		if err := w.at("fenced"); err != nil {
-			return err
-		}
 		found := false
-		if a, found, err = w.contacts.Find(ctx, tx, j.Account, j.ID); err != nil || found {
+		if a, found, err = w.contacts.Raise(ctx, j.Job, own); err != nil {
+			return err
+		}
+		if err := w.at("fenced"); err != nil || found {
 			return err
 		}
 		j.unapplied = true
-		a, err = w.work(ctx, tx, j, c, lockFirst)
+		a, err = w.work(ctx, tx, j, c, before, lockFirst)
 		return err
 	})
 	if errors.Is(err, postgres.ErrCommitUnknown) {
@@ -145,7 +143,7 @@ func (w *worker) survive(j *job, err *error) {
 }
 
 // work is all of the transaction but its beginning and its end.
-func (w *worker) work(ctx context.Context, tx pgx.Tx, j *job, c leave, lockFirst bool) (none contactdb.Applied, err error) {
+func (w *worker) work(ctx context.Context, tx pgx.Tx, j *job, c leave, before contactdb.Holdings, lockFirst bool) (none contactdb.Applied, err error) {
 	if j.committing {
 		defer w.survive(j, &err)
 	}
@@ -156,16 +154,10 @@ func (w *worker) work(ctx context.Context, tx pgx.Tx, j *job, c leave, lockFirst
 	if err != nil {
 		return none, err
 	}
-	if err := w.contacts.Settings(ctx, tx); err != nil {
-		return none, err
-	}
-	look := w.contacts.Holdings
 	if lockFirst {
-		look = w.contacts.Lock
-	}
-	before, err := look(ctx, tx, j.Account)
-	if err != nil {
-		return none, err
+		if before, err = w.contacts.Lock(ctx, tx, j.Job); err != nil {
+			return none, err
+		}
 	}
 	overrides, err := w.rematch(ctx, tx, j, before)
 	if err != nil {
@@ -180,34 +172,28 @@ func (w *worker) work(ctx context.Context, tx pgx.Tx, j *job, c leave, lockFirst
 	}
 	held := before
 	if !lockFirst {
-		if held, err = w.contacts.Lock(ctx, tx, j.Account); err != nil {
+		if held, err = w.contacts.Lock(ctx, tx, j.Job); err != nil {
 			return none, err
 		}
 		if held.KeyVersion != before.KeyVersion {
 			return none, errMoved
 		}
 	}
-	// Whoever had the lock before may have been a newer claim's merge of this very job.
-	if err := w.contacts.Overtaken(ctx, tx, j.Job); err != nil {
-		return none, err
-	}
 	if err := w.at("locked"); err != nil {
 		return none, err
 	}
-	if err := w.contacts.Apply(ctx, tx, s.change(), held.Held, most); err != nil {
+	blocked, err := w.contacts.Apply(ctx, tx, s.change(), held.Held, most)
+	if err != nil {
 		return none, err
 	}
 	if err := w.at("applied"); err != nil {
 		return none, err
 	}
-	a, err := w.outcomes(ctx, tx, s, c.Object("outcomes"))
+	a, err := w.outcomes(ctx, tx, s, blocked > 0, c.Object("outcomes"))
 	if err != nil {
 		return none, err
 	}
 	if err := w.at("outcomes"); err != nil {
-		return none, err
-	}
-	if err := w.contacts.Hold(ctx, tx, j.Job); err != nil {
 		return none, err
 	}
 	if err := w.contacts.Write(ctx, tx, j.Job, a); err != nil {
@@ -245,10 +231,7 @@ func (w *worker) check(ctx context.Context, j *job, c leave) (*ingestv1.FinishRe
 		return nil, err
 	}
 	err = w.contacts.InAccount(ctx, j.Account, func(ctx context.Context, tx pgx.Tx) error {
-		if err := w.contacts.Settings(ctx, tx); err != nil {
-			return err
-		}
-		h, err := w.contacts.Holdings(ctx, tx, j.Account)
+		_, h, err := w.contacts.Begin(ctx, tx, j.Account)
 		if err != nil {
 			return err
 		}
@@ -266,7 +249,7 @@ func (w *worker) check(ctx context.Context, j *job, c leave) (*ingestv1.FinishRe
 		if err := w.contacts.Plan(ctx, tx, s.change()); err != nil {
 			return err
 		}
-		a, err = w.outcomes(ctx, tx, s, c.Object("outcomes"))
+		a, err = w.outcomes(ctx, tx, s, false, c.Object("outcomes"))
 		return err
 	})
 	if err != nil {

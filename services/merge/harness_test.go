@@ -32,12 +32,13 @@ import (
 // world is an account with a contact database and S3, and a worker that applies jobs to it.
 type world struct {
 	*worker
-	account uuid.UUID
-	owner   *pgx.Conn // sees everything
-	edits   *contactdb.Contacts
-	most    *atomic.Int64
-	number  atomic.Int64
-	token   *atomic.Int64
+	account     uuid.UUID
+	databaseURL string    // of the role merge
+	owner       *pgx.Conn // sees everything
+	edits       *contactdb.Contacts
+	most        *atomic.Int64
+	number      atomic.Int64
+	token       *atomic.Int64
 }
 
 func newWorld(t testing.TB) *world {
@@ -58,7 +59,8 @@ func newWorld(t testing.TB) *world {
 	if w.ring, err = keyring.New(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := open(t.Context(), d.URL("merge"), 4)
+	w.databaseURL = d.URL("merge")
+	db, err := open(t.Context(), w.databaseURL, 4)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,20 +15,24 @@ import (
 
 // outcomes writes what became of every row, in the order of the file, as one object, and counts. It holds one row at a
 // time: what the database changed is read beside the verdicts.
-func (w *worker) outcomes(ctx context.Context, tx pgx.Tx, s *staging, name string) (contactdb.Applied, error) {
+func (w *worker) outcomes(ctx context.Context, tx pgx.Tx, s *staging, someBlocked bool, name string) (contactdb.Applied, error) {
 	var none contactdb.Applied
 	out, err := w.blob.Writer(ctx, name)
 	if err != nil {
 		return none, err
 	}
 	defer out.Abort()
-	blocked, err := w.contacts.Blocked(ctx, tx)
-	if err != nil {
-		return none, err
+	var blocked map[int64]uuid.UUID
+	if someBlocked {
+		if blocked, err = w.contacts.Blocked(ctx, tx); err != nil {
+			return none, err
+		}
 	}
-	changed, err := w.contacts.Changed(ctx, tx)
-	if err != nil {
-		return none, err
+	changed := &contactdb.RowList{}
+	if s.known > 0 {
+		if changed, err = w.contacts.Changed(ctx, tx); err != nil {
+			return none, err
+		}
 	}
 	defer changed.Close()
 	var counts [row.Suppressed + 1]int64

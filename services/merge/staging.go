@@ -127,7 +127,7 @@ func (s *staging) sealForContact(t *contactdb.Staged) error {
 
 // change is what was staged, in the database's words.
 func (s *staging) change() contactdb.Change {
-	return contactdb.Change{Job: s.job.Job, New: s.new > 0, Known: s.known > 0, Meet: s.meet(), Keys: s.job.keys, List: s.job.list,
+	return contactdb.Change{Job: s.job.Job, New: s.new, Known: s.known > 0, Meet: s.meet(), Keys: s.job.keys, List: s.job.list,
 		Rows: s.job.rows, Ring: s.worker.ring}
 }
 

@@ -1,4 +1,0 @@
-select token
-from contacts.fences
-where account_id = $1
-for update
