@@ -143,7 +143,7 @@ func word(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", "
 func (p *program) account(a *accountsv1.Account) error {
 	return p.one(a, func() {
 		fmt.Fprintf(p.out, "account %s  %s\n  country     %s\n  package     %s\n  recipients  %s\n  files kept  raw %d days, results %d days\n",
-			a.Name, a.Id, a.Country, thousands(a.Package), strings.Join(a.Recipients, ", "), a.RawDays, a.ResultDays)
+			printable(a.Name), a.Id, printable(a.Country), thousands(a.Package), printable(strings.Join(a.Recipients, ", ")), a.RawDays, a.ResultDays)
 	})
 }
 

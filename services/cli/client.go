@@ -47,6 +47,7 @@ func (p *program) client() (*client, error) {
 	if s.Key == "" {
 		return nil, fault.New(fault.Unauthenticated, "no-api-key", "there is no API key").Hint("set CONTACTMILL_API_KEY or CONTACTMILL_API_KEY_FILE; a server started by `make run` writes one to client.env in its state directory")
 	}
+	p.server = s.Addr
 	c := &client{conns: map[string]*grpc.ClientConn{}}
 	dial := func(addr string) (*grpc.ClientConn, error) {
 		if addr == "" {

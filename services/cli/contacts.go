@@ -149,10 +149,10 @@ func (p *program) contact(c *contactsv1.Contact) error {
 	return p.one(c, func() {
 		fmt.Fprintf(p.out, "%-16s %s\n", "id", c.Id)
 		for _, f := range slices.Sorted(maps.Keys(c.Values)) {
-			fmt.Fprintf(p.out, "%-16s %s\n", f, printable(c.Values[f]))
+			fmt.Fprintf(p.out, "%-16s %s\n", printable(f), printable(c.Values[f]))
 		}
 		for _, f := range c.Facts {
-			fmt.Fprintf(p.out, "%-16s %s (%s)\n", f.Name, printable(f.Value), f.About)
+			fmt.Fprintf(p.out, "%-16s %s (%s)\n", printable(f.Name), printable(f.Value), printable(f.About))
 		}
 		if len(c.Lists) > 0 {
 			fmt.Fprintf(p.out, "%-16s %s\n", "lists", printable(strings.Join(c.Lists, ", ")))

@@ -24,6 +24,9 @@ const (
 
 	// patience is how long an upload that breaks is resumed for, counted from the last byte that went through.
 	patience = 2 * time.Minute
+
+	// firstPatience is how long a server that never answered is tried.
+	firstPatience = 10 * time.Second
 )
 
 func (p *program) importCommand() *cobra.Command {
@@ -33,7 +36,7 @@ func (p *program) importCommand() *cobra.Command {
 	s := &ingestv1.ImportSettings{}
 	c := &cobra.Command{Use: "import FILE", Short: "Hand in a file of contacts; - reads standard input", Args: args(cobra.ExactArgs(1))}
 	f := c.Flags()
-	f.StringVar(&mode, "mode", "", "add (new contacts only), update (known ones only) or upsert (both)")
+	f.StringVar(&mode, "mode", "", "needed: add (new contacts only), update (known ones only) or upsert (both)")
 	f.StringVar(&s.List, "list", "", "list the contacts join; made if missing")
 	f.StringArrayVar(&maps, "map", nil, "HEADING=FIELD, e.g. --map customer_no=external_id; FIELD - ignores the column, #3 is the third column")
 	f.BoolVar(&s.Check, "check", false, "check only: say what would become of each row, change nothing")
@@ -43,7 +46,10 @@ func (p *program) importCommand() *cobra.Command {
 	f.BoolVar(&wait, "wait", false, "wait until the job is final or waits for a person")
 	c.RunE = func(c *cobra.Command, a []string) error {
 		v, ok := ingestv1.Mode_value["MODE_"+strings.ToUpper(mode)]
-		if !ok || v == 0 {
+		switch {
+		case mode == "":
+			return usage{errors.New("--mode is needed: say add, update or upsert")}
+		case !ok || v == 0:
 			return usage{fmt.Errorf("--mode %q: say add, update or upsert", mode)}
 		}
 		s.Mode = ingestv1.Mode(v)
@@ -61,40 +67,52 @@ func (p *program) importCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		job, err := p.upload(c.Context(), client, a[0], &ingestv1.UploadHeader{RequestId: request, Settings: s})
+		b := p.bar(filepath.Base(a[0]))
+		defer b.end()
+		job, err := p.upload(c.Context(), client, a[0], &ingestv1.UploadHeader{RequestId: request, Settings: s}, b)
+		if err != nil && c.Context().Err() != nil {
+			return interrupted{"stopped before the file was handed in", "the same command with --request-id " + request + " goes on where this one stopped"}
+		}
 		if err != nil {
 			return err
 		}
-		return p.handedIn(c.Context(), client, job, wait)
+		if !wait {
+			b.end()
+			return p.job(job)
+		}
+		return p.follow(c.Context(), client, job, b)
 	}
 	return c
 }
 
 // upload hands a file in and resumes where the server is when the connection breaks.
-func (p *program) upload(ctx context.Context, c *client, name string, h *ingestv1.UploadHeader) (*ingestv1.Job, error) {
+func (p *program) upload(ctx context.Context, c *client, name string, h *ingestv1.UploadHeader, b *bar) (*ingestv1.Job, error) {
 	if name == "-" {
 		h.FileName = "stdin"
-		return once(ctx, c, p.in, h)
+		return once(ctx, c, p.in, h, b)
 	}
-	f, err := os.Open(name)
+	f, err := open(name)
 	if err != nil {
-		return nil, fault.Wrap(fault.NotFound, "no-such-file", err, "%s cannot be read", name)
+		return nil, err
 	}
 	defer f.Close()
 	h.FileName = filepath.Base(name)
 	if h.Size, h.Sha256, err = digest(f); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	since := time.Now()
+	since, limit, told := time.Now(), firstPatience, ""
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		if _, err := f.Seek(h.Offset, io.SeekStart); err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
-		job, err := once(ctx, c, f, h)
-		if err == nil || ctx.Err() != nil || !fault.Of(err).Transient() || time.Since(since) > patience {
+		job, err := once(ctx, c, f, h, b)
+		if err == nil || ctx.Err() != nil || !fault.Of(err).Transient() || time.Since(since) > limit {
 			return job, err
 		}
-		fmt.Fprintf(p.err, "upload broke (%v), resuming\n", err)
+		if text := err.Error(); text != told {
+			told = text
+			b.note(p.err, fmt.Sprintf("the upload broke and is taken up again: %s\n", printable(text)))
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -104,10 +122,10 @@ func (p *program) upload(ctx context.Context, c *client, name string, h *ingestv
 		switch {
 		case errors.Is(err, fault.NotFound):
 			h.UploadId, h.Offset = "", 0
+		case err != nil && fault.Of(err).Transient():
+			continue
 		case err != nil:
-			if !fault.Of(err).Transient() {
-				return nil, err
-			}
+			return nil, err
 		case at.Job != nil:
 			h.UploadId, h.Offset = "", 0 // the server compares the bytes with the job's by their checksum
 		default:
@@ -116,11 +134,36 @@ func (p *program) upload(ctx context.Context, c *client, name string, h *ingestv
 			}
 			h.UploadId, h.Offset = at.UploadId, at.Offset
 		}
+		limit = patience
 	}
 }
 
+// open opens a file that can be handed in.
+func open(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		kind := fault.Invalid
+		if errors.Is(err, os.ErrNotExist) {
+			kind = fault.NotFound
+		}
+		return nil, fault.New(kind, "no-such-file", "%s cannot be read: %s", name, e.Err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fault.New(fault.Invalid, "no-file", "%s is no file", name).Hint("- reads standard input")
+	}
+	if err != nil {
+		_ = f.Close() // it was not used
+		return nil, err
+	}
+	return f, nil
+}
+
 // once sends the header and what is left of a file.
-func once(ctx context.Context, c *client, r io.Reader, h *ingestv1.UploadHeader) (*ingestv1.Job, error) {
+func once(ctx context.Context, c *client, r io.Reader, h *ingestv1.UploadHeader, b *bar) (*ingestv1.Job, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := c.uploads.Upload(ctx)
@@ -136,10 +179,13 @@ func once(ctx context.Context, c *client, r io.Reader, h *ingestv1.UploadHeader)
 	}
 	more, err := send(&ingestv1.UploadRequest{Part: &ingestv1.UploadRequest_Header{Header: h}})
 	buf := make([]byte, chunkSize)
+	sent := h.Offset
 	for more && err == nil {
 		n, rerr := io.ReadFull(r, buf)
 		if n > 0 {
 			more, err = send(&ingestv1.UploadRequest{Part: &ingestv1.UploadRequest_Chunk{Chunk: buf[:n]}})
+			sent += int64(n)
+			b.uploaded(sent, h.Size)
 		}
 		if rerr == io.EOF || rerr == io.ErrUnexpectedEOF {
 			break
@@ -151,11 +197,11 @@ func once(ctx context.Context, c *client, r io.Reader, h *ingestv1.UploadHeader)
 	if err != nil {
 		return nil, err
 	}
-	r2, err := stream.CloseAndRecv()
+	answer, err := stream.CloseAndRecv()
 	if err != nil {
 		return nil, err
 	}
-	return r2.Job, nil
+	return answer.Job, nil
 }
 
 // digest is the size and SHA-256 of a file.

@@ -221,7 +221,7 @@ func (p *program) job(j *ingestv1.Job) error {
 // remarks says why a job is as it is and what to do next.
 func (p *program) remarks(j *ingestv1.Job) {
 	remark := func(code, message, hint string) {
-		fmt.Fprintf(p.out, "  %s: %s\n", code, printable(message))
+		fmt.Fprintf(p.out, "  %s: %s\n", printable(code), printable(message))
 		if hint != "" {
 			fmt.Fprintf(p.out, "  %s\n", printable(hint))
 		}

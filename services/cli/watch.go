@@ -6,29 +6,32 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/contactmill/contactmill/pkg/fault"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
-
-// barWidth is in characters.
-const barWidth = 12
 
 // handedIn shows a job that was just handed in, at once or after it has ended.
 func (p *program) handedIn(ctx context.Context, c *client, j *ingestv1.Job, wait bool) error {
 	if !wait {
 		return p.job(j)
 	}
-	b := p.bar(j)
+	return p.follow(ctx, c, j, p.bar(j.FileName))
+}
+
+// follow waits for the end of a job with a progress bar, which it ends, and shows it.
+func (p *program) follow(ctx context.Context, c *client, j *ingestv1.Job, b *bar) error {
+	number := j.Number
+	b.show(j, nil)
 	j, err := follow(ctx, c, j, b.show)
 	b.end()
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return interrupted{fmt.Sprintf("stopped waiting; job %d goes on", number), fmt.Sprintf("contactmill jobs watch %d waits for it again, contactmill jobs cancel %d ends it", number, number)}
+	case err != nil:
 		return err
 	}
 	p.exit = exitOf(j)
@@ -161,56 +164,4 @@ func (p *program) event(e *ingestv1.Event) error {
 	p.output = "jsonl" // a stream has no end that could close an array
 	defer func() { p.output = was }()
 	return p.json(e)
-}
-
-// bar is the progress of one job on a terminal.
-type bar struct {
-	all   *mpb.Progress
-	one   *mpb.Bar
-	label atomic.Value // string: the stage and what is left; drawn by another goroutine
-}
-
-// bar opens a progress bar on standard error, if that is a terminal.
-func (p *program) bar(j *ingestv1.Job) *bar {
-	b := &bar{}
-	b.label.Store(strings.ToLower(state(j.State)))
-	if !p.terminal {
-		return b
-	}
-	b.all = mpb.New(mpb.WithOutput(p.err), mpb.WithWidth(barWidth), mpb.WithRefreshRate(80*time.Millisecond))
-	b.one = b.all.New(0, mpb.BarStyle().Lbound("").Filler("█").Tip("█").Padding("░").Rbound(""),
-		mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Name(fmt.Sprintf("job %d  %s  ", j.Number, printable(j.FileName)))),
-		mpb.AppendDecorators(decor.Percentage(), decor.Any(func(decor.Statistics) string { return "  " + b.label.Load().(string) })))
-	return b
-}
-
-// show takes an event's state, or the progress within a stage.
-func (b *bar) show(j *ingestv1.Job, g *ingestv1.Progress) {
-	if b.one == nil {
-		return
-	}
-	if g == nil {
-		b.label.Store(strings.ToLower(state(j.State)))
-		return
-	}
-	label := g.Stage
-	if g.Rate > 0 {
-		label += fmt.Sprintf("  %s rows/s", thousands(int64(g.Rate)))
-	}
-	if g.SecondsLeft != nil {
-		label += fmt.Sprintf("  %s left", time.Duration(*g.SecondsLeft)*time.Second)
-	}
-	b.label.Store(label)
-	if g.Total > 0 {
-		b.one.SetTotal(g.Total+1, false) // never complete by itself: the job's end ends it
-		b.one.SetCurrent(g.Done)
-	}
-}
-
-func (b *bar) end() {
-	if b.one != nil {
-		b.one.Abort(true)
-		b.all.Wait()
-	}
 }

@@ -196,6 +196,9 @@ func TestNoBatchIsPaidTwice(t *testing.T) {
 	if n := len(w.asked.batches) - before; n != batches {
 		t.Errorf("another account with the same people asked %d batches, want all %d", n, batches)
 	}
+	if len(w.asked.asked) != 2*batches {
+		t.Errorf("%d batch ids, want another one for each account", len(w.asked.asked))
+	}
 }
 
 // While the provider answers one batch, all before it are saved.
