@@ -55,7 +55,7 @@ func (p *program) bar(file string) *bar {
 	if !p.terminal {
 		return b
 	}
-	b.head.Store(shortened(file))
+	b.head.Store(shortened(file, barName))
 	b.tail.Store("")
 	drawn := func(v *atomic.Value) decor.Decorator {
 		return decor.Any(func(decor.Statistics) string { return v.Load().(string) + "  " })
@@ -66,11 +66,11 @@ func (p *program) bar(file string) *bar {
 	return b
 }
 
-// shortened is a file's name as it fits beside a bar.
-func shortened(file string) string {
+// shortened is a file's name, cut to so many characters.
+func shortened(file string, most int) string {
 	r := []rune(printable(file))
-	if len(r) > barName {
-		r = append(r[:barName-1], '…')
+	if len(r) > most {
+		r = append(r[:most-1], '…')
 	}
 	return string(r)
 }
@@ -98,7 +98,7 @@ func (b *bar) show(j *ingestv1.Job, g *ingestv1.Progress) {
 	if b.one == nil {
 		return
 	}
-	b.head.Store(fmt.Sprintf("job %d  %s", j.Number, shortened(j.FileName)))
+	b.head.Store(fmt.Sprintf("job %d  %s", j.Number, shortened(j.FileName, barName)))
 	if g == nil {
 		b.tail.Store(strings.ReplaceAll(strings.ToLower(state(j.State)), "_", " "))
 		b.move(reached[j.State])

@@ -85,7 +85,17 @@ func (p *program) fail(ctx context.Context, err error) int {
 		p.complain("stopped", "")
 		return exitError
 	}
-	text, hint := err.Error(), fault.HintOf(err)
+	text, hint := p.explain(err)
+	p.complain(text, hint)
+	if errors.Is(err, fault.NotFound) {
+		return exitNotFound
+	}
+	return exitError
+}
+
+// explain is an error in the words of who uses the command line.
+func (p *program) explain(err error) (text, hint string) {
+	text, hint = err.Error(), fault.HintOf(err)
 	switch kind, code := fault.Of(err), fault.Code(err); {
 	case kind == fault.Internal && code != kind.String():
 		text += " (" + code + ")"
@@ -97,11 +107,7 @@ func (p *program) fail(ctx context.Context, err error) int {
 	case kind == fault.Denied && hint == "":
 		hint = "it needs an API key of another role"
 	}
-	p.complain(text, hint)
-	if errors.Is(err, fault.NotFound) {
-		return exitNotFound
-	}
-	return exitError
+	return text, hint
 }
 
 // complain says what went wrong and what to do.
@@ -144,7 +150,10 @@ func (p *program) root() *cobra.Command {
 		},
 	}
 	root.SetVersionTemplate("contactmill {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		text, _, _ := strings.Cut(err.Error(), ": strconv.") // the parser's own words help nobody
+		return usage{errors.New(text)}
+	})
 	root.PersistentFlags().StringVar(&p.addr, "addr", "", "server, host:port; several replicas with commas")
 	root.PersistentFlags().StringVarP(&p.output, "output", "o", "table", "table, json or jsonl")
 	root.CompletionOptions.HiddenDefaultCmd = true

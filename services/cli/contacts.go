@@ -33,8 +33,10 @@ func (p *program) contactsList() *cobra.Command {
 	c.Flags().StringVar(&f.Email, "email", "", "with this email")
 	c.Flags().StringVar(&f.Phone, "phone", "", "with this phone")
 	c.Flags().StringVar(&f.JobId, "job", "", "made by this job, by its id")
-	c.MarkFlagsMutuallyExclusive("count", "all")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if count && all {
+			return usage{errors.New("--count and --all: say one of them")}
+		}
 		client, err := p.client()
 		if err != nil {
 			return err

@@ -109,7 +109,7 @@ func (p *program) upload(ctx context.Context, c *client, name string, h *ingestv
 		if err == nil || ctx.Err() != nil || !fault.Of(err).Transient() || time.Since(since) > limit {
 			return job, err
 		}
-		if text := err.Error(); text != told {
+		if text, _ := p.explain(err); text != told {
 			told = text
 			b.note(p.err, fmt.Sprintf("the upload broke and is taken up again: %s\n", printable(text)))
 		}

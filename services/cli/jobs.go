@@ -20,6 +20,9 @@ func (p *program) jobs() *cobra.Command {
 		p.jobsList(), p.jobsGet(), p.jobsWatch(), p.jobsCancel(), p.jobsRetry(), p.jobsAnswer(), p.jobsReport())
 }
 
+// listName is in characters; longer names are cut.
+const listName = 40
+
 func (p *program) jobsList() *cobra.Command {
 	var most int
 	var states []string
@@ -50,7 +53,7 @@ func (p *program) jobsList() *cobra.Command {
 				return err
 			}
 			for _, j := range page.Jobs {
-				if err := l.add(j, strconv.FormatInt(j.Number, 10), state(j.State), j.FileName, thousands(j.GetCounts().GetRows()), counts(j), j.CreatedAt.AsTime().Local().Format(time.DateTime)); err != nil {
+				if err := l.add(j, strconv.FormatInt(j.Number, 10), state(j.State), shortened(j.FileName, listName), thousands(j.GetCounts().GetRows()), counts(j), j.CreatedAt.AsTime().Local().Format(time.DateTime)); err != nil {
 					return err
 				}
 			}
@@ -203,7 +206,7 @@ func (p *program) onJob(use, short string, do func(context.Context, *client, str
 // job shows a job.
 func (p *program) job(j *ingestv1.Job) error {
 	return p.one(j, func() {
-		fmt.Fprintf(p.out, "job %d  %s  %s  %s\n", j.Number, printable(j.FileName), state(j.State), counts(j))
+		fmt.Fprintln(p.out, strings.TrimSpace(fmt.Sprintf("job %d  %s  %s  %s", j.Number, printable(j.FileName), state(j.State), counts(j))))
 		if q := j.Queue; q != nil {
 			fmt.Fprintf(p.out, "  %d ahead in the queue", q.Ahead)
 			if q.EstimatedStart != nil {

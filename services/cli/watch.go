@@ -36,12 +36,19 @@ func (p *program) follow(ctx context.Context, c *client, j *ingestv1.Job, b *bar
 	}
 	p.exit = exitOf(j)
 	if p.output == "table" && j.EndedAt != nil {
-		fmt.Fprintf(p.out, "job %d  %s  %s rows  %s %3d %%  %s   %.1f s\n", j.Number, printable(j.FileName), thousands(j.GetCounts().GetRows()),
+		fmt.Fprintf(p.out, "job %d  %s  %s  %s %3d %%  %s   %.1f s\n", j.Number, printable(j.FileName), rows(j.GetCounts().GetRows()),
 			strings.Repeat("█", barWidth), 100, endedWords(j), j.EndedAt.AsTime().Sub(j.CreatedAt.AsTime()).Seconds())
 		p.remarks(j)
 		return nil
 	}
 	return p.job(j)
+}
+
+func rows(n int64) string {
+	if n == 1 {
+		return "1 row"
+	}
+	return thousands(n) + " rows"
 }
 
 // endedWords is what became of a job's rows, or the state of one that changed nothing.
