@@ -15,22 +15,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/contactmill/contactmill/deploy/standalone/parts"
-	"github.com/contactmill/contactmill/pkg/contactdb"
 	"github.com/contactmill/contactmill/pkg/keyring"
 	"github.com/contactmill/contactmill/pkg/postgres"
 	"github.com/contactmill/contactmill/services/accounts"
-	"github.com/contactmill/contactmill/services/email"
-	"github.com/contactmill/contactmill/services/enrichment"
-	"github.com/contactmill/contactmill/services/ingest"
+	"github.com/contactmill/contactmill/services/migrate"
 )
 
 // database is the name of ours on a server that we started.
 const database = "contactmill"
-
-// schemas is what the services keep in the database.
-func schemas() []postgres.Schema {
-	return []postgres.Schema{accounts.Schema, ingest.Schema, enrichment.Schema, contactdb.Schema, email.Schema}
-}
 
 // Addresses is where the services find each other; each may name several replicas with commas.
 type Addresses struct{ Accounts, Ingest, Contacts, Provider, Web string }
@@ -67,7 +59,7 @@ func Prepare(ctx context.Context, dir string, p *parts.Parts) (*Settings, error)
 			return nil, err
 		}
 	}
-	if err := postgres.Migrate(ctx, s.owner, schemas()...); err != nil {
+	if err := postgres.Migrate(ctx, s.owner, migrate.Schemas()...); err != nil {
 		return nil, fmt.Errorf("migrate the database: %w", err)
 	}
 	if err := postgres.SetPasswords(ctx, s.owner, s.secrets.Passwords); err != nil {
@@ -129,7 +121,7 @@ func (s *Settings) loadSecrets() error {
 	if s.secrets.Passwords == nil {
 		s.secrets.Passwords = map[string]string{}
 	}
-	for _, schema := range schemas() {
+	for _, schema := range migrate.Schemas() {
 		for _, role := range schema.Users() {
 			if s.secrets.Passwords[role] == "" {
 				s.secrets.Passwords[role], missing = random(), true
