@@ -43,7 +43,11 @@ func (w *Worker) work(drain context.Context, log *slog.Logger, c *Claim, asked t
 		return true
 	}
 	release := w.release(c, cause, err)
-	log.Warn("stage given back", "reason", release.Reason, "code", release.Code, "error", err)
+	level := slog.LevelWarn
+	if release.Reason == ingestv1.ReleaseReason_RELEASE_REASON_DRAIN {
+		level = slog.LevelInfo
+	}
+	log.Log(ctx, level, "stage given back", "reason", release.Reason.String(), "code", release.Code, "error", err)
 	if err = w.say(l, func(ctx context.Context) error { _, err := w.Ledger.Release(ctx, release); return err }); err != nil {
 		log.Warn("stage could not be given back: its lease will end", "error", err)
 	}
