@@ -164,7 +164,7 @@ func (p *program) events() *cobra.Command {
 
 func (p *program) event(e *ingestv1.Event) error {
 	if p.output == "table" {
-		_, err := fmt.Fprintf(p.out, "%-6d %s  job %-5d %-26s %s\n", e.Number, e.Time.AsTime().Local().Format(time.DateTime), e.JobNumber, e.Type, counts(&ingestv1.Job{Counts: e.Counts}))
+		_, err := fmt.Fprintln(p.out, strings.TrimSpace(fmt.Sprintf("%-6d %s  job %-5d %-26s %s", e.Number, e.Time.AsTime().Local().Format(time.DateTime), e.JobNumber, e.Type, counts(&ingestv1.Job{Counts: e.Counts}))))
 		return err
 	}
 	was := p.output
