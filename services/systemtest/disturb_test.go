@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -211,32 +210,35 @@ func away(t *testing.T, s *target, part string) {
 	}
 }
 
-// wiped removes all that NATS knows while jobs are under way.
+// wiped removes all that NATS knows while jobs are under way and more of them wait than can be worked on: what was rung and
+// not answered yet is lost with it.
 func wiped(t *testing.T, s *target) {
-	a, b := s.tenant(t, 10*large), s.tenant(t, 10*large)
-	var jobs []*ingestv1.Job
-	for i := range 3 {
-		jobs = append(jobs, reach(t, a, fmt.Sprint("a", i), table(people(i*large, large)), ingestv1.JobState_JOB_STATE_QUEUED))
+	resume := func() {}
+	if s.replicas > 0 {
+		resume = s.pause(t, s.replicasOf("validator")...)
 	}
-	jobs = append(jobs, reach(t, b, "b", table(people(0, large)), ingestv1.JobState_JOB_STATE_VALIDATING))
+	var accounts []*tenant
+	var jobs []*ingestv1.Job
+	for i := range 8 {
+		a := s.tenant(t, 3*large)
+		accounts = append(accounts, a)
+		jobs = append(jobs, reach(t, a, "wiped", table(people(i*large, large)), ingestv1.JobState_JOB_STATE_QUEUED))
+	}
 	s.wipe(t)
+	resume()
 	for i, j := range jobs {
-		of := a
-		if i == 3 {
-			of = b
-		}
-		eventually(t, of, j.Id, func(j job) {
+		eventually(t, accounts[i], j.Id, func(j job) {
 			if diff := cmp.Diff(counts{Rows: large, Added: large}, j.Counts.rows()); j.State != "COMPLETED" || diff != "" {
-				t.Errorf("job %d ended %s (-want +got):\n%s", j.Number, j.State, diff)
+				t.Errorf("account %d: the job ended %s (-want +got):\n%s", i, j.State, diff)
 			}
 		})
+		if n := accounts[i].held(t); n != large {
+			t.Errorf("account %d: %d contacts, want %d", i, n, large)
+		}
+		s.mailed(t, accounts[i].recipient, 1)
 	}
-	if n := len(slices.Compact(jobs)); a.held(t) != 3*large || b.held(t) != large || n != 4 {
-		t.Errorf("%d and %d contacts, want %d and %d", a.held(t), b.held(t), 3*large, large)
-	}
-	s.mailed(t, a.recipient, 3)
 	// events go on to reach watchers
-	reach(t, b, "after", table(people(large, 10)), ingestv1.JobState_JOB_STATE_COMPLETED)
+	reach(t, accounts[0], "after", table(people(0, 10)), ingestv1.JobState_JOB_STATE_COMPLETED)
 }
 
 // wipe kills NATS and removes all it has kept; it comes back empty at the same address.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,6 +56,7 @@ func killed(t *testing.T, s *target) {
 			if victim != "standalone" && victim != "postgres" && victim != "s3" && victim != "nats" {
 				names = s.replicasOf(victim)
 			}
+			begun := time.Now()
 			pids := map[string]int{}
 			for _, name := range names {
 				pids[name] = s.kill(t, name, syscall.SIGKILL)
@@ -68,6 +70,7 @@ func killed(t *testing.T, s *target) {
 					t.Errorf("%s: the job ended %s (-want +got):\n%s", what, j.State, diff)
 				}
 			})
+			t.Logf("%s: completed %v later", what, time.Since(begun).Round(time.Millisecond))
 			want := trace{Applied: 1, Contacts: large, Journal: known, Members: large} // those known are on the list already
 			if left := traceOf(t, s, j.Id); left != want {
 				t.Errorf("%s: the job left %+v, want %+v", what, left, want)
