@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/bits"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -71,8 +72,8 @@ func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, k
 	e.width = uint16(len(columns))
 	// The columns are names of our own table, which the file only chooses among.
 	tag, err := tx.Conn().PgConn().CopyFrom(ctx, e, "copy staged ("+strings.Join(columns, ", ")+") from stdin (format binary)")
-	if e.err != nil {
-		return e.err // the server only tells that the client gave up
+	if err := e.stop(); err != nil {
+		return err // the server only tells that the client gave up
 	}
 	if err != nil {
 		return fmt.Errorf("stage rows: %w", err)
@@ -108,11 +109,27 @@ type encoder struct {
 	buf []byte
 	at  int
 	end bool
-	err error
+
+	mu      sync.Mutex // the connection reads in a goroutine that may outlive its COPY if the session is lost
+	err     error
+	stopped bool
+}
+
+// stop ends reading: when it returns nobody asks for rows any more. It returns why there were no more, if they broke off.
+func (e *encoder) stop() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.stopped = true
+	return e.err
 }
 
 // Read is asked by the connection, which sends while the next rows are made.
 func (e *encoder) Read(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopped {
+		return 0, io.ErrClosedPipe
+	}
 	for e.at == len(e.buf) {
 		if e.end {
 			return 0, io.EOF

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/google/uuid"
@@ -221,7 +222,7 @@ func (m *Matching) run(ctx context.Context, name, sql string, id func(ask) []byt
 		case a.order > b.order:
 			return 1
 		}
-		return 0
+		return bytes.Compare(id(a), id(b))
 	})
 	mine, rest := m.asked, m.asked[:0]
 	if len(m.asked) >= shareFrom && m.helper.ready(ctx) {
@@ -246,28 +247,27 @@ func (m *Matching) run(ctx context.Context, name, sql string, id func(ask) []byt
 
 // side is one connection's part of a question.
 type side struct {
-	array []byte // what is asked as PostgreSQL's binary form of uuid[]
-	lines []line
+	array  []byte  // the ids that are asked, once each and in order, as PostgreSQL's binary form of uuid[]
+	starts []int32 // by id in array, the first of asked that asks it; one more at the end
+	lines  []line
 }
 
 type line struct {
-	n     int32 // index of what was asked
+	n     int32 // of the id that was asked
 	null  bool
 	bytes [16]byte
 }
 
-// arrayHeader is one dimension, no nulls, element type uuid, the number of elements, lower bound 1.
-const arrayHeader = 20
+const (
+	// arrayHeader is one dimension, no nulls, element type uuid, the number of elements, lower bound 1.
+	arrayHeader = 20
+
+	// arrayStep is a length and a uuid.
+	arrayStep = 20
+)
 
 func (s *side) run(ctx context.Context, conn *pgx.Conn, account uuid.UUID, name, sql string, asked []ask, id func(ask) []byte) error {
-	s.array = append(s.array[:0], make([]byte, arrayHeader)...)
-	binary.BigEndian.PutUint32(s.array[0:], 1)
-	binary.BigEndian.PutUint32(s.array[8:], pgtype.UUIDOID)
-	binary.BigEndian.PutUint32(s.array[12:], uint32(len(asked)))
-	binary.BigEndian.PutUint32(s.array[16:], 1)
-	for _, a := range asked {
-		s.array = append(append(s.array, 0, 0, 0, 16), id(a)...)
-	}
+	s.ask(asked, id)
 	s.lines = s.lines[:0]
 	statement, err := conn.Prepare(ctx, "contactdb_"+name, sql) // once for each connection
 	if err != nil {
@@ -275,9 +275,11 @@ func (s *side) run(ctx context.Context, conn *pgx.Conn, account uuid.UUID, name,
 	}
 	binaryForm := []int16{pgtype.BinaryFormatCode}
 	answer := conn.PgConn().ExecPrepared(ctx, statement.Name, [][]byte{account[:], s.array}, binaryForm, binaryForm)
+	n := 0
 	for answer.NextRow() {
 		columns := answer.Values()
-		l := line{n: int32(binary.BigEndian.Uint32(columns[0])) - 1, null: columns[1] == nil}
+		n = s.find(columns[0], n)
+		l := line{n: int32(n), null: columns[1] == nil}
 		copy(l.bytes[:], columns[1])
 		s.lines = append(s.lines, l)
 	}
@@ -285,13 +287,44 @@ func (s *side) run(ctx context.Context, conn *pgx.Conn, account uuid.UUID, name,
 	return err
 }
 
+// ask fills array and starts. An id that several rows ask is asked once.
+func (s *side) ask(asked []ask, id func(ask) []byte) {
+	s.array = append(s.array[:0], make([]byte, arrayHeader)...)
+	s.starts = s.starts[:0]
+	for i, a := range asked {
+		if b := id(a); i == 0 || !bytes.Equal(s.array[len(s.array)-16:], b) {
+			s.starts = append(s.starts, int32(i))
+			s.array = append(append(s.array, 0, 0, 0, 16), b...)
+		}
+	}
+	binary.BigEndian.PutUint32(s.array[0:], 1)
+	binary.BigEndian.PutUint32(s.array[8:], pgtype.UUIDOID)
+	binary.BigEndian.PutUint32(s.array[12:], uint32(len(s.starts)))
+	binary.BigEndian.PutUint32(s.array[16:], 1)
+	s.starts = append(s.starts, int32(len(asked)))
+}
+
+// find returns the number of an id that was asked. Answers mostly come in the order of the ids, which from tells.
+func (s *side) find(id []byte, from int) int {
+	for n := from; n < len(s.starts)-1 && n < from+8; n++ {
+		if bytes.Equal(s.id(n), id) {
+			return n
+		}
+	}
+	return sort.Search(len(s.starts)-2, func(n int) bool { return bytes.Compare(s.id(n), id) >= 0 })
+}
+
+func (s *side) id(n int) []byte { return s.array[arrayHeader+n*arrayStep+4:][:16] }
+
 func (s *side) each(asked []ask, found func(a ask, bytes []byte)) {
 	for i := range s.lines {
 		l := &s.lines[i]
-		if l.null {
-			found(asked[l.n], nil)
-		} else {
-			found(asked[l.n], l.bytes[:])
+		for _, a := range asked[s.starts[l.n]:s.starts[l.n+1]] {
+			if l.null {
+				found(a, nil)
+			} else {
+				found(a, l.bytes[:])
+			}
 		}
 	}
 }
@@ -322,7 +355,7 @@ func (h *helper) ready(ctx context.Context) bool {
 	wait, cancel := context.WithTimeout(ctx, helperWait)
 	defer cancel()
 	tx, err := h.contacts.db.Pool().BeginTx(wait, pgx.TxOptions{BeginQuery: fmt.Sprintf(
-		"begin isolation level repeatable read read only; set transaction snapshot '%s'; set local contactmill.account = '%s'; set local plan_cache_mode = force_generic_plan",
+		"begin isolation level repeatable read read only; set transaction snapshot '%s'; set local contactmill.account = '%s'; set local plan_cache_mode = force_generic_plan; set local enable_bitmapscan = off",
 		snapshot, h.account)})
 	if err != nil {
 		return false // it only makes things faster

@@ -18,9 +18,10 @@ import (
 )
 
 const (
-	mostRows  = 20_000          // of a batch
-	batchWait = 2 * time.Minute // for the next batch: longer, and the snapshot is given up
-	ahead     = 8               // batches that are taken in while others are looked up, and looked up together
+	mostRows  = 20_000                // of a batch
+	batchWait = 2 * time.Minute       // for the next batch: longer, and the snapshot is given up
+	ahead     = 8                     // batches that are taken in while others are looked up, and looked up together
+	closely   = 20 * time.Millisecond // within which a batch must follow another to be looked up with it; the end of the stream comes sooner
 )
 
 // matchEdge is MatchService over the contact database.
@@ -72,8 +73,8 @@ func (e *matchEdge) Match(stream grpc.BidiStreamingServer[contactsv1.MatchReques
 	})
 }
 
-// gather waits for a batch and takes along all that wait behind it: the more keys are looked up at once, the less each
-// costs. With an error it returns the batches before it.
+// gather waits for a batch and takes along those that follow it closely: the more keys are looked up at once, the less each
+// costs, for a page of the index is read once for all of them. With an error it returns the batches before it.
 func gather(ctx context.Context, batches <-chan received) ([]*contactdb.Batch, error) {
 	idle := time.NewTimer(batchWait)
 	defer idle.Stop()
@@ -90,13 +91,16 @@ func gather(ctx context.Context, batches <-chan received) ([]*contactdb.Batch, e
 		return nil, fault.New(fault.Deadline, "no-batch", "no batch came for %s", batchWait)
 	}
 	for len(group) < ahead {
+		idle.Reset(closely)
 		select {
 		case next := <-batches:
 			if next.err != nil {
 				return group, next.err
 			}
 			group = append(group, next.batch)
-		default:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-idle.C:
 			return group, nil
 		}
 	}

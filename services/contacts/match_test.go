@@ -124,6 +124,15 @@ func TestMatchFindsByEveryKey(t *testing.T) {
 		t.Error("the external id's hash of a hit by email is not that of the contact")
 	}
 
+	// what several rows ask is asked once and answered to each
+	same := ask(keys{contact.Email: "ann@example.com"}, keys{contact.NameBirthZip: string(fallback)}, keys{contact.ContactID: bob},
+		keys{contact.Email: "ann@example.com"}, keys{contact.NameBirthZip: string(fallback)}, keys{contact.ContactID: bob})
+	want = []string{"row 0 is ann by 100, external id true", "row 1 is ann by 10000000, external id true", "row 2 is bob by 1, external id false",
+		"row 3 is ann by 100, external id true", "row 4 is ann by 10000000, external id true", "row 5 is bob by 1, external id false"}
+	if d := cmp.Diff(want, told(same, names)); d != "" {
+		t.Errorf("hits of rows alike (-want +got):\n%s", d)
+	}
+
 	// one snapshot for the whole stream: who comes later is not seen
 	h.add(t, values{"email": "late@example.com"})
 	second := ask(keys{contact.Email: "late@example.com"}, keys{contact.Email: "ann@example.com"})

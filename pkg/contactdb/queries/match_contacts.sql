@@ -1,3 +1,3 @@
-SELECT u.n::integer, c.external_id_hash
-FROM unnest($2::uuid[]) WITH ORDINALITY AS u (contact_id, n)
-JOIN contacts.contacts c ON c.account_id = $1 AND c.contact_id = u.contact_id
+SELECT contact_id, external_id_hash
+FROM contacts.contacts
+WHERE account_id = $1 AND contact_id = ANY ($2::uuid[])

@@ -1,5 +1,5 @@
-SELECT u.n::integer, k.contact_id
-FROM unnest($2::uuid[]) WITH ORDINALITY AS u (hash, n)
+SELECT u.hash, k.contact_id
+FROM unnest($2::uuid[]) AS u (hash)
 CROSS JOIN LATERAL (
     SELECT f.contact_id
     FROM contacts.contact_fallbacks f
