@@ -145,28 +145,7 @@ type worker struct {
 	fail func(point string) error // in tests: called between durable steps, and what it returns ends the work there
 }
 
-// process is what the service is told when it is a process of its own.
-type process struct {
-	run.Config
-	Merge Config
-}
-
 // Process makes the service as a process of its own.
 func Process(ctx context.Context, env []string, tel *telemetry.Telemetry) (run.Service, error) {
-	cfg, err := config.Load[process](env)
-	if err != nil {
-		return nil, err
-	}
-	s, err := New(ctx, cfg.Merge, tel)
-	if err != nil {
-		return nil, err
-	}
-	return serving{s}, nil
-}
-
-type serving struct{ *Service }
-
-func (p serving) Run(ctx context.Context) error {
-	defer p.Close()
-	return p.Service.Run(ctx)
+	return stage.Process(ctx, env, tel, New)
 }
