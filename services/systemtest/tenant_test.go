@@ -145,8 +145,6 @@ func final(state string) bool {
 	return false
 }
 
-func completed(state string) bool { return strings.HasPrefix(state, "COMPLETED") }
-
 // imports hands a file in, waits for its end, and wants the exit code.
 func (a *tenant) imports(t *testing.T, code int, file, mode string, flags ...string) job {
 	t.Helper()
