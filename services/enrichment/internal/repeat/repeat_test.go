@@ -208,3 +208,23 @@ func BenchmarkTenMillionRows(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkMillionRows(b *testing.B) {
+	const rows = 1_000_000
+	at := people(50, 1001)
+	file := make([]row.Keys, rows)
+	for i := range file {
+		at(int64(i), &file[i])
+	}
+	for b.Loop() {
+		f := New(rows, 3, nil)
+		for i := range file {
+			f.See(&file[i])
+		}
+		for i := range file {
+			if _, _, _, err := f.First(b.Context(), int64(i), &file[i]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

@@ -67,7 +67,7 @@ func TestBlocksAnswerForTheirNumbers(t *testing.T) {
 				continue
 			}
 			number := []byte(phonenumbers.Format(example, phonenumbers.E164))
-			for range 20 {
+			for range 5 {
 				for i := max(5, len(number)-6); i < len(number); i++ {
 					number[i] = byte('0' + r.IntN(10))
 				}
@@ -82,7 +82,7 @@ func TestBlocksAnswerForTheirNumbers(t *testing.T) {
 			}
 		}
 	}
-	if asked < 5000 || other*200 > asked {
+	if asked < 1500 || other*200 > asked {
 		t.Errorf("%d of %d numbers have another line type or country than their block, want at most one in 200", other, asked)
 	}
 }
