@@ -19,7 +19,7 @@ type Options struct {
 	Invalid    float64 // share of rows with a cell that no field takes
 	Messy      float64 // share of phones that are written in other ways than E.164
 	First      int     // number of the first person, so that files overlap or do not
-	Fictional  bool    // phones that nobody is given; there are enough for 5,800 people
+	Fictional  bool    // phones that nobody is given; there are enough for MostFictional people
 }
 
 // Counts is what a file was made of.
@@ -97,6 +97,9 @@ var areas = func() (a []int) {
 // fictional are area codes each of which has the hundred numbers 555-0100 to 555-0199, which nobody is given.
 var fictional = []int{201, 202, 203, 205, 206, 207, 208, 209, 210, 212, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 229, 231, 234, 239, 240, 248, 251, 252,
 	253, 254, 256, 260, 262, 267, 269, 270, 276, 281, 301, 302, 303, 304, 305, 307, 308, 309, 310, 312, 313, 314, 315, 316, 317, 318, 319, 320, 321, 323}
+
+// MostFictional is how many people have phones of their own that nobody is given.
+const MostFictional = 5_800
 
 // exchanges is how many an area code has: 200 to 999 without the eight that end in 11.
 const exchanges = 792

@@ -1,4 +1,5 @@
-// Command people writes a file of invented people; without flags, the sample.
+// Command people writes a file of invented people; without flags, the sample. Phones are numbers that nobody is given, as
+// long as there are enough of these.
 package main
 
 import (
@@ -17,8 +18,8 @@ func main() {
 	flag.Float64Var(&o.Duplicates, "duplicates", o.Duplicates, "share of rows that repeat an earlier one")
 	flag.Float64Var(&o.Invalid, "invalid", o.Invalid, "share of rows with a bad cell")
 	flag.Float64Var(&o.Messy, "messy", o.Messy, "share of phones not in E.164")
-	flag.BoolVar(&o.Fictional, "fictional", o.Fictional, "phones that nobody is given (5,800 people at most)")
 	flag.Parse()
+	o.Fictional = o.First+o.Rows <= people.MostFictional
 	if _, err := people.Write(os.Stdout, o); err != nil {
 		fmt.Fprintln(os.Stderr, "people:", err)
 		os.Exit(1)
