@@ -258,3 +258,35 @@ func (s *target) wipe(t *testing.T) {
 	})
 	s.replaced(t, "nats", pid)
 }
+
+// restarted stops the one process in order, as Ctrl-C does, and starts it again: clients are told when it is ready, and what
+// was there goes on.
+func restarted(t *testing.T, s *target) {
+	a := s.tenant(t, 10*large)
+	a.imports(t, 0, file(t, "first.csv", table(people(0, 100))), "add", "--list", "Kept")
+	before := a.all(t)
+	running := a.hands(t, file(t, "second.csv", table(people(1000, large))), "add")
+	ready := filepath.Join(s.dir, "client.env")
+	was, err := os.Stat(ready)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := s.kill(t, "standalone", syscall.SIGTERM)
+	s.replaced(t, "standalone", pid)
+	await(t, func() (bool, string) {
+		is, err := os.Stat(ready)
+		return err == nil && !os.SameFile(was, is), "client.env was not written anew"
+	})
+	eventually(t, a, running.ID, func(j job) {
+		if j.State != "COMPLETED" || j.Counts.Added != large {
+			t.Errorf("the job that was under way ended as %+v, want %d added", j, large)
+		}
+	})
+	uncharged(t, s, running.ID, "the one process was stopped")
+	if diff := cmp.Diff(before, a.all(t, "--list", "Kept")); diff != "" {
+		t.Errorf("contacts after the restart (-before +after):\n%s", diff)
+	}
+	if j := a.imports(t, 0, file(t, "third.csv", table(people(50, 100))), "upsert"); j.Number != running.Number+1 || j.Counts.Added != 50 {
+		t.Errorf("the next file is %+v, want job %d with 50 added", j, running.Number+1)
+	}
+}

@@ -51,6 +51,7 @@ func cases() []testCase {
 		{"Contract", contract},
 		{"Retry", retry},
 		{"Cancel", cancelled},
+		{"Shortest", shortest},
 	}
 }
 
@@ -66,6 +67,9 @@ func disturbances(s *target) []testCase {
 			testCase{"S3Away", func(t *testing.T, s *target) { away(t, s, "s3") }},
 			testCase{"Wiped", wiped},
 			testCase{"Killed", killed})
+	}
+	if s.replicas == 0 {
+		all = append(all, testCase{"Restarted", restarted})
 	}
 	if s.replicas > 0 {
 		all = append(all, testCase{"Queue", queue}, testCase{"CancelPaused", cancelledPaused})
