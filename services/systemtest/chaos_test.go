@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -158,7 +159,7 @@ func chaos(t *testing.T, s *target, random *rand.Rand, kills, jobs int) {
 	// the kills are spread over the jobs: one when so many have ended, or when nothing ends any more
 	victims := append(s.services(), "postgres", "s3", "nats")
 	wipe := random.IntN(kills)
-	emails := 0
+	senders := 0 // of mail that were killed or stood still
 	for i := range kills {
 		for patient := true; patient && ctx.Err() == nil && done.Load() < int64(i*accounts*jobs/(kills+1)); {
 			select {
@@ -171,6 +172,19 @@ func chaos(t *testing.T, s *target, random *rand.Rand, kills, jobs int) {
 		if ctx.Err() != nil {
 			break
 		}
+		if workers := s.workers(); long() && len(workers) > 0 && random.IntN(3) == 0 {
+			// in between one stands still for longer than its lease, and then goes on as if nothing had been
+			still := workers[random.IntN(len(workers))]
+			t.Logf("after %d jobs %s stands still", done.Load(), still)
+			resume := s.pause(t, still)
+			group.Go(func() {
+				<-time.After(lease + lease/5)
+				resume()
+			})
+			if strings.HasPrefix(still, "email") {
+				senders++
+			}
+		}
 		victim := victims[random.IntN(len(victims))]
 		if i == wipe {
 			t.Logf("kill %d, after %d jobs: NATS, and all it has", i+1, done.Load())
@@ -180,13 +194,13 @@ func chaos(t *testing.T, s *target, random *rand.Rand, kills, jobs int) {
 		t.Logf("kill %d, after %d jobs: %s", i+1, done.Load(), victim)
 		pid := s.kill(t, victim, syscall.SIGKILL)
 		s.replaced(t, victim, pid)
-		if victim == "standalone" || s.replicas > 0 && victim[:2] == "em" {
-			emails++
+		if victim == "standalone" || strings.HasPrefix(victim, "email") {
+			senders++
 		}
 	}
 	group.Wait()
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	checker{t: t, s: s, repeats: emails}.check(clients)
+	checker{t: t, s: s, repeats: senders}.check(clients)
 }

@@ -44,6 +44,18 @@ func (s *target) services() []string {
 	return names
 }
 
+// workers are the processes that claim stages, where each has others to take over from it.
+func (s *target) workers() []string {
+	if s.replicas < 2 {
+		return nil
+	}
+	var names []string
+	for _, service := range []string{"validator", "enrichment", "merge", "email"} {
+		names = append(names, s.replicasOf(service)...)
+	}
+	return names
+}
+
 func (s *target) replicasOf(service string) []string {
 	if s.replicas == 0 {
 		return []string{"standalone"}
