@@ -20,7 +20,7 @@ import (
 const (
 	mostRows  = 20_000                // of a batch
 	batchWait = 2 * time.Minute       // for the next batch: longer, and the snapshot is given up
-	ahead     = 8                     // batches that are taken in while others are looked up, and looked up together
+	ahead     = 5                     // batches that are taken in while others are looked up, and looked up together; each costs some 10 MiB
 	closely   = 20 * time.Millisecond // within which a batch must follow another to be looked up with it; the end of the stream comes sooner
 )
 
