@@ -1,81 +1,40 @@
-// Client is an upstream application in its shortest form: it hands in a file of contacts, follows its job and writes the
-// report to standard output. It needs nothing but gRPC and the generated code of the proto module.
-//
-//	set -a; . STATE/client.env; go run ./docs/client contacts.csv
+// Client hands a file in, follows its job and prints the report: set -a; . STATE/client.env; go run ./docs/client FILE REQUEST-ID
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"io"
-	"log"
-	"os"
-	"path/filepath"
-
+	pb "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
-
-	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+	"io"
+	"log"
+	"os"
+	"slices"
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		log.Fatal("usage: client FILE")
-	}
-	file, err := os.ReadFile(os.Args[1])
-	check(err)
-	conn, err := grpc.NewClient(os.Getenv("CONTACTMILL_ADDR"), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	check(err)
+	conn := must(grpc.NewClient(os.Getenv("CONTACTMILL_ADDR"), grpc.WithTransportCredentials(insecure.NewCredentials())))
 	ctx := metadata.AppendToOutgoingContext(context.Background(), "authorization", "Bearer "+os.Getenv("CONTACTMILL_API_KEY"))
-
-	// The request id is made of the content: sent again, after a crash for example, it is the same job.
-	sum := sha256.Sum256(file)
-	digest := hex.EncodeToString(sum[:])
-	upload, err := ingestv1.NewUploadServiceClient(conn).Upload(ctx)
-	check(err)
-	err = upload.Send(&ingestv1.UploadRequest{Part: &ingestv1.UploadRequest_Header{Header: &ingestv1.UploadHeader{
-		RequestId: "client-" + digest, FileName: filepath.Base(os.Args[1]), Size: int64(len(file)), Sha256: digest,
-		Settings: &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPSERT},
-	}}})
-	for rest := bytes.NewBuffer(file); err == nil && rest.Len() > 0; {
-		err = upload.Send(&ingestv1.UploadRequest{Part: &ingestv1.UploadRequest_Chunk{Chunk: rest.Next(256 << 10)}})
+	upload := must(pb.NewUploadServiceClient(conn).Upload(ctx))
+	_ = upload.Send(&pb.UploadRequest{Part: &pb.UploadRequest_Header{Header: &pb.UploadHeader{FileName: os.Args[1], RequestId: os.Args[2], Settings: &pb.ImportSettings{Mode: pb.Mode_MODE_UPSERT}}}}) // CloseAndRecv tells what went wrong
+	for chunk := range slices.Chunk(must(os.ReadFile(os.Args[1])), 256<<10) {
+		_ = upload.Send(&pb.UploadRequest{Part: &pb.UploadRequest_Chunk{Chunk: chunk}})
 	}
-	if !errors.Is(err, io.EOF) { // io.EOF: the server has answered already
-		check(err)
+	job := must(upload.CloseAndRecv()).Job.Id
+	events := must(pb.NewEventsServiceClient(conn).WatchEvents(ctx, &pb.WatchEventsRequest{Job: job}))
+	for state := pb.JobState(0); state < pb.JobState_JOB_STATE_COMPLETED && state != pb.JobState_JOB_STATE_NEEDS_ANSWER; log.Println(job, state) {
+		state = must(events.Recv()).GetEvent().State
 	}
-	accepted, err := upload.CloseAndRecv()
-	check(err)
-
-	events, err := ingestv1.NewEventsServiceClient(conn).WatchEvents(ctx, &ingestv1.WatchEventsRequest{Job: accepted.Job.Id})
-	check(err)
-	for final := false; !final; {
-		m, err := events.Recv()
-		check(err)
-		log.Printf("job %d: %s %s", m.GetEvent().JobNumber, m.GetEvent().State, m.GetEvent().Problem.GetMessage())
-		if m.GetEvent().State == ingestv1.JobState_JOB_STATE_NEEDS_ANSWER {
-			log.Fatal("a person has to answer: ", m.GetEvent().Problem.GetHint())
-		}
-		final = m.GetEvent().State >= ingestv1.JobState_JOB_STATE_COMPLETED
-	}
-
-	report, err := ingestv1.NewJobsServiceClient(conn).DownloadReport(ctx, &ingestv1.DownloadReportRequest{Job: accepted.Job.Id})
-	check(err)
-	for {
-		m, err := report.Recv()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		check(err)
-		os.Stdout.Write(m.Chunk)
+	report := must(pb.NewJobsServiceClient(conn).DownloadReport(ctx, &pb.DownloadReportRequest{Job: job}))
+	for part, err := report.Recv(); err != io.EOF; part, err = report.Recv() { //nolint:errorlint // gRPC returns io.EOF itself
+		os.Stdout.Write(must(part, err).Chunk)
 	}
 }
 
-func check(err error) {
+func must[T any](value T, err error) T {
 	if err != nil {
 		log.Fatal(err)
 	}
+	return value
 }

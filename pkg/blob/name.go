@@ -17,7 +17,10 @@ const (
 )
 
 // RawName is where the bytes of an upload lie, as they came.
-func RawName(account, upload uuid.UUID) string { return fmt.Sprintf("raw/%s/%s", account, upload) }
+func RawName(account, upload uuid.UUID) string { return RawPrefix(account) + upload.String() }
+
+// RawPrefix is what begins the names of all that an account handed in.
+func RawPrefix(account uuid.UUID) string { return fmt.Sprintf("raw/%s/", account) }
 
 // JobPrefix is what begins the names of all that the stages of a job wrote.
 func JobPrefix(account, job uuid.UUID) string { return fmt.Sprintf("work/%s/%s/", account, job) }

@@ -252,12 +252,13 @@ func TestAWorkerThatTheLedgerDoesNotKnowEnds(t *testing.T) {
 func TestObjectsOfEarlierStages(t *testing.T) {
 	t.Parallel()
 	good := &ingestv1.Object{Name: "work/a", Size: 3, Sha256: strings.Repeat("ab", 32)}
-	o, err := stage.FromObject(good)
+	o, err := stage.FromObject("work/", good)
 	if err != nil || !proto.Equal(stage.ToObject(o), good) {
 		t.Errorf("%v became %v, %v", good, o, err)
 	}
-	for _, bad := range []*ingestv1.Object{nil, {}, {Name: "a"}, {Sha256: good.Sha256}, {Name: "a", Sha256: "abc"}, {Name: "a", Sha256: strings.Repeat("xy", 32)}, {Name: "a", Sha256: good.Sha256 + "ab"}} {
-		if o, err := stage.FromObject(bad); !errors.Is(err, fault.DataLoss) {
+	for _, bad := range []*ingestv1.Object{nil, {}, {Name: "work/a"}, {Sha256: good.Sha256}, {Name: "work/a", Sha256: "abc"}, {Name: "work/a", Sha256: strings.Repeat("xy", 32)},
+		{Name: "work/a", Sha256: good.Sha256 + "ab"}, {Name: "raw/a", Sha256: good.Sha256}, {Name: "work/", Sha256: good.Sha256}} {
+		if o, err := stage.FromObject("work/", bad); !errors.Is(err, fault.DataLoss) {
 			t.Errorf("%v became %v, %v; want data loss", bad, o, err)
 		}
 	}

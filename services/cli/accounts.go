@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
@@ -41,7 +42,7 @@ func (p *program) accountsList() *cobra.Command {
 		}
 		l := p.list("name", "country", "package", "recipients", "id")
 		for _, a := range r.Accounts {
-			if err := l.add(a, a.Name, a.Country, thousands(a.Package), strings.Join(a.Recipients, ", "), a.Id); err != nil {
+			if err := l.add(a, a.Name, a.Country, humanize.Comma(a.Package), strings.Join(a.Recipients, ", "), a.Id); err != nil {
 				return err
 			}
 		}
@@ -143,7 +144,7 @@ func word(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", "
 func (p *program) account(a *accountsv1.Account) error {
 	return p.one(a, func() {
 		fmt.Fprintf(p.out, "account %s  %s\n  country     %s\n  package     %s\n  recipients  %s\n  files kept  raw %d days, results %d days\n",
-			printable(a.Name), a.Id, printable(a.Country), thousands(a.Package), printable(strings.Join(a.Recipients, ", ")), a.RawDays, a.ResultDays)
+			printable(a.Name), a.Id, printable(a.Country), humanize.Comma(a.Package), printable(strings.Join(a.Recipients, ", ")), a.RawDays, a.ResultDays)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
@@ -110,7 +111,7 @@ func (b *bar) show(j *ingestv1.Job, g *ingestv1.Progress) {
 	}
 	tail := p.word
 	if g.Rate > 0 {
-		tail += fmt.Sprintf("  %s rows/s", thousands(int64(g.Rate)))
+		tail += fmt.Sprintf("  %s rows/s", humanize.Comma(int64(g.Rate)))
 	}
 	if g.SecondsLeft != nil && *g.SecondsLeft > 0 {
 		tail += fmt.Sprintf("  %s left", time.Duration(*g.SecondsLeft)*time.Second)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/contactmill/contactmill/pkg/fault"
@@ -186,7 +187,7 @@ func (p *program) lists() *cobra.Command {
 		}
 		l := p.list("name", "contacts", "id")
 		for _, one := range r.Lists {
-			if err := l.add(one, one.Name, thousands(one.Contacts), one.Id); err != nil {
+			if err := l.add(one, one.Name, humanize.Comma(one.Contacts), one.Id); err != nil {
 				return err
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/contactmill/contactmill/pkg/row"
@@ -53,7 +54,7 @@ func (p *program) jobsList() *cobra.Command {
 				return err
 			}
 			for _, j := range page.Jobs {
-				if err := l.add(j, strconv.FormatInt(j.Number, 10), state(j.State), shortened(j.FileName, listName), thousands(j.GetCounts().GetRows()), counts(j), j.CreatedAt.AsTime().Local().Format(time.DateTime)); err != nil {
+				if err := l.add(j, strconv.FormatInt(j.Number, 10), state(j.State), shortened(j.FileName, listName), humanize.Comma(j.GetCounts().GetRows()), counts(j), j.CreatedAt.AsTime().Local().Format(time.DateTime)); err != nil {
 					return err
 				}
 			}
@@ -215,7 +216,7 @@ func (p *program) job(j *ingestv1.Job) error {
 			fmt.Fprintln(p.out)
 		}
 		if g := j.Progress; g != nil {
-			fmt.Fprintf(p.out, "  %s: %s of %s rows, %s rows/s\n", g.Stage, thousands(g.Done), thousands(g.Total), thousands(int64(g.Rate)))
+			fmt.Fprintf(p.out, "  %s: %s of %s rows, %s rows/s\n", g.Stage, humanize.Comma(g.Done), humanize.Comma(g.Total), humanize.Comma(int64(g.Rate)))
 		}
 		p.remarks(j)
 	})
@@ -258,7 +259,7 @@ func counts(j *ingestv1.Job) string {
 	}{{"added", c.GetAdded()}, {"updated", c.GetUpdated()}, {"unchanged", c.GetUnchanged()}, {"duplicate", c.GetDuplicate()}, {"unmatched", c.GetUnmatched()},
 		{"invalid", c.GetInvalid()}, {"conflict", c.GetConflict()}, {"held", c.GetHeld()}, {"suppressed", c.GetSuppressed()}} {
 		if o.n > 0 {
-			parts = append(parts, thousands(o.n)+" "+o.name)
+			parts = append(parts, humanize.Comma(o.n)+" "+o.name)
 		}
 	}
 	return strings.Join(parts, " · ")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/contactmill/contactmill/pkg/fault"
@@ -48,7 +49,7 @@ func rows(n int64) string {
 	if n == 1 {
 		return "1 row"
 	}
-	return thousands(n) + " rows"
+	return humanize.Comma(n) + " rows"
 }
 
 // endedWords is what became of a job's rows, or the state of one that changed nothing.

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	htmltemplate "html/template"
 	"regexp"
-	"strconv"
 	"strings"
 	texttemplate "text/template"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
 
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
@@ -103,7 +104,7 @@ func table(c *ingestv1.Counts, link string) []count {
 	if c.GetRows() == 0 {
 		return nil
 	}
-	t := []count{{"rows", thousands(c.Rows), ""}}
+	t := []count{{"rows", humanize.Comma(c.Rows), ""}}
 	for _, o := range []struct {
 		name string
 		n    int64
@@ -112,7 +113,7 @@ func table(c *ingestv1.Counts, link string) []count {
 		if o.n == 0 {
 			continue
 		}
-		one := count{o.name, thousands(o.n), ""}
+		one := count{o.name, humanize.Comma(o.n), ""}
 		if link != "" {
 			one.Link = link + "/reports/" + o.name
 		}
@@ -152,12 +153,3 @@ func line(s string, n int) string {
 
 // marks is more of them on one letter than any writing has.
 var marks = regexp.MustCompile(`(\pM{4})\pM+`)
-
-// thousands writes 12345 as 12,345.
-func thousands(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}

@@ -143,9 +143,9 @@ func Process(ctx context.Context, env []string, tel *telemetry.Telemetry) (run.S
 	return stage.Process(ctx, env, tel, New)
 }
 
-// open reads an object that an earlier stage left.
+// open reads an object that an earlier stage left; owned has looked at its name.
 func (s *Service) open(ctx context.Context, o *ingestv1.Object) (io.ReadCloser, error) {
-	b, err := stage.FromObject(o)
+	b, err := stage.FromObject("", o)
 	if err != nil {
 		return nil, err
 	}

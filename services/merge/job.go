@@ -3,7 +3,6 @@ package merge
 import (
 	"encoding/hex"
 	"fmt"
-	"strings"
 
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/contact"
@@ -79,39 +78,30 @@ func (j *job) read(c *stage.Claim) error {
 		}
 		j.fields = append(j.fields, f)
 	}
+	prefix := blob.JobPrefix(c.Account, c.Job)
 	for _, ch := range w.GetValidated().GetChunks() {
-		cells, err := fromObject(c, ch.GetCells())
+		cells, err := stage.FromObject(prefix, ch.GetCells())
 		if err != nil {
 			return err
 		}
-		keys, err := fromObject(c, ch.GetKeys())
+		keys, err := stage.FromObject(prefix, ch.GetKeys())
 		if err != nil {
 			return err
 		}
 		j.chunks = append(j.chunks, chunk{cells, keys})
 	}
 	var err error
-	if j.verdicts, err = fromObject(c, w.GetMatched().GetVerdicts()); err != nil {
+	if j.verdicts, err = stage.FromObject(prefix, w.GetMatched().GetVerdicts()); err != nil {
 		return err
 	}
 	if w.GetEnriched().GetFacts() != nil {
-		facts, err := fromObject(c, w.Enriched.Facts)
+		facts, err := stage.FromObject(prefix, w.Enriched.Facts)
 		if err != nil {
 			return err
 		}
 		j.facts = &facts
 	}
 	return nil
-}
-
-func fromObject(c *stage.Claim, o *ingestv1.Object) (blob.Object, error) {
-	out := blob.Object{Name: o.GetName(), Size: o.GetSize()}
-	sum, err := hex.DecodeString(o.GetSha256())
-	if err != nil || len(sum) != len(out.SHA256) || !strings.HasPrefix(out.Name, blob.JobPrefix(c.Account, c.Job)) {
-		return blob.Object{}, fault.New(fault.DataLoss, "object-foreign", "a stored result of job %s names an object that is not its own", c.Job)
-	}
-	copy(out.SHA256[:], sum)
-	return out, nil
 }
 
 // toResult is a job that took effect, or would have.

@@ -19,7 +19,7 @@ func shortest(t *testing.T, s *target) {
 	a := s.tenant(t, 100)
 	name := file(t, "f.csv", table(append(people(0, 20), entry{person: 30, bad: true})))
 	hand := func() [][]string {
-		cmd := exec.CommandContext(t.Context(), program, name)
+		cmd := exec.CommandContext(t.Context(), program, name, "client-1")
 		cmd.Env = append(foreign(), "CONTACTMILL_ADDR="+s.ingest[0], "CONTACTMILL_API_KEY="+a.key)
 		var out, said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &said
@@ -34,11 +34,11 @@ func shortest(t *testing.T, s *target) {
 	if rows := hand(); len(rows) != 22 {
 		t.Errorf("docs/client prints a report of %d lines, want 22", len(rows))
 	}
-	hand() // the same file is the same submission
+	hand() // the same request id is the same submission
 	if j := a.get(t, "1"); j.Counts.Added != 20 || a.held(t) != 20 {
 		t.Errorf("the job ended as %+v, want 20 added", j)
 	}
 	if r := a.command(t, "jobs", "get", "2"); r.code != 4 {
-		t.Errorf("the same file handed in again made a second job: %v", r)
+		t.Errorf("the same request sent again made a second job: %v", r)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/contact/finding"
 	"github.com/contactmill/contactmill/pkg/row"
@@ -83,7 +84,7 @@ func named(q *ingestv1.Question, c *stage.Claim) *ingestv1.Question {
 
 // openFile reads the upload, every byte of it held against its checksum.
 func (s *Service) openFile(ctx context.Context, c *stage.Claim) (io.ReadCloser, error) {
-	o, err := stage.FromObject(c.Work.File)
+	o, err := stage.FromObject(blob.RawPrefix(c.Account), c.Work.File)
 	if err != nil {
 		return nil, err
 	}

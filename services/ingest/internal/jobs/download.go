@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/row"
+	"github.com/contactmill/contactmill/pkg/stage"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
 	"github.com/contactmill/contactmill/services/ingest/internal/report"
@@ -74,27 +74,16 @@ func (s *Service) source(ctx context.Context, job ledger.Job) (report.Source, er
 		out.Headings = append(out.Headings, c.GetHeading())
 	}
 	prefix := blob.JobPrefix(job.Account, job.ID)
-	if out.Outcomes, err = fromObject(prefix, merged.GetOutcomes()); err != nil {
+	if out.Outcomes, err = stage.FromObject(prefix, merged.GetOutcomes()); err != nil {
 		return report.Source{}, err
 	}
 	for _, c := range validated.GetChunks() {
-		cells, err := fromObject(prefix, c.GetCells())
+		cells, err := stage.FromObject(prefix, c.GetCells())
 		if err != nil {
 			return report.Source{}, err
 		}
 		out.Chunks = append(out.Chunks, report.Chunk{Rows: c.GetRows(), Cells: cells})
 	}
-	return out, nil
-}
-
-// fromObject reads the name of an object of this job. A row that names another's is not believed.
-func fromObject(prefix string, o *ingestv1.Object) (blob.Object, error) {
-	out := blob.Object{Name: o.GetName(), Size: o.GetSize()}
-	sum, err := hex.DecodeString(o.GetSha256())
-	if err != nil || len(sum) != len(out.SHA256) || len(out.Name) <= len(prefix) || out.Name[:len(prefix)] != prefix {
-		return blob.Object{}, fault.New(fault.DataLoss, "object-foreign", "a stored result under %s names an object that is not its own", prefix)
-	}
-	copy(out.SHA256[:], sum)
 	return out, nil
 }
 
