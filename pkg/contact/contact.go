@@ -56,6 +56,12 @@ const (
 	TypeZip
 	TypeCountry
 	TypeVAT
+	TypeNumber        // a decimal number; its normal form has no thousands, no leading zeros and a point
+	TypeDate          // any day of the calendar
+	TypeBoolean       // true or false
+	TypeCriterion     // one code of the field's code book
+	TypeCriteria      // any number of codes, in the book's order, with ; between
+	TypeAuthorisation // True, False or Empty
 )
 
 // Spec is what the table knows about a field.
@@ -67,6 +73,19 @@ type Spec struct {
 	MaxBytes int  // of the normal form in UTF-8
 	Secret   bool // encrypted at rest, masked everywhere
 	Key      Key  // the key this field alone makes, or NoKey
+
+	// Of an account's own fields.
+	Number   Field       // its number, FirstCustom or more; NoField for a standard one
+	Required bool        // a row without a value is INVALID
+	Headings []string    // other names that files have for it
+	Codes    []CodeEntry // the code book of a criterion
+}
+
+// CodeEntry is a line of a code book.
+type CodeEntry struct {
+	Code    string // what is stored
+	Label   string // for people; files may have it instead of the code
+	Retired bool   // no longer taken from files, still shown
 }
 
 // Key is what a contact is recognised by. The numbers are stored with keyed hashes and never change.
@@ -124,23 +143,28 @@ func KeyByName(name string) (Key, bool) {
 
 var fields = [fieldEnd]Spec{
 	NoField:            {Key: NoKey},
-	FieldFirstName:     {"first_name", "First name", TypeText, 300, 1200, false, NoKey},
-	FieldLastName:      {"last_name", "Last name", TypeText, 300, 1200, false, NoKey},
-	FieldFullName:      {"full_name", "Full name", TypeText, 600, 2400, false, NoKey},
-	FieldPhone:         {"phone", "Phone number", TypePhone, 16, 16, false, Phone},
-	FieldEmail:         {"email", "Email", TypeEmail, 254, 254, false, Email},
-	FieldBirthDate:     {"birth_date", "Date of birth", TypeBirthDate, 10, 10, false, NoKey},
-	FieldSSN:           {"ssn", "Social security number", TypeSSN, 9, 9, true, SSN},
-	FieldAccountNumber: {"account_number", "Account number", TypeID, 128, 512, false, AccountNumber},
-	FieldZip:           {"zip", "Zip code", TypeZip, 16, 16, false, NoKey},
-	FieldExternalID:    {"external_id", "External id", TypeID, 256, 1024, false, ExternalID},
-	FieldContactID:     {"contact_id", "Contact id", TypeContactID, 36, 36, false, ContactID},
-	FieldAddress:       {"address", "Address", TypeLines, 500, 2000, false, NoKey},
-	FieldCity:          {"city", "City", TypeText, 200, 800, false, NoKey},
-	FieldState:         {"state", "State", TypeText, 200, 800, false, NoKey},
-	FieldCountry:       {"country", "Country", TypeCountry, 2, 2, false, NoKey},
-	FieldCompany:       {"company", "Company", TypeText, 300, 1200, false, NoKey},
-	FieldVATNumber:     {"vat_number", "VAT number", TypeVAT, 16, 16, false, VAT},
+	FieldFirstName:     std("first_name", "First name", TypeText, 300, 1200, false, NoKey),
+	FieldLastName:      std("last_name", "Last name", TypeText, 300, 1200, false, NoKey),
+	FieldFullName:      std("full_name", "Full name", TypeText, 600, 2400, false, NoKey),
+	FieldPhone:         std("phone", "Phone number", TypePhone, 16, 16, false, Phone),
+	FieldEmail:         std("email", "Email", TypeEmail, 254, 254, false, Email),
+	FieldBirthDate:     std("birth_date", "Date of birth", TypeBirthDate, 10, 10, false, NoKey),
+	FieldSSN:           std("ssn", "Social security number", TypeSSN, 9, 9, true, SSN),
+	FieldAccountNumber: std("account_number", "Account number", TypeID, 128, 512, false, AccountNumber),
+	FieldZip:           std("zip", "Zip code", TypeZip, 16, 16, false, NoKey),
+	FieldExternalID:    std("external_id", "External id", TypeID, 256, 1024, false, ExternalID),
+	FieldContactID:     std("contact_id", "Contact id", TypeContactID, 36, 36, false, ContactID),
+	FieldAddress:       std("address", "Address", TypeLines, 500, 2000, false, NoKey),
+	FieldCity:          std("city", "City", TypeText, 200, 800, false, NoKey),
+	FieldState:         std("state", "State", TypeText, 200, 800, false, NoKey),
+	FieldCountry:       std("country", "Country", TypeCountry, 2, 2, false, NoKey),
+	FieldCompany:       std("company", "Company", TypeText, 300, 1200, false, NoKey),
+	FieldVATNumber:     std("vat_number", "VAT number", TypeVAT, 16, 16, false, VAT),
+}
+
+// std is a line of the table.
+func std(name, label string, t Type, maxRunes, maxBytes int, secret bool, key Key) Spec {
+	return Spec{Name: name, Label: label, Type: t, MaxRunes: maxRunes, MaxBytes: maxBytes, Secret: secret, Key: key}
 }
 
 // Spec returns the table's line for a standard field, and false for NoField and an account's own fields.

@@ -14,8 +14,6 @@
 package sheet
 
 import (
-	"fmt"
-
 	"github.com/contactmill/contactmill/pkg/contact/finding"
 )
 
@@ -120,30 +118,5 @@ func (l Limits) CheckRecords(n int64) error {
 	return nil
 }
 
-// Refusal says that a file is not taken at all, and why. It carries nothing of the file's content.
-type Refusal struct {
-	Code  Code
-	Line  int64  // physical line, 0 if it is no matter of a line
-	Limit string // name of the limit that was passed, if one was
-	Value int64  // and its value
-}
-
-func (r *Refusal) Error() string {
-	text := string(r.Code)
-	if e, ok := r.Code.Entry(); ok {
-		text = e.Text
-	}
-	if r.Limit != "" {
-		text = fmt.Sprintf("%s: the limit %s is %d", text, r.Limit, r.Value)
-	}
-	if r.Line > 0 {
-		text = fmt.Sprintf("line %d: %s", r.Line, text)
-	}
-	return text
-}
-
-// Hint returns what the sender can do.
-func (r *Refusal) Hint() string {
-	e, _ := r.Code.Entry()
-	return e.Hint
-}
+// Refusal says that a file is not taken at all, and why.
+type Refusal = finding.FileRefusal
