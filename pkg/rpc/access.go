@@ -42,6 +42,15 @@ var access = map[string]Permission{
 	"/contactmill.accounts.v1.AccountsService/GetTemplate":   submitters | operators,
 	"/contactmill.accounts.v1.AuthService/Authenticate":      services,
 
+	"/contactmill.accounts.v1.FieldsService/ListFields":  submitters | services,
+	"/contactmill.accounts.v1.FieldsService/CreateField": admins,
+	"/contactmill.accounts.v1.FieldsService/UpdateField": admins,
+	"/contactmill.accounts.v1.FieldsService/DeleteField": admins,
+	"/contactmill.accounts.v1.FieldsService/SetCodes":    admins,
+	"/contactmill.accounts.v1.FieldsService/GetCodeBook": submitters,
+
+	"/contactmill.validator.v1.InspectService/Inspect": submitters,
+
 	"/contactmill.ingest.v1.UploadService/Upload":       submitters,
 	"/contactmill.ingest.v1.UploadService/GetUpload":    submitters,
 	"/contactmill.ingest.v1.JobsService/ListJobs":       submitters,
@@ -56,6 +65,7 @@ var access = map[string]Permission{
 	"/contactmill.ingest.v1.WorkService/Renew":          services,
 	"/contactmill.ingest.v1.WorkService/Finish":         services,
 	"/contactmill.ingest.v1.WorkService/Release":        services,
+	"/contactmill.ingest.v1.WorkService/RecallMapping":  services,
 	"/contactmill.ingest.v1.WorkService/LeaveToCommit":  services,
 
 	"/contactmill.contacts.v1.ContactsService/ListContacts":  admins,
@@ -78,6 +88,8 @@ var again = []string{
 	"/contactmill.accounts.v1.AccountsService/ListKeys",
 	"/contactmill.accounts.v1.AccountsService/RevokeKey",
 	"/contactmill.accounts.v1.AccountsService/GetTemplate",
+	"/contactmill.accounts.v1.FieldsService/ListFields",
+	"/contactmill.accounts.v1.FieldsService/GetCodeBook",
 	"/contactmill.accounts.v1.AuthService/Authenticate",
 	"/contactmill.ingest.v1.UploadService/GetUpload",
 	"/contactmill.ingest.v1.JobsService/ListJobs",
@@ -86,6 +98,7 @@ var again = []string{
 	"/contactmill.ingest.v1.WorkService/StartInstance",
 	"/contactmill.ingest.v1.WorkService/Renew",
 	"/contactmill.ingest.v1.WorkService/Finish",
+	"/contactmill.ingest.v1.WorkService/RecallMapping",
 	"/contactmill.ingest.v1.WorkService/LeaveToCommit",
 	"/contactmill.contacts.v1.ContactsService/ListContacts",
 	"/contactmill.contacts.v1.ContactsService/CountContacts",

@@ -16,6 +16,7 @@ import (
 	_ "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
 	_ "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	_ "github.com/contactmill/contactmill/proto/gen/contactmill/provider/v1"
+	_ "github.com/contactmill/contactmill/proto/gen/contactmill/validator/v1"
 )
 
 // registered is every method of ours, and whether it is unary.

@@ -185,6 +185,59 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 	return file_contactmill_accounts_v1_accounts_service_proto_rawDescGZIP(), []int{2}
 }
 
+// TemplateFormat is a kind of file.
+type TemplateFormat int32
+
+const (
+	// Not set: CSV.
+	TemplateFormat_TEMPLATE_FORMAT_UNSPECIFIED TemplateFormat = 0
+	// CSV, UTF-8.
+	TemplateFormat_TEMPLATE_FORMAT_CSV TemplateFormat = 1
+	// Excel workbook.
+	TemplateFormat_TEMPLATE_FORMAT_XLSX TemplateFormat = 2
+)
+
+// Enum value maps for TemplateFormat.
+var (
+	TemplateFormat_name = map[int32]string{
+		0: "TEMPLATE_FORMAT_UNSPECIFIED",
+		1: "TEMPLATE_FORMAT_CSV",
+		2: "TEMPLATE_FORMAT_XLSX",
+	}
+	TemplateFormat_value = map[string]int32{
+		"TEMPLATE_FORMAT_UNSPECIFIED": 0,
+		"TEMPLATE_FORMAT_CSV":         1,
+		"TEMPLATE_FORMAT_XLSX":        2,
+	}
+)
+
+func (x TemplateFormat) Enum() *TemplateFormat {
+	p := new(TemplateFormat)
+	*p = x
+	return p
+}
+
+func (x TemplateFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TemplateFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_contactmill_accounts_v1_accounts_service_proto_enumTypes[3].Descriptor()
+}
+
+func (TemplateFormat) Type() protoreflect.EnumType {
+	return &file_contactmill_accounts_v1_accounts_service_proto_enumTypes[3]
+}
+
+func (x TemplateFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TemplateFormat.Descriptor instead.
+func (TemplateFormat) EnumDescriptor() ([]byte, []int) {
+	return file_contactmill_accounts_v1_accounts_service_proto_rawDescGZIP(), []int{3}
+}
+
 // Account is a tenant.
 type Account struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -207,9 +260,11 @@ type Account struct {
 	// What happens to a new contact that the provider does not know.
 	UnknownToProvider UnknownToProvider `protobuf:"varint,9,opt,name=unknown_to_provider,json=unknownToProvider,proto3,enum=contactmill.accounts.v1.UnknownToProvider" json:"unknown_to_provider,omitempty"`
 	// When the account was made.
-	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// Charset of text files that are neither UTF-8 nor UTF-16; empty: windows-1252.
+	LegacyEncoding string `protobuf:"bytes,11,opt,name=legacy_encoding,json=legacyEncoding,proto3" json:"legacy_encoding,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Account) Reset() {
@@ -310,6 +365,13 @@ func (x *Account) GetCreatedAt() *timestamppb.Timestamp {
 		return x.CreatedAt
 	}
 	return nil
+}
+
+func (x *Account) GetLegacyEncoding() string {
+	if x != nil {
+		return x.LegacyEncoding
+	}
+	return ""
 }
 
 // Key is an API key without its secret.
@@ -700,8 +762,10 @@ type UpdateAccountRequest struct {
 	BadCell *BadCell `protobuf:"varint,8,opt,name=bad_cell,json=badCell,proto3,enum=contactmill.accounts.v1.BadCell,oneof" json:"bad_cell,omitempty"`
 	// Policy for contacts unknown to the provider, if set.
 	UnknownToProvider *UnknownToProvider `protobuf:"varint,9,opt,name=unknown_to_provider,json=unknownToProvider,proto3,enum=contactmill.accounts.v1.UnknownToProvider,oneof" json:"unknown_to_provider,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Charset of text files that are neither UTF-8 nor UTF-16.
+	LegacyEncoding *string `protobuf:"bytes,10,opt,name=legacy_encoding,json=legacyEncoding,proto3,oneof" json:"legacy_encoding,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *UpdateAccountRequest) Reset() {
@@ -795,6 +859,13 @@ func (x *UpdateAccountRequest) GetUnknownToProvider() UnknownToProvider {
 		return *x.UnknownToProvider
 	}
 	return UnknownToProvider_UNKNOWN_TO_PROVIDER_UNSPECIFIED
+}
+
+func (x *UpdateAccountRequest) GetLegacyEncoding() string {
+	if x != nil && x.LegacyEncoding != nil {
+		return *x.LegacyEncoding
+	}
+	return ""
 }
 
 // UpdateAccountResponse is the account afterwards.
@@ -1157,7 +1228,9 @@ func (x *RevokeKeyResponse) GetKey() *Key {
 
 // GetTemplateRequest asks for the import template.
 type GetTemplateRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Kind of file.
+	Format        TemplateFormat `protobuf:"varint,1,opt,name=format,proto3,enum=contactmill.accounts.v1.TemplateFormat" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1190,6 +1263,13 @@ func (x *GetTemplateRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use GetTemplateRequest.ProtoReflect.Descriptor instead.
 func (*GetTemplateRequest) Descriptor() ([]byte, []int) {
 	return file_contactmill_accounts_v1_accounts_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GetTemplateRequest) GetFormat() TemplateFormat {
+	if x != nil {
+		return x.Format
+	}
+	return TemplateFormat_TEMPLATE_FORMAT_UNSPECIFIED
 }
 
 // GetTemplateResponse is the file.
@@ -1251,7 +1331,7 @@ var File_contactmill_accounts_v1_accounts_service_proto protoreflect.FileDescrip
 
 const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\n" +
-	".contactmill/accounts/v1/accounts_service.proto\x12\x17contactmill.accounts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x03\n" +
+	".contactmill/accounts/v1/accounts_service.proto\x12\x17contactmill.accounts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x03\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1267,7 +1347,8 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\x13unknown_to_provider\x18\t \x01(\x0e2*.contactmill.accounts.v1.UnknownToProviderR\x11unknownToProvider\x129\n" +
 	"\n" +
 	"created_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\x87\x02\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12'\n" +
+	"\x0flegacy_encoding\x18\v \x01(\tR\x0elegacyEncoding\"\x87\x02\n" +
 	"\x03Key\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -1289,7 +1370,7 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\aaccount\x18\x01 \x01(\v2 .contactmill.accounts.v1.AccountR\aaccount\"\x15\n" +
 	"\x13ListAccountsRequest\"T\n" +
 	"\x14ListAccountsResponse\x12<\n" +
-	"\baccounts\x18\x01 \x03(\v2 .contactmill.accounts.v1.AccountR\baccounts\"\xf8\x03\n" +
+	"\baccounts\x18\x01 \x03(\v2 .contactmill.accounts.v1.AccountR\baccounts\"\xba\x04\n" +
 	"\x14UpdateAccountRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x1d\n" +
 	"\acountry\x18\x02 \x01(\tH\x00R\acountry\x88\x01\x01\x12\x1d\n" +
@@ -1302,7 +1383,9 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\vresult_days\x18\a \x01(\x05H\x03R\n" +
 	"resultDays\x88\x01\x01\x12@\n" +
 	"\bbad_cell\x18\b \x01(\x0e2 .contactmill.accounts.v1.BadCellH\x04R\abadCell\x88\x01\x01\x12_\n" +
-	"\x13unknown_to_provider\x18\t \x01(\x0e2*.contactmill.accounts.v1.UnknownToProviderH\x05R\x11unknownToProvider\x88\x01\x01B\n" +
+	"\x13unknown_to_provider\x18\t \x01(\x0e2*.contactmill.accounts.v1.UnknownToProviderH\x05R\x11unknownToProvider\x88\x01\x01\x12,\n" +
+	"\x0flegacy_encoding\x18\n" +
+	" \x01(\tH\x06R\x0elegacyEncoding\x88\x01\x01B\n" +
 	"\n" +
 	"\b_countryB\n" +
 	"\n" +
@@ -1310,7 +1393,8 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\t_raw_daysB\x0e\n" +
 	"\f_result_daysB\v\n" +
 	"\t_bad_cellB\x16\n" +
-	"\x14_unknown_to_provider\"S\n" +
+	"\x14_unknown_to_providerB\x12\n" +
+	"\x10_legacy_encoding\"S\n" +
 	"\x15UpdateAccountResponse\x12:\n" +
 	"\aaccount\x18\x01 \x01(\v2 .contactmill.accounts.v1.AccountR\aaccount\"\x89\x01\n" +
 	"\x10CreateKeyRequest\x12\x18\n" +
@@ -1328,8 +1412,9 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\x10RevokeKeyRequest\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\"C\n" +
 	"\x11RevokeKeyResponse\x12.\n" +
-	"\x03key\x18\x01 \x01(\v2\x1c.contactmill.accounts.v1.KeyR\x03key\"\x14\n" +
-	"\x12GetTemplateRequest\"L\n" +
+	"\x03key\x18\x01 \x01(\v2\x1c.contactmill.accounts.v1.KeyR\x03key\"U\n" +
+	"\x12GetTemplateRequest\x12?\n" +
+	"\x06format\x18\x01 \x01(\x0e2'.contactmill.accounts.v1.TemplateFormatR\x06format\"L\n" +
 	"\x13GetTemplateResponse\x12\x1b\n" +
 	"\tfile_name\x18\x01 \x01(\tR\bfileName\x12\x18\n" +
 	"\acontent\x18\x02 \x01(\fR\acontent*T\n" +
@@ -1346,7 +1431,11 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\x0eROLE_SUBMITTER\x10\x01\x12\x0e\n" +
 	"\n" +
 	"ROLE_ADMIN\x10\x02\x12\x11\n" +
-	"\rROLE_OPERATOR\x10\x032\xd8\x06\n" +
+	"\rROLE_OPERATOR\x10\x03*d\n" +
+	"\x0eTemplateFormat\x12\x1f\n" +
+	"\x1bTEMPLATE_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13TEMPLATE_FORMAT_CSV\x10\x01\x12\x18\n" +
+	"\x14TEMPLATE_FORMAT_XLSX\x10\x022\xd8\x06\n" +
 	"\x0fAccountsService\x12n\n" +
 	"\rCreateAccount\x12-.contactmill.accounts.v1.CreateAccountRequest\x1a..contactmill.accounts.v1.CreateAccountResponse\x12e\n" +
 	"\n" +
@@ -1371,71 +1460,73 @@ func file_contactmill_accounts_v1_accounts_service_proto_rawDescGZIP() []byte {
 	return file_contactmill_accounts_v1_accounts_service_proto_rawDescData
 }
 
-var file_contactmill_accounts_v1_accounts_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_contactmill_accounts_v1_accounts_service_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_contactmill_accounts_v1_accounts_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_contactmill_accounts_v1_accounts_service_proto_goTypes = []any{
 	(BadCell)(0),                  // 0: contactmill.accounts.v1.BadCell
 	(UnknownToProvider)(0),        // 1: contactmill.accounts.v1.UnknownToProvider
 	(Role)(0),                     // 2: contactmill.accounts.v1.Role
-	(*Account)(nil),               // 3: contactmill.accounts.v1.Account
-	(*Key)(nil),                   // 4: contactmill.accounts.v1.Key
-	(*CreateAccountRequest)(nil),  // 5: contactmill.accounts.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil), // 6: contactmill.accounts.v1.CreateAccountResponse
-	(*GetAccountRequest)(nil),     // 7: contactmill.accounts.v1.GetAccountRequest
-	(*GetAccountResponse)(nil),    // 8: contactmill.accounts.v1.GetAccountResponse
-	(*ListAccountsRequest)(nil),   // 9: contactmill.accounts.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),  // 10: contactmill.accounts.v1.ListAccountsResponse
-	(*UpdateAccountRequest)(nil),  // 11: contactmill.accounts.v1.UpdateAccountRequest
-	(*UpdateAccountResponse)(nil), // 12: contactmill.accounts.v1.UpdateAccountResponse
-	(*CreateKeyRequest)(nil),      // 13: contactmill.accounts.v1.CreateKeyRequest
-	(*CreateKeyResponse)(nil),     // 14: contactmill.accounts.v1.CreateKeyResponse
-	(*ListKeysRequest)(nil),       // 15: contactmill.accounts.v1.ListKeysRequest
-	(*ListKeysResponse)(nil),      // 16: contactmill.accounts.v1.ListKeysResponse
-	(*RevokeKeyRequest)(nil),      // 17: contactmill.accounts.v1.RevokeKeyRequest
-	(*RevokeKeyResponse)(nil),     // 18: contactmill.accounts.v1.RevokeKeyResponse
-	(*GetTemplateRequest)(nil),    // 19: contactmill.accounts.v1.GetTemplateRequest
-	(*GetTemplateResponse)(nil),   // 20: contactmill.accounts.v1.GetTemplateResponse
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(TemplateFormat)(0),           // 3: contactmill.accounts.v1.TemplateFormat
+	(*Account)(nil),               // 4: contactmill.accounts.v1.Account
+	(*Key)(nil),                   // 5: contactmill.accounts.v1.Key
+	(*CreateAccountRequest)(nil),  // 6: contactmill.accounts.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil), // 7: contactmill.accounts.v1.CreateAccountResponse
+	(*GetAccountRequest)(nil),     // 8: contactmill.accounts.v1.GetAccountRequest
+	(*GetAccountResponse)(nil),    // 9: contactmill.accounts.v1.GetAccountResponse
+	(*ListAccountsRequest)(nil),   // 10: contactmill.accounts.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),  // 11: contactmill.accounts.v1.ListAccountsResponse
+	(*UpdateAccountRequest)(nil),  // 12: contactmill.accounts.v1.UpdateAccountRequest
+	(*UpdateAccountResponse)(nil), // 13: contactmill.accounts.v1.UpdateAccountResponse
+	(*CreateKeyRequest)(nil),      // 14: contactmill.accounts.v1.CreateKeyRequest
+	(*CreateKeyResponse)(nil),     // 15: contactmill.accounts.v1.CreateKeyResponse
+	(*ListKeysRequest)(nil),       // 16: contactmill.accounts.v1.ListKeysRequest
+	(*ListKeysResponse)(nil),      // 17: contactmill.accounts.v1.ListKeysResponse
+	(*RevokeKeyRequest)(nil),      // 18: contactmill.accounts.v1.RevokeKeyRequest
+	(*RevokeKeyResponse)(nil),     // 19: contactmill.accounts.v1.RevokeKeyResponse
+	(*GetTemplateRequest)(nil),    // 20: contactmill.accounts.v1.GetTemplateRequest
+	(*GetTemplateResponse)(nil),   // 21: contactmill.accounts.v1.GetTemplateResponse
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
 }
 var file_contactmill_accounts_v1_accounts_service_proto_depIdxs = []int32{
 	0,  // 0: contactmill.accounts.v1.Account.bad_cell:type_name -> contactmill.accounts.v1.BadCell
 	1,  // 1: contactmill.accounts.v1.Account.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
-	21, // 2: contactmill.accounts.v1.Account.created_at:type_name -> google.protobuf.Timestamp
+	22, // 2: contactmill.accounts.v1.Account.created_at:type_name -> google.protobuf.Timestamp
 	2,  // 3: contactmill.accounts.v1.Key.role:type_name -> contactmill.accounts.v1.Role
-	21, // 4: contactmill.accounts.v1.Key.created_at:type_name -> google.protobuf.Timestamp
-	21, // 5: contactmill.accounts.v1.Key.revoked_at:type_name -> google.protobuf.Timestamp
-	3,  // 6: contactmill.accounts.v1.CreateAccountRequest.account:type_name -> contactmill.accounts.v1.Account
-	3,  // 7: contactmill.accounts.v1.CreateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
-	3,  // 8: contactmill.accounts.v1.GetAccountResponse.account:type_name -> contactmill.accounts.v1.Account
-	3,  // 9: contactmill.accounts.v1.ListAccountsResponse.accounts:type_name -> contactmill.accounts.v1.Account
+	22, // 4: contactmill.accounts.v1.Key.created_at:type_name -> google.protobuf.Timestamp
+	22, // 5: contactmill.accounts.v1.Key.revoked_at:type_name -> google.protobuf.Timestamp
+	4,  // 6: contactmill.accounts.v1.CreateAccountRequest.account:type_name -> contactmill.accounts.v1.Account
+	4,  // 7: contactmill.accounts.v1.CreateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	4,  // 8: contactmill.accounts.v1.GetAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	4,  // 9: contactmill.accounts.v1.ListAccountsResponse.accounts:type_name -> contactmill.accounts.v1.Account
 	0,  // 10: contactmill.accounts.v1.UpdateAccountRequest.bad_cell:type_name -> contactmill.accounts.v1.BadCell
 	1,  // 11: contactmill.accounts.v1.UpdateAccountRequest.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
-	3,  // 12: contactmill.accounts.v1.UpdateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	4,  // 12: contactmill.accounts.v1.UpdateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
 	2,  // 13: contactmill.accounts.v1.CreateKeyRequest.role:type_name -> contactmill.accounts.v1.Role
-	4,  // 14: contactmill.accounts.v1.CreateKeyResponse.key:type_name -> contactmill.accounts.v1.Key
-	4,  // 15: contactmill.accounts.v1.ListKeysResponse.keys:type_name -> contactmill.accounts.v1.Key
-	4,  // 16: contactmill.accounts.v1.RevokeKeyResponse.key:type_name -> contactmill.accounts.v1.Key
-	5,  // 17: contactmill.accounts.v1.AccountsService.CreateAccount:input_type -> contactmill.accounts.v1.CreateAccountRequest
-	7,  // 18: contactmill.accounts.v1.AccountsService.GetAccount:input_type -> contactmill.accounts.v1.GetAccountRequest
-	9,  // 19: contactmill.accounts.v1.AccountsService.ListAccounts:input_type -> contactmill.accounts.v1.ListAccountsRequest
-	11, // 20: contactmill.accounts.v1.AccountsService.UpdateAccount:input_type -> contactmill.accounts.v1.UpdateAccountRequest
-	13, // 21: contactmill.accounts.v1.AccountsService.CreateKey:input_type -> contactmill.accounts.v1.CreateKeyRequest
-	15, // 22: contactmill.accounts.v1.AccountsService.ListKeys:input_type -> contactmill.accounts.v1.ListKeysRequest
-	17, // 23: contactmill.accounts.v1.AccountsService.RevokeKey:input_type -> contactmill.accounts.v1.RevokeKeyRequest
-	19, // 24: contactmill.accounts.v1.AccountsService.GetTemplate:input_type -> contactmill.accounts.v1.GetTemplateRequest
-	6,  // 25: contactmill.accounts.v1.AccountsService.CreateAccount:output_type -> contactmill.accounts.v1.CreateAccountResponse
-	8,  // 26: contactmill.accounts.v1.AccountsService.GetAccount:output_type -> contactmill.accounts.v1.GetAccountResponse
-	10, // 27: contactmill.accounts.v1.AccountsService.ListAccounts:output_type -> contactmill.accounts.v1.ListAccountsResponse
-	12, // 28: contactmill.accounts.v1.AccountsService.UpdateAccount:output_type -> contactmill.accounts.v1.UpdateAccountResponse
-	14, // 29: contactmill.accounts.v1.AccountsService.CreateKey:output_type -> contactmill.accounts.v1.CreateKeyResponse
-	16, // 30: contactmill.accounts.v1.AccountsService.ListKeys:output_type -> contactmill.accounts.v1.ListKeysResponse
-	18, // 31: contactmill.accounts.v1.AccountsService.RevokeKey:output_type -> contactmill.accounts.v1.RevokeKeyResponse
-	20, // 32: contactmill.accounts.v1.AccountsService.GetTemplate:output_type -> contactmill.accounts.v1.GetTemplateResponse
-	25, // [25:33] is the sub-list for method output_type
-	17, // [17:25] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	5,  // 14: contactmill.accounts.v1.CreateKeyResponse.key:type_name -> contactmill.accounts.v1.Key
+	5,  // 15: contactmill.accounts.v1.ListKeysResponse.keys:type_name -> contactmill.accounts.v1.Key
+	5,  // 16: contactmill.accounts.v1.RevokeKeyResponse.key:type_name -> contactmill.accounts.v1.Key
+	3,  // 17: contactmill.accounts.v1.GetTemplateRequest.format:type_name -> contactmill.accounts.v1.TemplateFormat
+	6,  // 18: contactmill.accounts.v1.AccountsService.CreateAccount:input_type -> contactmill.accounts.v1.CreateAccountRequest
+	8,  // 19: contactmill.accounts.v1.AccountsService.GetAccount:input_type -> contactmill.accounts.v1.GetAccountRequest
+	10, // 20: contactmill.accounts.v1.AccountsService.ListAccounts:input_type -> contactmill.accounts.v1.ListAccountsRequest
+	12, // 21: contactmill.accounts.v1.AccountsService.UpdateAccount:input_type -> contactmill.accounts.v1.UpdateAccountRequest
+	14, // 22: contactmill.accounts.v1.AccountsService.CreateKey:input_type -> contactmill.accounts.v1.CreateKeyRequest
+	16, // 23: contactmill.accounts.v1.AccountsService.ListKeys:input_type -> contactmill.accounts.v1.ListKeysRequest
+	18, // 24: contactmill.accounts.v1.AccountsService.RevokeKey:input_type -> contactmill.accounts.v1.RevokeKeyRequest
+	20, // 25: contactmill.accounts.v1.AccountsService.GetTemplate:input_type -> contactmill.accounts.v1.GetTemplateRequest
+	7,  // 26: contactmill.accounts.v1.AccountsService.CreateAccount:output_type -> contactmill.accounts.v1.CreateAccountResponse
+	9,  // 27: contactmill.accounts.v1.AccountsService.GetAccount:output_type -> contactmill.accounts.v1.GetAccountResponse
+	11, // 28: contactmill.accounts.v1.AccountsService.ListAccounts:output_type -> contactmill.accounts.v1.ListAccountsResponse
+	13, // 29: contactmill.accounts.v1.AccountsService.UpdateAccount:output_type -> contactmill.accounts.v1.UpdateAccountResponse
+	15, // 30: contactmill.accounts.v1.AccountsService.CreateKey:output_type -> contactmill.accounts.v1.CreateKeyResponse
+	17, // 31: contactmill.accounts.v1.AccountsService.ListKeys:output_type -> contactmill.accounts.v1.ListKeysResponse
+	19, // 32: contactmill.accounts.v1.AccountsService.RevokeKey:output_type -> contactmill.accounts.v1.RevokeKeyResponse
+	21, // 33: contactmill.accounts.v1.AccountsService.GetTemplate:output_type -> contactmill.accounts.v1.GetTemplateResponse
+	26, // [26:34] is the sub-list for method output_type
+	18, // [18:26] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_accounts_v1_accounts_service_proto_init() }
@@ -1449,7 +1540,7 @@ func file_contactmill_accounts_v1_accounts_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_accounts_v1_accounts_service_proto_rawDesc), len(file_contactmill_accounts_v1_accounts_service_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -340,7 +340,11 @@ type ImportSettings struct {
 	// Who is told in addition to the account's recipients.
 	Recipients []string `protobuf:"bytes,5,rep,name=recipients,proto3" json:"recipients,omitempty"`
 	// How dates are to be read.
-	DateOrder     DateOrder `protobuf:"varint,6,opt,name=date_order,json=dateOrder,proto3,enum=contactmill.ingest.v1.DateOrder" json:"date_order,omitempty"`
+	DateOrder DateOrder `protobuf:"varint,6,opt,name=date_order,json=dateOrder,proto3,enum=contactmill.ingest.v1.DateOrder" json:"date_order,omitempty"`
+	// How the file is to be read.
+	Reading *Reading `protobuf:"bytes,7,opt,name=reading,proto3" json:"reading,omitempty"`
+	// Field to what its values in the file mean.
+	Values        map[string]*ValueMap `protobuf:"bytes,8,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -415,6 +419,20 @@ func (x *ImportSettings) GetDateOrder() DateOrder {
 		return x.DateOrder
 	}
 	return DateOrder_DATE_ORDER_UNSPECIFIED
+}
+
+func (x *ImportSettings) GetReading() *Reading {
+	if x != nil {
+		return x.Reading
+	}
+	return nil
+}
+
+func (x *ImportSettings) GetValues() map[string]*ValueMap {
+	if x != nil {
+		return x.Values
+	}
+	return nil
 }
 
 // Counts adds up: rows = added + updated + unchanged + duplicate + unmatched + invalid + conflict + held + suppressed.
@@ -720,7 +738,11 @@ type Column struct {
 	// How sure the mapping is, 0 to 1.
 	Confidence float64 `protobuf:"fixed64,4,opt,name=confidence,proto3" json:"confidence,omitempty"`
 	// Cells that are not empty.
-	Filled        int64 `protobuf:"varint,5,opt,name=filled,proto3" json:"filled,omitempty"`
+	Filled int64 `protobuf:"varint,5,opt,name=filled,proto3" json:"filled,omitempty"`
+	// What the mapping goes by: said, remembered, name, word, similar; empty where it is ignored.
+	How string `protobuf:"bytes,6,opt,name=how,proto3" json:"how,omitempty"`
+	// How its dates were read.
+	DateOrder     DateOrder `protobuf:"varint,7,opt,name=date_order,json=dateOrder,proto3,enum=contactmill.ingest.v1.DateOrder" json:"date_order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -788,6 +810,20 @@ func (x *Column) GetFilled() int64 {
 		return x.Filled
 	}
 	return 0
+}
+
+func (x *Column) GetHow() string {
+	if x != nil {
+		return x.How
+	}
+	return ""
+}
+
+func (x *Column) GetDateOrder() DateOrder {
+	if x != nil {
+		return x.DateOrder
+	}
+	return DateOrder_DATE_ORDER_UNSPECIFIED
 }
 
 // Progress is how far the stage at work has come.
@@ -980,7 +1016,11 @@ type Job struct {
 	// The job this one tries again.
 	RetryOf string `protobuf:"bytes,20,opt,name=retry_of,json=retryOf,proto3" json:"retry_of,omitempty"`
 	// The last event's number that speaks of this job.
-	LastEvent     int64 `protobuf:"varint,21,opt,name=last_event,json=lastEvent,proto3" json:"last_event,omitempty"`
+	LastEvent int64 `protobuf:"varint,21,opt,name=last_event,json=lastEvent,proto3" json:"last_event,omitempty"`
+	// What the file turned out to be, once it was opened.
+	File *FileFacts `protobuf:"bytes,22,opt,name=file,proto3" json:"file,omitempty"`
+	// Values of criteria that the code book does not have, once validated.
+	UnknownValues []*UnknownValue `protobuf:"bytes,23,rep,name=unknown_values,json=unknownValues,proto3" json:"unknown_values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1162,11 +1202,25 @@ func (x *Job) GetLastEvent() int64 {
 	return 0
 }
 
+func (x *Job) GetFile() *FileFacts {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *Job) GetUnknownValues() []*UnknownValue {
+	if x != nil {
+		return x.UnknownValues
+	}
+	return nil
+}
+
 var File_contactmill_ingest_v1_job_proto protoreflect.FileDescriptor
 
 const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcontactmill/ingest/v1/job.proto\x12\x15contactmill.ingest.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x02\n" +
+	"\x1fcontactmill/ingest/v1/job.proto\x12\x15contactmill.ingest.v1\x1a#contactmill/ingest/v1/reading.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x04\n" +
 	"\x0eImportSettings\x12/\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x1b.contactmill.ingest.v1.ModeR\x04mode\x12\x12\n" +
 	"\x04list\x18\x02 \x01(\tR\x04list\x12L\n" +
@@ -1176,10 +1230,15 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"recipients\x18\x05 \x03(\tR\n" +
 	"recipients\x12?\n" +
 	"\n" +
-	"date_order\x18\x06 \x01(\x0e2 .contactmill.ingest.v1.DateOrderR\tdateOrder\x1a:\n" +
+	"date_order\x18\x06 \x01(\x0e2 .contactmill.ingest.v1.DateOrderR\tdateOrder\x128\n" +
+	"\areading\x18\a \x01(\v2\x1e.contactmill.ingest.v1.ReadingR\areading\x12I\n" +
+	"\x06values\x18\b \x03(\v21.contactmill.ingest.v1.ImportSettings.ValuesEntryR\x06values\x1a:\n" +
 	"\fMappingEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfc\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aZ\n" +
+	"\vValuesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
+	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01\"\xfc\x02\n" +
 	"\x06Counts\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\x03R\x04rows\x12\x14\n" +
 	"\x05added\x18\x02 \x01(\x03R\x05added\x12\x18\n" +
@@ -1205,7 +1264,7 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
 	"\x04hint\x18\x03 \x01(\tR\x04hint\x127\n" +
-	"\acolumns\x18\x04 \x03(\v2\x1d.contactmill.ingest.v1.ColumnR\acolumns\"\x86\x01\n" +
+	"\acolumns\x18\x04 \x03(\v2\x1d.contactmill.ingest.v1.ColumnR\acolumns\"\xd9\x01\n" +
 	"\x06Column\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x18\n" +
 	"\aheading\x18\x02 \x01(\tR\aheading\x12\x14\n" +
@@ -1213,7 +1272,10 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"confidence\x18\x04 \x01(\x01R\n" +
 	"confidence\x12\x16\n" +
-	"\x06filled\x18\x05 \x01(\x03R\x06filled\"\xc3\x01\n" +
+	"\x06filled\x18\x05 \x01(\x03R\x06filled\x12\x10\n" +
+	"\x03how\x18\x06 \x01(\tR\x03how\x12?\n" +
+	"\n" +
+	"date_order\x18\a \x01(\x0e2 .contactmill.ingest.v1.DateOrderR\tdateOrder\"\xc3\x01\n" +
 	"\bProgress\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\x03R\x04done\x12\x14\n" +
@@ -1225,7 +1287,7 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"QueuePlace\x12\x14\n" +
 	"\x05ahead\x18\x01 \x01(\x03R\x05ahead\x12C\n" +
-	"\x0festimated_start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0eestimatedStart\"\xa7\a\n" +
+	"\x0festimated_start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0eestimatedStart\"\xa9\b\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x03R\x06number\x12\x1d\n" +
@@ -1254,7 +1316,9 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\acolumns\x18\x13 \x03(\v2\x1d.contactmill.ingest.v1.ColumnR\acolumns\x12\x19\n" +
 	"\bretry_of\x18\x14 \x01(\tR\aretryOf\x12\x1d\n" +
 	"\n" +
-	"last_event\x18\x15 \x01(\x03R\tlastEvent*\xbf\x03\n" +
+	"last_event\x18\x15 \x01(\x03R\tlastEvent\x124\n" +
+	"\x04file\x18\x16 \x01(\v2 .contactmill.ingest.v1.FileFactsR\x04file\x12J\n" +
+	"\x0eunknown_values\x18\x17 \x03(\v2#.contactmill.ingest.v1.UnknownValueR\runknownValues*\xbf\x03\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_STATE_QUEUED\x10\x01\x12\x18\n" +
@@ -1310,7 +1374,7 @@ func file_contactmill_ingest_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_contactmill_ingest_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_contactmill_ingest_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_contactmill_ingest_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_contactmill_ingest_v1_job_proto_goTypes = []any{
 	(JobState)(0),                 // 0: contactmill.ingest.v1.JobState
 	(Mode)(0),                     // 1: contactmill.ingest.v1.Mode
@@ -1325,31 +1389,42 @@ var file_contactmill_ingest_v1_job_proto_goTypes = []any{
 	(*QueuePlace)(nil),            // 10: contactmill.ingest.v1.QueuePlace
 	(*Job)(nil),                   // 11: contactmill.ingest.v1.Job
 	nil,                           // 12: contactmill.ingest.v1.ImportSettings.MappingEntry
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	nil,                           // 13: contactmill.ingest.v1.ImportSettings.ValuesEntry
+	(*Reading)(nil),               // 14: contactmill.ingest.v1.Reading
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*FileFacts)(nil),             // 16: contactmill.ingest.v1.FileFacts
+	(*UnknownValue)(nil),          // 17: contactmill.ingest.v1.UnknownValue
+	(*ValueMap)(nil),              // 18: contactmill.ingest.v1.ValueMap
 }
 var file_contactmill_ingest_v1_job_proto_depIdxs = []int32{
 	1,  // 0: contactmill.ingest.v1.ImportSettings.mode:type_name -> contactmill.ingest.v1.Mode
 	12, // 1: contactmill.ingest.v1.ImportSettings.mapping:type_name -> contactmill.ingest.v1.ImportSettings.MappingEntry
 	3,  // 2: contactmill.ingest.v1.ImportSettings.date_order:type_name -> contactmill.ingest.v1.DateOrder
-	8,  // 3: contactmill.ingest.v1.Question.columns:type_name -> contactmill.ingest.v1.Column
-	13, // 4: contactmill.ingest.v1.Progress.at:type_name -> google.protobuf.Timestamp
-	13, // 5: contactmill.ingest.v1.QueuePlace.estimated_start:type_name -> google.protobuf.Timestamp
-	0,  // 6: contactmill.ingest.v1.Job.state:type_name -> contactmill.ingest.v1.JobState
-	4,  // 7: contactmill.ingest.v1.Job.settings:type_name -> contactmill.ingest.v1.ImportSettings
-	13, // 8: contactmill.ingest.v1.Job.created_at:type_name -> google.protobuf.Timestamp
-	13, // 9: contactmill.ingest.v1.Job.started_at:type_name -> google.protobuf.Timestamp
-	13, // 10: contactmill.ingest.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
-	5,  // 11: contactmill.ingest.v1.Job.counts:type_name -> contactmill.ingest.v1.Counts
-	6,  // 12: contactmill.ingest.v1.Job.problem:type_name -> contactmill.ingest.v1.Problem
-	7,  // 13: contactmill.ingest.v1.Job.question:type_name -> contactmill.ingest.v1.Question
-	10, // 14: contactmill.ingest.v1.Job.queue:type_name -> contactmill.ingest.v1.QueuePlace
-	9,  // 15: contactmill.ingest.v1.Job.progress:type_name -> contactmill.ingest.v1.Progress
-	8,  // 16: contactmill.ingest.v1.Job.columns:type_name -> contactmill.ingest.v1.Column
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	14, // 3: contactmill.ingest.v1.ImportSettings.reading:type_name -> contactmill.ingest.v1.Reading
+	13, // 4: contactmill.ingest.v1.ImportSettings.values:type_name -> contactmill.ingest.v1.ImportSettings.ValuesEntry
+	8,  // 5: contactmill.ingest.v1.Question.columns:type_name -> contactmill.ingest.v1.Column
+	3,  // 6: contactmill.ingest.v1.Column.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	15, // 7: contactmill.ingest.v1.Progress.at:type_name -> google.protobuf.Timestamp
+	15, // 8: contactmill.ingest.v1.QueuePlace.estimated_start:type_name -> google.protobuf.Timestamp
+	0,  // 9: contactmill.ingest.v1.Job.state:type_name -> contactmill.ingest.v1.JobState
+	4,  // 10: contactmill.ingest.v1.Job.settings:type_name -> contactmill.ingest.v1.ImportSettings
+	15, // 11: contactmill.ingest.v1.Job.created_at:type_name -> google.protobuf.Timestamp
+	15, // 12: contactmill.ingest.v1.Job.started_at:type_name -> google.protobuf.Timestamp
+	15, // 13: contactmill.ingest.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
+	5,  // 14: contactmill.ingest.v1.Job.counts:type_name -> contactmill.ingest.v1.Counts
+	6,  // 15: contactmill.ingest.v1.Job.problem:type_name -> contactmill.ingest.v1.Problem
+	7,  // 16: contactmill.ingest.v1.Job.question:type_name -> contactmill.ingest.v1.Question
+	10, // 17: contactmill.ingest.v1.Job.queue:type_name -> contactmill.ingest.v1.QueuePlace
+	9,  // 18: contactmill.ingest.v1.Job.progress:type_name -> contactmill.ingest.v1.Progress
+	8,  // 19: contactmill.ingest.v1.Job.columns:type_name -> contactmill.ingest.v1.Column
+	16, // 20: contactmill.ingest.v1.Job.file:type_name -> contactmill.ingest.v1.FileFacts
+	17, // 21: contactmill.ingest.v1.Job.unknown_values:type_name -> contactmill.ingest.v1.UnknownValue
+	18, // 22: contactmill.ingest.v1.ImportSettings.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_ingest_v1_job_proto_init() }
@@ -1357,6 +1432,7 @@ func file_contactmill_ingest_v1_job_proto_init() {
 	if File_contactmill_ingest_v1_job_proto != nil {
 		return
 	}
+	file_contactmill_ingest_v1_reading_proto_init()
 	file_contactmill_ingest_v1_job_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1364,7 +1440,7 @@ func file_contactmill_ingest_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_ingest_v1_job_proto_rawDesc), len(file_contactmill_ingest_v1_job_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -433,7 +433,11 @@ type AnswerJobRequest struct {
 	// Heading to field, added to the job's mapping.
 	Mapping map[string]string `protobuf:"bytes,2,rep,name=mapping,proto3" json:"mapping,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// How dates are to be read.
-	DateOrder     DateOrder `protobuf:"varint,3,opt,name=date_order,json=dateOrder,proto3,enum=contactmill.ingest.v1.DateOrder" json:"date_order,omitempty"`
+	DateOrder DateOrder `protobuf:"varint,3,opt,name=date_order,json=dateOrder,proto3,enum=contactmill.ingest.v1.DateOrder" json:"date_order,omitempty"`
+	// How the file is to be read; what is set replaces what was asked before.
+	Reading *Reading `protobuf:"bytes,4,opt,name=reading,proto3" json:"reading,omitempty"`
+	// Field to what its values in the file mean, added to the job's.
+	Values        map[string]*ValueMap `protobuf:"bytes,5,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -487,6 +491,20 @@ func (x *AnswerJobRequest) GetDateOrder() DateOrder {
 		return x.DateOrder
 	}
 	return DateOrder_DATE_ORDER_UNSPECIFIED
+}
+
+func (x *AnswerJobRequest) GetReading() *Reading {
+	if x != nil {
+		return x.Reading
+	}
+	return nil
+}
+
+func (x *AnswerJobRequest) GetValues() map[string]*ValueMap {
+	if x != nil {
+		return x.Values
+	}
+	return nil
 }
 
 // AnswerJobResponse is the job afterwards.
@@ -640,7 +658,7 @@ var File_contactmill_ingest_v1_jobs_service_proto protoreflect.FileDescriptor
 
 const file_contactmill_ingest_v1_jobs_service_proto_rawDesc = "" +
 	"\n" +
-	"(contactmill/ingest/v1/jobs_service.proto\x12\x15contactmill.ingest.v1\x1a\x1fcontactmill/ingest/v1/job.proto\"\x86\x01\n" +
+	"(contactmill/ingest/v1/jobs_service.proto\x12\x15contactmill.ingest.v1\x1a\x1fcontactmill/ingest/v1/job.proto\x1a#contactmill/ingest/v1/reading.proto\"\x86\x01\n" +
 	"\x0fListJobsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -662,15 +680,20 @@ const file_contactmill_ingest_v1_jobs_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\"@\n" +
 	"\x10RetryJobResponse\x12,\n" +
-	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"\xf1\x01\n" +
+	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"\xd4\x03\n" +
 	"\x10AnswerJobRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12N\n" +
 	"\amapping\x18\x02 \x03(\v24.contactmill.ingest.v1.AnswerJobRequest.MappingEntryR\amapping\x12?\n" +
 	"\n" +
-	"date_order\x18\x03 \x01(\x0e2 .contactmill.ingest.v1.DateOrderR\tdateOrder\x1a:\n" +
+	"date_order\x18\x03 \x01(\x0e2 .contactmill.ingest.v1.DateOrderR\tdateOrder\x128\n" +
+	"\areading\x18\x04 \x01(\v2\x1e.contactmill.ingest.v1.ReadingR\areading\x12K\n" +
+	"\x06values\x18\x05 \x03(\v23.contactmill.ingest.v1.AnswerJobRequest.ValuesEntryR\x06values\x1a:\n" +
 	"\fMappingEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"A\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aZ\n" +
+	"\vValuesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
+	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01\"A\n" +
 	"\x11AnswerJobResponse\x12,\n" +
 	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"c\n" +
 	"\x15DownloadReportRequest\x12\x10\n" +
@@ -699,7 +722,7 @@ func file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP() []byte {
 	return file_contactmill_ingest_v1_jobs_service_proto_rawDescData
 }
 
-var file_contactmill_ingest_v1_jobs_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_contactmill_ingest_v1_jobs_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_contactmill_ingest_v1_jobs_service_proto_goTypes = []any{
 	(*ListJobsRequest)(nil),        // 0: contactmill.ingest.v1.ListJobsRequest
 	(*ListJobsResponse)(nil),       // 1: contactmill.ingest.v1.ListJobsResponse
@@ -714,38 +737,44 @@ var file_contactmill_ingest_v1_jobs_service_proto_goTypes = []any{
 	(*DownloadReportRequest)(nil),  // 10: contactmill.ingest.v1.DownloadReportRequest
 	(*DownloadReportResponse)(nil), // 11: contactmill.ingest.v1.DownloadReportResponse
 	nil,                            // 12: contactmill.ingest.v1.AnswerJobRequest.MappingEntry
-	(JobState)(0),                  // 13: contactmill.ingest.v1.JobState
-	(*Job)(nil),                    // 14: contactmill.ingest.v1.Job
-	(DateOrder)(0),                 // 15: contactmill.ingest.v1.DateOrder
-	(Outcome)(0),                   // 16: contactmill.ingest.v1.Outcome
+	nil,                            // 13: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
+	(JobState)(0),                  // 14: contactmill.ingest.v1.JobState
+	(*Job)(nil),                    // 15: contactmill.ingest.v1.Job
+	(DateOrder)(0),                 // 16: contactmill.ingest.v1.DateOrder
+	(*Reading)(nil),                // 17: contactmill.ingest.v1.Reading
+	(Outcome)(0),                   // 18: contactmill.ingest.v1.Outcome
+	(*ValueMap)(nil),               // 19: contactmill.ingest.v1.ValueMap
 }
 var file_contactmill_ingest_v1_jobs_service_proto_depIdxs = []int32{
-	13, // 0: contactmill.ingest.v1.ListJobsRequest.states:type_name -> contactmill.ingest.v1.JobState
-	14, // 1: contactmill.ingest.v1.ListJobsResponse.jobs:type_name -> contactmill.ingest.v1.Job
-	14, // 2: contactmill.ingest.v1.GetJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	14, // 3: contactmill.ingest.v1.CancelJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	14, // 4: contactmill.ingest.v1.RetryJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	14, // 0: contactmill.ingest.v1.ListJobsRequest.states:type_name -> contactmill.ingest.v1.JobState
+	15, // 1: contactmill.ingest.v1.ListJobsResponse.jobs:type_name -> contactmill.ingest.v1.Job
+	15, // 2: contactmill.ingest.v1.GetJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	15, // 3: contactmill.ingest.v1.CancelJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	15, // 4: contactmill.ingest.v1.RetryJobResponse.job:type_name -> contactmill.ingest.v1.Job
 	12, // 5: contactmill.ingest.v1.AnswerJobRequest.mapping:type_name -> contactmill.ingest.v1.AnswerJobRequest.MappingEntry
-	15, // 6: contactmill.ingest.v1.AnswerJobRequest.date_order:type_name -> contactmill.ingest.v1.DateOrder
-	14, // 7: contactmill.ingest.v1.AnswerJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	16, // 8: contactmill.ingest.v1.DownloadReportRequest.outcome:type_name -> contactmill.ingest.v1.Outcome
-	0,  // 9: contactmill.ingest.v1.JobsService.ListJobs:input_type -> contactmill.ingest.v1.ListJobsRequest
-	2,  // 10: contactmill.ingest.v1.JobsService.GetJob:input_type -> contactmill.ingest.v1.GetJobRequest
-	4,  // 11: contactmill.ingest.v1.JobsService.CancelJob:input_type -> contactmill.ingest.v1.CancelJobRequest
-	6,  // 12: contactmill.ingest.v1.JobsService.RetryJob:input_type -> contactmill.ingest.v1.RetryJobRequest
-	8,  // 13: contactmill.ingest.v1.JobsService.AnswerJob:input_type -> contactmill.ingest.v1.AnswerJobRequest
-	10, // 14: contactmill.ingest.v1.JobsService.DownloadReport:input_type -> contactmill.ingest.v1.DownloadReportRequest
-	1,  // 15: contactmill.ingest.v1.JobsService.ListJobs:output_type -> contactmill.ingest.v1.ListJobsResponse
-	3,  // 16: contactmill.ingest.v1.JobsService.GetJob:output_type -> contactmill.ingest.v1.GetJobResponse
-	5,  // 17: contactmill.ingest.v1.JobsService.CancelJob:output_type -> contactmill.ingest.v1.CancelJobResponse
-	7,  // 18: contactmill.ingest.v1.JobsService.RetryJob:output_type -> contactmill.ingest.v1.RetryJobResponse
-	9,  // 19: contactmill.ingest.v1.JobsService.AnswerJob:output_type -> contactmill.ingest.v1.AnswerJobResponse
-	11, // 20: contactmill.ingest.v1.JobsService.DownloadReport:output_type -> contactmill.ingest.v1.DownloadReportResponse
-	15, // [15:21] is the sub-list for method output_type
-	9,  // [9:15] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	16, // 6: contactmill.ingest.v1.AnswerJobRequest.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	17, // 7: contactmill.ingest.v1.AnswerJobRequest.reading:type_name -> contactmill.ingest.v1.Reading
+	13, // 8: contactmill.ingest.v1.AnswerJobRequest.values:type_name -> contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
+	15, // 9: contactmill.ingest.v1.AnswerJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	18, // 10: contactmill.ingest.v1.DownloadReportRequest.outcome:type_name -> contactmill.ingest.v1.Outcome
+	19, // 11: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	0,  // 12: contactmill.ingest.v1.JobsService.ListJobs:input_type -> contactmill.ingest.v1.ListJobsRequest
+	2,  // 13: contactmill.ingest.v1.JobsService.GetJob:input_type -> contactmill.ingest.v1.GetJobRequest
+	4,  // 14: contactmill.ingest.v1.JobsService.CancelJob:input_type -> contactmill.ingest.v1.CancelJobRequest
+	6,  // 15: contactmill.ingest.v1.JobsService.RetryJob:input_type -> contactmill.ingest.v1.RetryJobRequest
+	8,  // 16: contactmill.ingest.v1.JobsService.AnswerJob:input_type -> contactmill.ingest.v1.AnswerJobRequest
+	10, // 17: contactmill.ingest.v1.JobsService.DownloadReport:input_type -> contactmill.ingest.v1.DownloadReportRequest
+	1,  // 18: contactmill.ingest.v1.JobsService.ListJobs:output_type -> contactmill.ingest.v1.ListJobsResponse
+	3,  // 19: contactmill.ingest.v1.JobsService.GetJob:output_type -> contactmill.ingest.v1.GetJobResponse
+	5,  // 20: contactmill.ingest.v1.JobsService.CancelJob:output_type -> contactmill.ingest.v1.CancelJobResponse
+	7,  // 21: contactmill.ingest.v1.JobsService.RetryJob:output_type -> contactmill.ingest.v1.RetryJobResponse
+	9,  // 22: contactmill.ingest.v1.JobsService.AnswerJob:output_type -> contactmill.ingest.v1.AnswerJobResponse
+	11, // 23: contactmill.ingest.v1.JobsService.DownloadReport:output_type -> contactmill.ingest.v1.DownloadReportResponse
+	18, // [18:24] is the sub-list for method output_type
+	12, // [12:18] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_ingest_v1_jobs_service_proto_init() }
@@ -754,13 +783,14 @@ func file_contactmill_ingest_v1_jobs_service_proto_init() {
 		return
 	}
 	file_contactmill_ingest_v1_job_proto_init()
+	file_contactmill_ingest_v1_reading_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_ingest_v1_jobs_service_proto_rawDesc), len(file_contactmill_ingest_v1_jobs_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -7,6 +7,7 @@
 package ingestv1
 
 import (
+	v1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -592,6 +593,10 @@ type AccountSettings struct {
 	DropBadCells bool `protobuf:"varint,3,opt,name=drop_bad_cells,json=dropBadCells,proto3" json:"drop_bad_cells,omitempty"`
 	// New contacts unknown to the provider are kept out.
 	KeepOutUnknown bool `protobuf:"varint,4,opt,name=keep_out_unknown,json=keepOutUnknown,proto3" json:"keep_out_unknown,omitempty"`
+	// The account's own fields.
+	Fields []*v1.Field `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`
+	// Charset of text files that are neither UTF-8 nor UTF-16; empty: windows-1252.
+	LegacyEncoding string `protobuf:"bytes,6,opt,name=legacy_encoding,json=legacyEncoding,proto3" json:"legacy_encoding,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -654,6 +659,20 @@ func (x *AccountSettings) GetKeepOutUnknown() bool {
 	return false
 }
 
+func (x *AccountSettings) GetFields() []*v1.Field {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *AccountSettings) GetLegacyEncoding() string {
+	if x != nil {
+		return x.LegacyEncoding
+	}
+	return ""
+}
+
 // ValidateResult is what validation leaves.
 type ValidateResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -674,7 +693,13 @@ type ValidateResult struct {
 	// The whole file is refused.
 	Rejected *Problem `protobuf:"bytes,8,opt,name=rejected,proto3" json:"rejected,omitempty"`
 	// Keys that at least one row has, bit n for key n.
-	Keys          uint32 `protobuf:"varint,9,opt,name=keys,proto3" json:"keys,omitempty"`
+	Keys uint32 `protobuf:"varint,9,opt,name=keys,proto3" json:"keys,omitempty"`
+	// What the file turned out to be.
+	File *FileFacts `protobuf:"bytes,10,opt,name=file,proto3" json:"file,omitempty"`
+	// Hash of the column names, under which the mapping is remembered.
+	HeadingsKey []byte `protobuf:"bytes,11,opt,name=headings_key,json=headingsKey,proto3" json:"headings_key,omitempty"`
+	// Values of criteria that the code book does not have, the most frequent first.
+	UnknownValues []*UnknownValue `protobuf:"bytes,12,rep,name=unknown_values,json=unknownValues,proto3" json:"unknown_values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -770,6 +795,27 @@ func (x *ValidateResult) GetKeys() uint32 {
 		return x.Keys
 	}
 	return 0
+}
+
+func (x *ValidateResult) GetFile() *FileFacts {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *ValidateResult) GetHeadingsKey() []byte {
+	if x != nil {
+		return x.HeadingsKey
+	}
+	return nil
+}
+
+func (x *ValidateResult) GetUnknownValues() []*UnknownValue {
+	if x != nil {
+		return x.UnknownValues
+	}
+	return nil
 }
 
 // Chunk is a run of rows in two objects.
@@ -1541,6 +1587,125 @@ func (x *ReleaseResponse) GetParked() bool {
 	return false
 }
 
+// RecallMappingRequest names the columns of a file.
+type RecallMappingRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The claim.
+	Claim *Claimant `protobuf:"bytes,1,opt,name=claim,proto3" json:"claim,omitempty"`
+	// Hash of the column names.
+	HeadingsKey   []byte `protobuf:"bytes,2,opt,name=headings_key,json=headingsKey,proto3" json:"headings_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecallMappingRequest) Reset() {
+	*x = RecallMappingRequest{}
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecallMappingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecallMappingRequest) ProtoMessage() {}
+
+func (x *RecallMappingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecallMappingRequest.ProtoReflect.Descriptor instead.
+func (*RecallMappingRequest) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RecallMappingRequest) GetClaim() *Claimant {
+	if x != nil {
+		return x.Claim
+	}
+	return nil
+}
+
+func (x *RecallMappingRequest) GetHeadingsKey() []byte {
+	if x != nil {
+		return x.HeadingsKey
+	}
+	return nil
+}
+
+// RecallMappingResponse is what was said of such files last; empty if nothing was.
+type RecallMappingResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Heading to field.
+	Mapping map[string]string `protobuf:"bytes,1,rep,name=mapping,proto3" json:"mapping,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How dates are read.
+	DateOrder DateOrder `protobuf:"varint,2,opt,name=date_order,json=dateOrder,proto3,enum=contactmill.ingest.v1.DateOrder" json:"date_order,omitempty"`
+	// Field to what its values mean.
+	Values        map[string]*ValueMap `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecallMappingResponse) Reset() {
+	*x = RecallMappingResponse{}
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecallMappingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecallMappingResponse) ProtoMessage() {}
+
+func (x *RecallMappingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecallMappingResponse.ProtoReflect.Descriptor instead.
+func (*RecallMappingResponse) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RecallMappingResponse) GetMapping() map[string]string {
+	if x != nil {
+		return x.Mapping
+	}
+	return nil
+}
+
+func (x *RecallMappingResponse) GetDateOrder() DateOrder {
+	if x != nil {
+		return x.DateOrder
+	}
+	return DateOrder_DATE_ORDER_UNSPECIFIED
+}
+
+func (x *RecallMappingResponse) GetValues() map[string]*ValueMap {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 // LeaveToCommitRequest asks for leave.
 type LeaveToCommitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1552,7 +1717,7 @@ type LeaveToCommitRequest struct {
 
 func (x *LeaveToCommitRequest) Reset() {
 	*x = LeaveToCommitRequest{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[20]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1564,7 +1729,7 @@ func (x *LeaveToCommitRequest) String() string {
 func (*LeaveToCommitRequest) ProtoMessage() {}
 
 func (x *LeaveToCommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[20]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1577,7 +1742,7 @@ func (x *LeaveToCommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveToCommitRequest.ProtoReflect.Descriptor instead.
 func (*LeaveToCommitRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{20}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LeaveToCommitRequest) GetClaim() *Claimant {
@@ -1596,7 +1761,7 @@ type LeaveToCommitResponse struct {
 
 func (x *LeaveToCommitResponse) Reset() {
 	*x = LeaveToCommitResponse{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[21]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1608,7 +1773,7 @@ func (x *LeaveToCommitResponse) String() string {
 func (*LeaveToCommitResponse) ProtoMessage() {}
 
 func (x *LeaveToCommitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[21]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1621,14 +1786,14 @@ func (x *LeaveToCommitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveToCommitResponse.ProtoReflect.Descriptor instead.
 func (*LeaveToCommitResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{21}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{23}
 }
 
 var File_contactmill_ingest_v1_work_service_proto protoreflect.FileDescriptor
 
 const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	"\n" +
-	"(contactmill/ingest/v1/work_service.proto\x12\x15contactmill.ingest.v1\x1a\x1fcontactmill/ingest/v1/job.proto\x1a\x1egoogle/protobuf/duration.proto\"M\n" +
+	"(contactmill/ingest/v1/work_service.proto\x12\x15contactmill.ingest.v1\x1a,contactmill/accounts/v1/fields_service.proto\x1a\x1fcontactmill/ingest/v1/job.proto\x1a#contactmill/ingest/v1/reading.proto\x1a\x1egoogle/protobuf/duration.proto\"M\n" +
 	"\bClaimant\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x14\n" +
@@ -1666,12 +1831,14 @@ const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	"recipients\x12\x1e\n" +
 	"\n" +
 	"committing\x18\t \x01(\bR\n" +
-	"committing\"\x8f\x01\n" +
+	"committing\"\xf0\x01\n" +
 	"\x0fAccountSettings\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\acountry\x18\x02 \x01(\tR\acountry\x12$\n" +
 	"\x0edrop_bad_cells\x18\x03 \x01(\bR\fdropBadCells\x12(\n" +
-	"\x10keep_out_unknown\x18\x04 \x01(\bR\x0ekeepOutUnknown\"\xec\x02\n" +
+	"\x10keep_out_unknown\x18\x04 \x01(\bR\x0ekeepOutUnknown\x126\n" +
+	"\x06fields\x18\x05 \x03(\v2\x1e.contactmill.accounts.v1.FieldR\x06fields\x12'\n" +
+	"\x0flegacy_encoding\x18\x06 \x01(\tR\x0elegacyEncoding\"\x91\x04\n" +
 	"\x0eValidateResult\x124\n" +
 	"\x06chunks\x18\x01 \x03(\v2\x1c.contactmill.ingest.v1.ChunkR\x06chunks\x127\n" +
 	"\acolumns\x18\x02 \x03(\v2\x1d.contactmill.ingest.v1.ColumnR\acolumns\x12\x12\n" +
@@ -1681,7 +1848,11 @@ const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	"\bwarnings\x18\x06 \x01(\x03R\bwarnings\x12;\n" +
 	"\bquestion\x18\a \x01(\v2\x1f.contactmill.ingest.v1.QuestionR\bquestion\x12:\n" +
 	"\brejected\x18\b \x01(\v2\x1e.contactmill.ingest.v1.ProblemR\brejected\x12\x12\n" +
-	"\x04keys\x18\t \x01(\rR\x04keys\"\xa0\x01\n" +
+	"\x04keys\x18\t \x01(\rR\x04keys\x124\n" +
+	"\x04file\x18\n" +
+	" \x01(\v2 .contactmill.ingest.v1.FileFactsR\x04file\x12!\n" +
+	"\fheadings_key\x18\v \x01(\fR\vheadingsKey\x12J\n" +
+	"\x0eunknown_values\x18\f \x03(\v2#.contactmill.ingest.v1.UnknownValueR\runknownValues\"\xa0\x01\n" +
 	"\x05Chunk\x12\x1b\n" +
 	"\tfirst_row\x18\x01 \x01(\x03R\bfirstRow\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x03R\x04rows\x123\n" +
@@ -1730,7 +1901,21 @@ const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	"\vretry_after\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"retryAfter\")\n" +
 	"\x0fReleaseResponse\x12\x16\n" +
-	"\x06parked\x18\x01 \x01(\bR\x06parked\"M\n" +
+	"\x06parked\x18\x01 \x01(\bR\x06parked\"p\n" +
+	"\x14RecallMappingRequest\x125\n" +
+	"\x05claim\x18\x01 \x01(\v2\x1f.contactmill.ingest.v1.ClaimantR\x05claim\x12!\n" +
+	"\fheadings_key\x18\x02 \x01(\fR\vheadingsKey\"\x97\x03\n" +
+	"\x15RecallMappingResponse\x12S\n" +
+	"\amapping\x18\x01 \x03(\v29.contactmill.ingest.v1.RecallMappingResponse.MappingEntryR\amapping\x12?\n" +
+	"\n" +
+	"date_order\x18\x02 \x01(\x0e2 .contactmill.ingest.v1.DateOrderR\tdateOrder\x12P\n" +
+	"\x06values\x18\x03 \x03(\v28.contactmill.ingest.v1.RecallMappingResponse.ValuesEntryR\x06values\x1a:\n" +
+	"\fMappingEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aZ\n" +
+	"\vValuesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
+	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01\"M\n" +
 	"\x14LeaveToCommitRequest\x125\n" +
 	"\x05claim\x18\x01 \x01(\v2\x1f.contactmill.ingest.v1.ClaimantR\x05claim\"\x17\n" +
 	"\x15LeaveToCommitResponse*\x83\x01\n" +
@@ -1738,13 +1923,14 @@ const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	"\x1aRELEASE_REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RELEASE_REASON_DRAIN\x10\x01\x12\x1e\n" +
 	"\x1aRELEASE_REASON_UNAVAILABLE\x10\x02\x12\x18\n" +
-	"\x14RELEASE_REASON_FAULT\x10\x032\xbe\x04\n" +
+	"\x14RELEASE_REASON_FAULT\x10\x032\xaa\x05\n" +
 	"\vWorkService\x12j\n" +
 	"\rStartInstance\x12+.contactmill.ingest.v1.StartInstanceRequest\x1a,.contactmill.ingest.v1.StartInstanceResponse\x12R\n" +
 	"\x05Claim\x12#.contactmill.ingest.v1.ClaimRequest\x1a$.contactmill.ingest.v1.ClaimResponse\x12R\n" +
 	"\x05Renew\x12#.contactmill.ingest.v1.RenewRequest\x1a$.contactmill.ingest.v1.RenewResponse\x12U\n" +
 	"\x06Finish\x12$.contactmill.ingest.v1.FinishRequest\x1a%.contactmill.ingest.v1.FinishResponse\x12X\n" +
 	"\aRelease\x12%.contactmill.ingest.v1.ReleaseRequest\x1a&.contactmill.ingest.v1.ReleaseResponse\x12j\n" +
+	"\rRecallMapping\x12+.contactmill.ingest.v1.RecallMappingRequest\x1a,.contactmill.ingest.v1.RecallMappingResponse\x12j\n" +
 	"\rLeaveToCommit\x12+.contactmill.ingest.v1.LeaveToCommitRequest\x1a,.contactmill.ingest.v1.LeaveToCommitResponseB\xf0\x01\n" +
 	"\x19com.contactmill.ingest.v1B\x10WorkServiceProtoP\x01ZKgithub.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1;ingestv1\xa2\x02\x03CIX\xaa\x02\x15Contactmill.Ingest.V1\xca\x02\x15Contactmill\\Ingest\\V1\xe2\x02!Contactmill\\Ingest\\V1\\GPBMetadata\xea\x02\x17Contactmill::Ingest::V1b\x06proto3"
 
@@ -1761,7 +1947,7 @@ func file_contactmill_ingest_v1_work_service_proto_rawDescGZIP() []byte {
 }
 
 var file_contactmill_ingest_v1_work_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_contactmill_ingest_v1_work_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_contactmill_ingest_v1_work_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_contactmill_ingest_v1_work_service_proto_goTypes = []any{
 	(ReleaseReason)(0),            // 0: contactmill.ingest.v1.ReleaseReason
 	(*Claimant)(nil),              // 1: contactmill.ingest.v1.Claimant
@@ -1784,66 +1970,85 @@ var file_contactmill_ingest_v1_work_service_proto_goTypes = []any{
 	(*FinishResponse)(nil),        // 18: contactmill.ingest.v1.FinishResponse
 	(*ReleaseRequest)(nil),        // 19: contactmill.ingest.v1.ReleaseRequest
 	(*ReleaseResponse)(nil),       // 20: contactmill.ingest.v1.ReleaseResponse
-	(*LeaveToCommitRequest)(nil),  // 21: contactmill.ingest.v1.LeaveToCommitRequest
-	(*LeaveToCommitResponse)(nil), // 22: contactmill.ingest.v1.LeaveToCommitResponse
-	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
-	(*Job)(nil),                   // 24: contactmill.ingest.v1.Job
-	(*Column)(nil),                // 25: contactmill.ingest.v1.Column
-	(*Question)(nil),              // 26: contactmill.ingest.v1.Question
-	(*Problem)(nil),               // 27: contactmill.ingest.v1.Problem
-	(*Counts)(nil),                // 28: contactmill.ingest.v1.Counts
+	(*RecallMappingRequest)(nil),  // 21: contactmill.ingest.v1.RecallMappingRequest
+	(*RecallMappingResponse)(nil), // 22: contactmill.ingest.v1.RecallMappingResponse
+	(*LeaveToCommitRequest)(nil),  // 23: contactmill.ingest.v1.LeaveToCommitRequest
+	(*LeaveToCommitResponse)(nil), // 24: contactmill.ingest.v1.LeaveToCommitResponse
+	nil,                           // 25: contactmill.ingest.v1.RecallMappingResponse.MappingEntry
+	nil,                           // 26: contactmill.ingest.v1.RecallMappingResponse.ValuesEntry
+	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
+	(*Job)(nil),                   // 28: contactmill.ingest.v1.Job
+	(*v1.Field)(nil),              // 29: contactmill.accounts.v1.Field
+	(*Column)(nil),                // 30: contactmill.ingest.v1.Column
+	(*Question)(nil),              // 31: contactmill.ingest.v1.Question
+	(*Problem)(nil),               // 32: contactmill.ingest.v1.Problem
+	(*FileFacts)(nil),             // 33: contactmill.ingest.v1.FileFacts
+	(*UnknownValue)(nil),          // 34: contactmill.ingest.v1.UnknownValue
+	(*Counts)(nil),                // 35: contactmill.ingest.v1.Counts
+	(DateOrder)(0),                // 36: contactmill.ingest.v1.DateOrder
+	(*ValueMap)(nil),              // 37: contactmill.ingest.v1.ValueMap
 }
 var file_contactmill_ingest_v1_work_service_proto_depIdxs = []int32{
-	23, // 0: contactmill.ingest.v1.ClaimResponse.lease:type_name -> google.protobuf.Duration
+	27, // 0: contactmill.ingest.v1.ClaimResponse.lease:type_name -> google.protobuf.Duration
 	7,  // 1: contactmill.ingest.v1.ClaimResponse.work:type_name -> contactmill.ingest.v1.Work
-	24, // 2: contactmill.ingest.v1.Work.job:type_name -> contactmill.ingest.v1.Job
+	28, // 2: contactmill.ingest.v1.Work.job:type_name -> contactmill.ingest.v1.Job
 	2,  // 3: contactmill.ingest.v1.Work.file:type_name -> contactmill.ingest.v1.Object
 	8,  // 4: contactmill.ingest.v1.Work.account:type_name -> contactmill.ingest.v1.AccountSettings
 	9,  // 5: contactmill.ingest.v1.Work.validated:type_name -> contactmill.ingest.v1.ValidateResult
 	11, // 6: contactmill.ingest.v1.Work.matched:type_name -> contactmill.ingest.v1.MatchResult
 	12, // 7: contactmill.ingest.v1.Work.enriched:type_name -> contactmill.ingest.v1.EnrichResult
-	10, // 8: contactmill.ingest.v1.ValidateResult.chunks:type_name -> contactmill.ingest.v1.Chunk
-	25, // 9: contactmill.ingest.v1.ValidateResult.columns:type_name -> contactmill.ingest.v1.Column
-	26, // 10: contactmill.ingest.v1.ValidateResult.question:type_name -> contactmill.ingest.v1.Question
-	27, // 11: contactmill.ingest.v1.ValidateResult.rejected:type_name -> contactmill.ingest.v1.Problem
-	2,  // 12: contactmill.ingest.v1.Chunk.cells:type_name -> contactmill.ingest.v1.Object
-	2,  // 13: contactmill.ingest.v1.Chunk.keys:type_name -> contactmill.ingest.v1.Object
-	2,  // 14: contactmill.ingest.v1.MatchResult.verdicts:type_name -> contactmill.ingest.v1.Object
-	27, // 15: contactmill.ingest.v1.MatchResult.rejected:type_name -> contactmill.ingest.v1.Problem
-	26, // 16: contactmill.ingest.v1.MatchResult.question:type_name -> contactmill.ingest.v1.Question
-	2,  // 17: contactmill.ingest.v1.EnrichResult.facts:type_name -> contactmill.ingest.v1.Object
-	28, // 18: contactmill.ingest.v1.MergeResult.counts:type_name -> contactmill.ingest.v1.Counts
-	2,  // 19: contactmill.ingest.v1.MergeResult.outcomes:type_name -> contactmill.ingest.v1.Object
-	27, // 20: contactmill.ingest.v1.MergeResult.rejected:type_name -> contactmill.ingest.v1.Problem
-	1,  // 21: contactmill.ingest.v1.RenewRequest.claim:type_name -> contactmill.ingest.v1.Claimant
-	23, // 22: contactmill.ingest.v1.RenewResponse.lease:type_name -> google.protobuf.Duration
-	1,  // 23: contactmill.ingest.v1.FinishRequest.claim:type_name -> contactmill.ingest.v1.Claimant
-	9,  // 24: contactmill.ingest.v1.FinishRequest.validated:type_name -> contactmill.ingest.v1.ValidateResult
-	11, // 25: contactmill.ingest.v1.FinishRequest.matched:type_name -> contactmill.ingest.v1.MatchResult
-	12, // 26: contactmill.ingest.v1.FinishRequest.enriched:type_name -> contactmill.ingest.v1.EnrichResult
-	13, // 27: contactmill.ingest.v1.FinishRequest.merged:type_name -> contactmill.ingest.v1.MergeResult
-	14, // 28: contactmill.ingest.v1.FinishRequest.notified:type_name -> contactmill.ingest.v1.NotifyResult
-	1,  // 29: contactmill.ingest.v1.ReleaseRequest.claim:type_name -> contactmill.ingest.v1.Claimant
-	0,  // 30: contactmill.ingest.v1.ReleaseRequest.reason:type_name -> contactmill.ingest.v1.ReleaseReason
-	23, // 31: contactmill.ingest.v1.ReleaseRequest.retry_after:type_name -> google.protobuf.Duration
-	1,  // 32: contactmill.ingest.v1.LeaveToCommitRequest.claim:type_name -> contactmill.ingest.v1.Claimant
-	3,  // 33: contactmill.ingest.v1.WorkService.StartInstance:input_type -> contactmill.ingest.v1.StartInstanceRequest
-	5,  // 34: contactmill.ingest.v1.WorkService.Claim:input_type -> contactmill.ingest.v1.ClaimRequest
-	15, // 35: contactmill.ingest.v1.WorkService.Renew:input_type -> contactmill.ingest.v1.RenewRequest
-	17, // 36: contactmill.ingest.v1.WorkService.Finish:input_type -> contactmill.ingest.v1.FinishRequest
-	19, // 37: contactmill.ingest.v1.WorkService.Release:input_type -> contactmill.ingest.v1.ReleaseRequest
-	21, // 38: contactmill.ingest.v1.WorkService.LeaveToCommit:input_type -> contactmill.ingest.v1.LeaveToCommitRequest
-	4,  // 39: contactmill.ingest.v1.WorkService.StartInstance:output_type -> contactmill.ingest.v1.StartInstanceResponse
-	6,  // 40: contactmill.ingest.v1.WorkService.Claim:output_type -> contactmill.ingest.v1.ClaimResponse
-	16, // 41: contactmill.ingest.v1.WorkService.Renew:output_type -> contactmill.ingest.v1.RenewResponse
-	18, // 42: contactmill.ingest.v1.WorkService.Finish:output_type -> contactmill.ingest.v1.FinishResponse
-	20, // 43: contactmill.ingest.v1.WorkService.Release:output_type -> contactmill.ingest.v1.ReleaseResponse
-	22, // 44: contactmill.ingest.v1.WorkService.LeaveToCommit:output_type -> contactmill.ingest.v1.LeaveToCommitResponse
-	39, // [39:45] is the sub-list for method output_type
-	33, // [33:39] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	29, // 8: contactmill.ingest.v1.AccountSettings.fields:type_name -> contactmill.accounts.v1.Field
+	10, // 9: contactmill.ingest.v1.ValidateResult.chunks:type_name -> contactmill.ingest.v1.Chunk
+	30, // 10: contactmill.ingest.v1.ValidateResult.columns:type_name -> contactmill.ingest.v1.Column
+	31, // 11: contactmill.ingest.v1.ValidateResult.question:type_name -> contactmill.ingest.v1.Question
+	32, // 12: contactmill.ingest.v1.ValidateResult.rejected:type_name -> contactmill.ingest.v1.Problem
+	33, // 13: contactmill.ingest.v1.ValidateResult.file:type_name -> contactmill.ingest.v1.FileFacts
+	34, // 14: contactmill.ingest.v1.ValidateResult.unknown_values:type_name -> contactmill.ingest.v1.UnknownValue
+	2,  // 15: contactmill.ingest.v1.Chunk.cells:type_name -> contactmill.ingest.v1.Object
+	2,  // 16: contactmill.ingest.v1.Chunk.keys:type_name -> contactmill.ingest.v1.Object
+	2,  // 17: contactmill.ingest.v1.MatchResult.verdicts:type_name -> contactmill.ingest.v1.Object
+	32, // 18: contactmill.ingest.v1.MatchResult.rejected:type_name -> contactmill.ingest.v1.Problem
+	31, // 19: contactmill.ingest.v1.MatchResult.question:type_name -> contactmill.ingest.v1.Question
+	2,  // 20: contactmill.ingest.v1.EnrichResult.facts:type_name -> contactmill.ingest.v1.Object
+	35, // 21: contactmill.ingest.v1.MergeResult.counts:type_name -> contactmill.ingest.v1.Counts
+	2,  // 22: contactmill.ingest.v1.MergeResult.outcomes:type_name -> contactmill.ingest.v1.Object
+	32, // 23: contactmill.ingest.v1.MergeResult.rejected:type_name -> contactmill.ingest.v1.Problem
+	1,  // 24: contactmill.ingest.v1.RenewRequest.claim:type_name -> contactmill.ingest.v1.Claimant
+	27, // 25: contactmill.ingest.v1.RenewResponse.lease:type_name -> google.protobuf.Duration
+	1,  // 26: contactmill.ingest.v1.FinishRequest.claim:type_name -> contactmill.ingest.v1.Claimant
+	9,  // 27: contactmill.ingest.v1.FinishRequest.validated:type_name -> contactmill.ingest.v1.ValidateResult
+	11, // 28: contactmill.ingest.v1.FinishRequest.matched:type_name -> contactmill.ingest.v1.MatchResult
+	12, // 29: contactmill.ingest.v1.FinishRequest.enriched:type_name -> contactmill.ingest.v1.EnrichResult
+	13, // 30: contactmill.ingest.v1.FinishRequest.merged:type_name -> contactmill.ingest.v1.MergeResult
+	14, // 31: contactmill.ingest.v1.FinishRequest.notified:type_name -> contactmill.ingest.v1.NotifyResult
+	1,  // 32: contactmill.ingest.v1.ReleaseRequest.claim:type_name -> contactmill.ingest.v1.Claimant
+	0,  // 33: contactmill.ingest.v1.ReleaseRequest.reason:type_name -> contactmill.ingest.v1.ReleaseReason
+	27, // 34: contactmill.ingest.v1.ReleaseRequest.retry_after:type_name -> google.protobuf.Duration
+	1,  // 35: contactmill.ingest.v1.RecallMappingRequest.claim:type_name -> contactmill.ingest.v1.Claimant
+	25, // 36: contactmill.ingest.v1.RecallMappingResponse.mapping:type_name -> contactmill.ingest.v1.RecallMappingResponse.MappingEntry
+	36, // 37: contactmill.ingest.v1.RecallMappingResponse.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	26, // 38: contactmill.ingest.v1.RecallMappingResponse.values:type_name -> contactmill.ingest.v1.RecallMappingResponse.ValuesEntry
+	1,  // 39: contactmill.ingest.v1.LeaveToCommitRequest.claim:type_name -> contactmill.ingest.v1.Claimant
+	37, // 40: contactmill.ingest.v1.RecallMappingResponse.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	3,  // 41: contactmill.ingest.v1.WorkService.StartInstance:input_type -> contactmill.ingest.v1.StartInstanceRequest
+	5,  // 42: contactmill.ingest.v1.WorkService.Claim:input_type -> contactmill.ingest.v1.ClaimRequest
+	15, // 43: contactmill.ingest.v1.WorkService.Renew:input_type -> contactmill.ingest.v1.RenewRequest
+	17, // 44: contactmill.ingest.v1.WorkService.Finish:input_type -> contactmill.ingest.v1.FinishRequest
+	19, // 45: contactmill.ingest.v1.WorkService.Release:input_type -> contactmill.ingest.v1.ReleaseRequest
+	21, // 46: contactmill.ingest.v1.WorkService.RecallMapping:input_type -> contactmill.ingest.v1.RecallMappingRequest
+	23, // 47: contactmill.ingest.v1.WorkService.LeaveToCommit:input_type -> contactmill.ingest.v1.LeaveToCommitRequest
+	4,  // 48: contactmill.ingest.v1.WorkService.StartInstance:output_type -> contactmill.ingest.v1.StartInstanceResponse
+	6,  // 49: contactmill.ingest.v1.WorkService.Claim:output_type -> contactmill.ingest.v1.ClaimResponse
+	16, // 50: contactmill.ingest.v1.WorkService.Renew:output_type -> contactmill.ingest.v1.RenewResponse
+	18, // 51: contactmill.ingest.v1.WorkService.Finish:output_type -> contactmill.ingest.v1.FinishResponse
+	20, // 52: contactmill.ingest.v1.WorkService.Release:output_type -> contactmill.ingest.v1.ReleaseResponse
+	22, // 53: contactmill.ingest.v1.WorkService.RecallMapping:output_type -> contactmill.ingest.v1.RecallMappingResponse
+	24, // 54: contactmill.ingest.v1.WorkService.LeaveToCommit:output_type -> contactmill.ingest.v1.LeaveToCommitResponse
+	48, // [48:55] is the sub-list for method output_type
+	41, // [41:48] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_ingest_v1_work_service_proto_init() }
@@ -1852,6 +2057,7 @@ func file_contactmill_ingest_v1_work_service_proto_init() {
 		return
 	}
 	file_contactmill_ingest_v1_job_proto_init()
+	file_contactmill_ingest_v1_reading_proto_init()
 	file_contactmill_ingest_v1_work_service_proto_msgTypes[16].OneofWrappers = []any{
 		(*FinishRequest_Validated)(nil),
 		(*FinishRequest_Matched)(nil),
@@ -1865,7 +2071,7 @@ func file_contactmill_ingest_v1_work_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_ingest_v1_work_service_proto_rawDesc), len(file_contactmill_ingest_v1_work_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   22,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const (
 	WorkService_Renew_FullMethodName         = "/contactmill.ingest.v1.WorkService/Renew"
 	WorkService_Finish_FullMethodName        = "/contactmill.ingest.v1.WorkService/Finish"
 	WorkService_Release_FullMethodName       = "/contactmill.ingest.v1.WorkService/Release"
+	WorkService_RecallMapping_FullMethodName = "/contactmill.ingest.v1.WorkService/RecallMapping"
 	WorkService_LeaveToCommit_FullMethodName = "/contactmill.ingest.v1.WorkService/LeaveToCommit"
 )
 
@@ -45,6 +46,8 @@ type WorkServiceClient interface {
 	Finish(ctx context.Context, in *FinishRequest, opts ...grpc.CallOption) (*FinishResponse, error)
 	// Release gives a stage back.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
+	// RecallMapping returns what was said earlier of files with the same columns.
+	RecallMapping(ctx context.Context, in *RecallMappingRequest, opts ...grpc.CallOption) (*RecallMappingResponse, error)
 	// LeaveToCommit asks whether a merge may commit. From the first yes on, cancel is refused. Idempotent for a token.
 	LeaveToCommit(ctx context.Context, in *LeaveToCommitRequest, opts ...grpc.CallOption) (*LeaveToCommitResponse, error)
 }
@@ -107,6 +110,16 @@ func (c *workServiceClient) Release(ctx context.Context, in *ReleaseRequest, opt
 	return out, nil
 }
 
+func (c *workServiceClient) RecallMapping(ctx context.Context, in *RecallMappingRequest, opts ...grpc.CallOption) (*RecallMappingResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecallMappingResponse)
+	err := c.cc.Invoke(ctx, WorkService_RecallMapping_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workServiceClient) LeaveToCommit(ctx context.Context, in *LeaveToCommitRequest, opts ...grpc.CallOption) (*LeaveToCommitResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(LeaveToCommitResponse)
@@ -135,6 +148,8 @@ type WorkServiceServer interface {
 	Finish(context.Context, *FinishRequest) (*FinishResponse, error)
 	// Release gives a stage back.
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
+	// RecallMapping returns what was said earlier of files with the same columns.
+	RecallMapping(context.Context, *RecallMappingRequest) (*RecallMappingResponse, error)
 	// LeaveToCommit asks whether a merge may commit. From the first yes on, cancel is refused. Idempotent for a token.
 	LeaveToCommit(context.Context, *LeaveToCommitRequest) (*LeaveToCommitResponse, error)
 	mustEmbedUnimplementedWorkServiceServer()
@@ -161,6 +176,9 @@ func (UnimplementedWorkServiceServer) Finish(context.Context, *FinishRequest) (*
 }
 func (UnimplementedWorkServiceServer) Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Release not implemented")
+}
+func (UnimplementedWorkServiceServer) RecallMapping(context.Context, *RecallMappingRequest) (*RecallMappingResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecallMapping not implemented")
 }
 func (UnimplementedWorkServiceServer) LeaveToCommit(context.Context, *LeaveToCommitRequest) (*LeaveToCommitResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method LeaveToCommit not implemented")
@@ -276,6 +294,24 @@ func _WorkService_Release_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkService_RecallMapping_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecallMappingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkServiceServer).RecallMapping(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkService_RecallMapping_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkServiceServer).RecallMapping(ctx, req.(*RecallMappingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WorkService_LeaveToCommit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(LeaveToCommitRequest)
 	if err := dec(in); err != nil {
@@ -320,6 +356,10 @@ var WorkService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Release",
 			Handler:    _WorkService_Release_Handler,
+		},
+		{
+			MethodName: "RecallMapping",
+			Handler:    _WorkService_RecallMapping_Handler,
 		},
 		{
 			MethodName: "LeaveToCommit",
