@@ -30,6 +30,32 @@ const (
 	AuthorisationWord  Code = "authorisation-invalid"
 	ConsentKept        Code = "consent-kept"
 	InvisibleCharacter Code = "invisible-character-removed"
+
+	NumberInvalid    Code = "number-invalid"
+	NumberAmbiguous  Code = "number-ambiguous"
+	NumberImprecise  Code = "number-imprecise"
+	BooleanInvalid   Code = "boolean-invalid"
+	CodeUnknown      Code = "code-unknown"
+	CodeAmbiguous    Code = "code-ambiguous"
+	CodeRetired      Code = "code-retired"
+	ValueMissing     Code = "value-missing"
+	InvisibleKept    Code = "invisible-character-kept"
+	SpreadsheetError Code = "spreadsheet-error"
+)
+
+// What spreadsheets did to a cell.
+const (
+	ScientificRepaired Code = "scientific-notation-repaired"
+	ScientificRounded  Code = "scientific-notation-rounded"
+	DigitsLost         Code = "digits-lost"
+	PointZeroRemoved   Code = "point-zero-removed"
+	ZerosRestored      Code = "leading-zeros-restored"
+	QuotesRemoved      Code = "quotes-removed"
+	QuoteStraightened  Code = "quote-straightened"
+	DateFromSerial     Code = "date-from-serial"
+	DateCentury        Code = "date-century-added"
+	ValueWasDate       Code = "value-was-date"
+	LooksLikeDate      Code = "looks-like-date"
 )
 
 // Rows.
@@ -68,6 +94,22 @@ const (
 	TooManyColumns     Code = "too-many-columns"
 	TooManyRecords     Code = "too-many-records"
 	TooManyBroken      Code = "too-many-broken"
+
+	ArchiveDamaged    Code = "archive-damaged"
+	ArchiveProtected  Code = "archive-protected"
+	ArchiveUnsafe     Code = "archive-unsafe"
+	ArchiveMethod     Code = "archive-method"
+	ArchiveNested     Code = "archive-nested"
+	ArchiveNotOneFile Code = "archive-not-one-file"
+	ArchiveTooLarge   Code = "archive-too-large"
+
+	WorkbookDamaged   Code = "workbook-damaged"
+	WorkbookUnsafe    Code = "workbook-unsafe"
+	WorkbookProtected Code = "workbook-protected"
+	WorkbookBinary    Code = "workbook-binary"
+	WorkbookTooLarge  Code = "workbook-too-large"
+	FileIsODS         Code = "file-is-ods"
+	FileIsDocument    Code = "file-is-document"
 )
 
 var catalogue = [...]Entry{
@@ -101,6 +143,28 @@ var catalogue = [...]Entry{
 	{AuthorisationWord, Error, "not an authorisation", "write True, False or Empty"},
 	{ConsentKept, Warning, "a withdrawn authorisation is not turned on again by a file", "let the person give it anew"},
 
+	{NumberInvalid, Error, "not a number", "write digits with a point before the decimals, such as 1234.5"},
+	{NumberAmbiguous, Error, "the sign in the number may stand before decimals or between thousands", "write it without thousands and with a point before the decimals"},
+	{NumberImprecise, Warning, "the workbook holds no more than 15 digits of the number exactly", "check the last digits"},
+	{BooleanInvalid, Error, "neither true nor false", "write true or false"},
+	{CodeUnknown, Error, "not a code of the field's code book", "use a code or a label of the book, or say what the value stands for"},
+	{CodeAmbiguous, Error, "more than one code of the field's code book goes by this name", "use the code"},
+	{CodeRetired, Error, "a code that is no longer given", "use one that is in force"},
+	{ValueMissing, Error, "a required field has no value", "fill the cell"},
+	{InvisibleKept, Warning, "the text holds invisible characters; they were kept", "clean the value at its source"},
+	{SpreadsheetError, Error, "the cell holds an error of the spreadsheet, not a value", "mend the formula, or write the value in its place"},
+	{ScientificRepaired, Warning, "a spreadsheet wrote the digits in scientific notation; no digit was lost and they were put back", "format the column as text before saving"},
+	{ScientificRounded, Error, "a spreadsheet wrote the digits in scientific notation and dropped some", "format the column as text, fill in the digits and save again"},
+	{DigitsLost, Error, "a number of more than 15 digits, of which the spreadsheet kept only the first 15", "keep the column as text in the spreadsheet, fill in the digits and save again"},
+	{PointZeroRemoved, Warning, "the digits ended in .0, which was removed", "format the column as text before saving"},
+	{ZerosRestored, Warning, "leading zeros that a spreadsheet dropped were put back", "format the column as text before saving"},
+	{QuotesRemoved, Warning, "quotes around the value, or an apostrophe before it, were removed", "send the bare value"},
+	{QuoteStraightened, Warning, "a curly quote was made a straight one", "switch smart quotes off where the value is written"},
+	{DateFromSerial, Warning, "a spreadsheet's number of a day was read as its date", "format the column as a date before saving"},
+	{DateCentury, Warning, "a year of two digits was completed", "write the year with four digits"},
+	{ValueWasDate, Error, "a spreadsheet took the value for a date", "format the column as text, fill in the value and save again"},
+	{LooksLikeDate, Warning, "the value looks like one that a spreadsheet took for a date", "check it against its source"},
+
 	{NoKey, Error, "the row has nothing to recognise a contact by", "fill at least one key, such as email or phone"},
 	{QuoteOpen, Error, "a quote was opened on this line and not closed", "close the quote, or double it inside the cell"},
 	{QuoteStray, Error, "a quote in the middle of a cell", "put the whole cell in quotes and double the quotes inside"},
@@ -132,4 +196,20 @@ var catalogue = [...]Entry{
 	{TooManyColumns, Refusal, "a record has more columns than the limit", "leave out columns that are not needed"},
 	{TooManyRecords, Refusal, "the file has more records than the limit", "split the file"},
 	{TooManyBroken, Refusal, "more than one record in a hundred is broken", "export the file again; its quotes or encoding are damaged"},
+
+	{ArchiveDamaged, Refusal, "the compressed file is damaged or cut short", "send it again; if that does not help, compress it anew"},
+	{ArchiveProtected, Refusal, "the archive is protected by a password", "send it without the password"},
+	{ArchiveUnsafe, Refusal, "the archive has overlapping or repeated entries, or names that lead out of it", "compress the file anew"},
+	{ArchiveMethod, Refusal, "the archive is compressed in a way that is not read", "compress it as an ordinary .zip or .gz"},
+	{ArchiveNested, Refusal, "an archive inside an archive", "compress the file once only"},
+	{ArchiveNotOneFile, Refusal, "the archive does not hold exactly one file", "send each file on its own"},
+	{ArchiveTooLarge, Refusal, "the compressed file unpacks to more than the limit", "split the file"},
+
+	{WorkbookDamaged, Refusal, "the workbook is damaged", "open it in the spreadsheet program and save it again as .xlsx"},
+	{WorkbookUnsafe, Refusal, "the workbook declares document types or entities, which no spreadsheet program writes", "open it in the spreadsheet program and save it again as .xlsx"},
+	{WorkbookProtected, Refusal, "the workbook is protected by a password", "save it without the password"},
+	{WorkbookBinary, Refusal, "the workbook is in Excel's binary format (.xlsb)", "save it as .xlsx or as CSV UTF-8"},
+	{WorkbookTooLarge, Refusal, "a part of the workbook is larger than the limit", "leave out what is not needed, or save the sheet as CSV UTF-8"},
+	{FileIsODS, Refusal, "the file is an OpenDocument file", "save the sheet as .xlsx or as CSV UTF-8"},
+	{FileIsDocument, Refusal, "the file is an office document other than a workbook", "send the table as .xlsx or CSV"},
 }
