@@ -39,7 +39,7 @@ func BenchmarkRead(b *testing.B) {
 			b.SetBytes(int64(len(kind.file)))
 			b.ReportAllocs()
 			for b.Loop() {
-				f, err := sheet.Open(bytes.NewReader(kind.file), sheet.Dialect{}, sheet.DefaultLimits())
+				f, err := sheet.Open(bytes.NewReader(kind.file), sheet.Options{})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -62,7 +62,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(kind.name+"/split-only", func(b *testing.B) {
 			b.SetBytes(int64(len(kind.file)))
 			for b.Loop() {
-				f, err := sheet.Open(bytes.NewReader(kind.file), sheet.Dialect{}, sheet.DefaultLimits())
+				f, err := sheet.Open(bytes.NewReader(kind.file), sheet.Options{})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -94,7 +94,7 @@ func BenchmarkRead(b *testing.B) {
 
 func TestParserAllocatesNothing(t *testing.T) {
 	file := invented(2000, false)
-	f, err := sheet.Open(bytes.NewReader(file), sheet.Dialect{}, sheet.DefaultLimits())
+	f, err := sheet.Open(bytes.NewReader(file), sheet.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

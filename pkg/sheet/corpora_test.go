@@ -183,7 +183,7 @@ func TestPapaCorpus(t *testing.T) {
 				}
 			}
 			got := [][]string{}
-			f, err := sheet.Open(strings.NewReader(in), d, sheet.DefaultLimits())
+			f, err := sheet.Open(strings.NewReader(in), sheet.Options{Dialect: d})
 			if err == nil {
 				got = append(got, f.Heading)
 				p := sheet.NewParser(f.Dialect, sheet.DefaultLimits(), nil)

@@ -12,10 +12,15 @@ import (
 	"github.com/contactmill/contactmill/pkg/contact/finding"
 )
 
-// File is a text table that is being read from its first byte to its last.
+// File is a table that is being read from its first byte to its last.
 type File struct {
 	Dialect    Dialect
+	Evidence   Evidence    // how the encoding was found
 	Candidates []Candidate // what spoke for the delimiter; empty if it was given or named by a sep= line
+	Samples    []Sample    // of the decoded text, if the encoding is a guess
+	Sheets     []SheetInfo // of a workbook
+	Warnings   []Warning   // on the file as a whole
+	TitleLines int64       // physical lines above the heading that are neither blank nor sep=
 	Heading    []string    // as it stands, a cell each, quotes taken off
 
 	limits Limits
@@ -33,9 +38,10 @@ type File struct {
 // headBytes is how much of a file is looked at to settle what it is.
 const headBytes = 64 << 10
 
-// Open begins to read a table: it refuses what is none, settles the parts of the dialect that given leaves open, and
+// Open begins to read a table: it refuses what is none, settles the parts of the dialect that the options leave open, and
 // reads the heading. An error is a *Refusal, or wraps what r returned.
-func Open(r io.Reader, given Dialect, limits Limits) (*File, error) {
+func Open(r io.Reader, o Options) (*File, error) {
+	given, limits := o.Dialect, o.Limits
 	limits = limits.filled()
 	f := &File{limits: limits, r: r, line: 1}
 	f.buf = make([]byte, 0, limits.BlockBytes+headBytes)
@@ -282,4 +288,12 @@ func (f *File) breakLines(fresh []byte) {
 			fresh[i] = '\n'
 		}
 	}
+}
+
+// Close gives back what the file holds on to, such as its spool. It does not close the reader.
+func (f *File) Close() error { return nil }
+
+// Clone copies a block that is to be parsed twice: parsing spends it.
+func (b *Block) Clone() *Block {
+	return &Block{Data: bytes.Clone(b.Data), Index: b.Index, Offset: b.Offset, Line: b.Line}
 }

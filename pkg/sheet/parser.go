@@ -12,7 +12,8 @@ import (
 // Record is one record of a block. It and all it holds are valid until the parser's next call and the block's release.
 type Record struct {
 	Cells   [][]byte // as many as the heading has; none if the quotes are broken
-	Line    int64    // physical line where it begins
+	Kinds   []Kind   // of the cells, in a workbook; nil in a text
+	Line    int64    // physical line where it begins, or row of a workbook
 	Number  int64    // within its block, from 1; blank ones do not count
 	Raw     []byte   // as in the file, without the line end; as it was only if Code is set
 	Code    Code     // why the whole record is invalid, or empty

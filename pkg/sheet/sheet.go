@@ -45,14 +45,41 @@ func (e LineEnd) String() string {
 // NoQuote as a quote says that cells are never quoted.
 const NoQuote byte = 0xff
 
-// Dialect is how a file is written. The zero value of a field given to Open asks for its detection.
+// Format is what kind of table a file holds.
+type Format string
+
+const (
+	AnyFormat  Format = "" // to be detected
+	FormatText Format = "text"
+	FormatXLSX Format = "xlsx"
+	FormatODS  Format = "ods"
+)
+
+// Container is what stands around a file.
+type Container string
+
+const (
+	NoContainer Container = ""
+	Gzip        Container = "gzip"
+	Zip         Container = "zip"
+)
+
+// Dialect is how a file is written. The zero value of a field given to Open asks for its detection; any other value
+// overrides it.
 type Dialect struct {
+	Format    Format
+	Container Container // as found; one given is not asked for
+
+	Encoding    string // lower-case name as of the web's encoding index, such as utf-8, utf-16le or windows-1252
 	Delimiter   byte
 	Quote       byte    // usually '"'; NoQuote for none
-	LineEnd     LineEnd // LF also reads CRLF
-	BOM         bool    // the file begins with a UTF-8 byte order mark
+	Escape      byte    // '\\' if it takes the special meaning of what follows; 0: quotes inside cells are doubled
+	LineEnd     LineEnd // LF also reads CRLF, CR also the other two
+	BOM         bool    // the file begins with a byte order mark
 	Separator   bool    // the first line is sep=, which names the delimiter
-	HeadingLine int64   // physical line of the heading, from 1
+	HeadingLine int64   // physical line, or row of a workbook, of the heading, from 1
+
+	Sheet string // name of the sheet of a workbook
 }
 
 // Candidate is what speaks for one delimiter: the figures of the head's records read with it.

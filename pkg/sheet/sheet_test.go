@@ -35,7 +35,7 @@ type table struct {
 
 // read reads a whole file with blocks of the given size; raw keeps the raw text of broken records.
 func read(r io.Reader, d sheet.Dialect, limits sheet.Limits) (table, error) {
-	f, err := sheet.Open(r, d, limits)
+	f, err := sheet.Open(r, sheet.Options{Dialect: d, Limits: limits})
 	if err != nil {
 		return table{}, err
 	}
@@ -364,7 +364,7 @@ func oracle(t interface{ Fatalf(string, ...any) }, in string, block int) {
 		return
 	}
 	got := [][]string{}
-	f, err := sheet.Open(strings.NewReader(in), sheet.Dialect{Delimiter: ',', LineEnd: sheet.LF}, limitsOf(block, 1<<20))
+	f, err := sheet.Open(strings.NewReader(in), sheet.Options{Dialect: sheet.Dialect{Delimiter: ',', LineEnd: sheet.LF}, Limits: limitsOf(block, 1<<20)})
 	if err != nil {
 		if _, ok := errors.AsType[*sheet.Refusal](err); !ok {
 			t.Fatalf("%q: %v", in, err)

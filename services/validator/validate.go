@@ -53,7 +53,7 @@ func (s *Service) read(ctx context.Context, c *stage.Claim) (*ingestv1.ValidateR
 	defer src.Close()
 	limits := sheet.DefaultLimits()
 	limits.BlockBytes = int(min(max(c.Work.File.Size, leastBlock), blockBytes))
-	file, err := sheet.Open(src, sheet.Dialect{}, limits)
+	file, err := sheet.Open(src, sheet.Options{Limits: limits})
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func (j *reading) dates(ctx context.Context, said ingestv1.DateOrder, first *she
 		return nil, nil
 	}
 	v := make([]votes, len(columns))
-	copied := &sheet.Block{Data: bytes.Clone(first.Data), Index: first.Index, Offset: first.Offset, Line: first.Line} // parsing spends a block
+	copied := first.Clone() // parsing spends a block
 	if err := poll(columns, j.file.Parser(), copied, v); err != nil {
 		return nil, err
 	}
@@ -227,7 +227,7 @@ func (j *reading) dates(ctx context.Context, said ingestv1.DateOrder, first *she
 		return nil, err
 	}
 	defer src.Close()
-	file, err := sheet.Open(src, j.file.Dialect, j.limits)
+	file, err := sheet.Open(src, sheet.Options{Dialect: j.file.Dialect, Limits: j.limits})
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ var (
 // read runs a file's bytes through the same steps as a job, on one worker.
 func read(t *testing.T, file string, mapping map[string]string, change func(*plan)) (rows []string, keys []row.Keys, total tally) {
 	t.Helper()
-	f, err := sheet.Open(strings.NewReader(file), sheet.Dialect{}, sheet.DefaultLimits())
+	f, err := sheet.Open(strings.NewReader(file), sheet.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestARowsCountryReadsItsPhoneAndZip(t *testing.T) {
 
 func TestABrokenRecordWithASecretColumnIsWithheld(t *testing.T) {
 	file := "Email,SSN\na@example.org,\"219-09-9998\"x\n"
-	f, err := sheet.Open(strings.NewReader(file), sheet.Dialect{}, sheet.DefaultLimits())
+	f, err := sheet.Open(strings.NewReader(file), sheet.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +305,7 @@ func BenchmarkRead(b *testing.B) {
 	b.SetBytes(int64(file.Len()))
 	rows := int64(0)
 	for b.Loop() {
-		f, err := sheet.Open(bytes.NewReader(file.Bytes()), sheet.Dialect{}, sheet.DefaultLimits())
+		f, err := sheet.Open(bytes.NewReader(file.Bytes()), sheet.Options{})
 		if err != nil {
 			b.Fatal(err)
 		}
