@@ -1,8 +1,8 @@
 // Package accounts is the service that knows the tenants: their settings, their API keys, and who a caller is.
 //
-//	In        gRPC: AccountsService for operators and admins, AuthService for the other services
+//	In        gRPC: AccountsService for operators and admins, FieldsService for admins, AuthService for the other services
 //	Out       nothing
-//	Owns      schema accounts: tenants, API keys, and the record of who changed what
+//	Owns      schema accounts: tenants, API keys, fields and code books, and the record of who changed what
 //	Promises  an admin sees and changes its own account only, and someone else's looks like an unknown one (P10);
 //	          of a key's secret only a SHA-256 is kept, and it is shown once; a key that is unknown, malformed or
 //	          revoked is refused with one text; a revoked key is refused everywhere within 30 seconds; every change
@@ -57,6 +57,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 // Register adds the gRPC services to a server.
 func (s *Service) Register(reg grpc.ServiceRegistrar) {
 	accountsv1.RegisterAccountsServiceServer(reg, &accountsEdge{store: s.store})
+	accountsv1.RegisterFieldsServiceServer(reg, &fieldsEdge{store: s.store})
 	accountsv1.RegisterAuthServiceServer(reg, &authEdge{service: s})
 }
 

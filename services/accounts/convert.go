@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"golang.org/x/text/encoding/htmlindex"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/contactmill/contactmill/pkg/contact"
@@ -44,12 +45,13 @@ func toAccount(p *accountsv1.Account) (account, error) {
 	c := &accountsv1.UpdateAccountRequest{
 		Country: &p.Country, Package: &a.Package, Recipients: p.GetRecipients(), SetRecipients: true,
 		RawDays: &a.RawDays, ResultDays: &a.ResultDays, BadCell: &p.BadCell, UnknownToProvider: &p.UnknownToProvider,
+		LegacyEncoding: &p.LegacyEncoding,
 	}
 	set, err := toChange(c)
 	if err != nil {
 		return a, err
 	}
-	a.Country, a.Recipients, a.BadCell, a.Unknown = *set.Country, set.Recipients, *set.BadCell, *set.Unknown
+	a.Country, a.Recipients, a.BadCell, a.Unknown, a.Legacy = *set.Country, set.Recipients, *set.BadCell, *set.Unknown, *set.Legacy
 	return a, nil
 }
 
@@ -102,7 +104,36 @@ func toChange(p *accountsv1.UpdateAccountRequest) (change, error) {
 		}
 		c.Unknown = &policy
 	}
+	if p.LegacyEncoding != nil {
+		name, err := toLegacy(p.GetLegacyEncoding())
+		if err != nil {
+			return c, err
+		}
+		c.Legacy = &name
+	}
 	return c, nil
+}
+
+// toLegacy takes a charset by any of the names that the web has for it, and returns the one it is kept by. Empty means
+// the default.
+func toLegacy(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	e, err := htmlindex.Get(name)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "bad-encoding", "there is no charset %.60q", name).
+			Hint("name it as the web does, e.g. windows-1252, iso-8859-2, koi8-r, shift_jis, gb18030, big5")
+	}
+	known, err := htmlindex.Name(e)
+	switch {
+	case err != nil || known == "replacement" || known == "x-user-defined":
+		return "", fault.New(fault.Invalid, "bad-encoding", "%s is no charset that a file can be read by", name)
+	case known == "utf-8" || strings.HasPrefix(known, "utf-16"):
+		return "", fault.New(fault.Invalid, "bad-encoding", "%s is found without being told", known).
+			Hint("name the charset of the files that are neither UTF-8 nor UTF-16")
+	}
+	return known, nil
 }
 
 // toCountry takes an ISO 3166 alpha-2 code in upper case.
@@ -192,7 +223,7 @@ func fromRole(r rpc.Role) accountsv1.Role {
 func fromAccount(a account) *accountsv1.Account {
 	p := &accountsv1.Account{
 		Id: a.ID.String(), Name: a.Name, Country: a.Country, Package: a.Package, Recipients: a.Recipients,
-		RawDays: a.RawDays, ResultDays: a.ResultDays, CreatedAt: timestamppb.New(a.CreatedAt),
+		RawDays: a.RawDays, ResultDays: a.ResultDays, LegacyEncoding: a.Legacy, CreatedAt: timestamppb.New(a.CreatedAt),
 		BadCell:           accountsv1.BadCell_BAD_CELL_REJECT_ROW,
 		UnknownToProvider: accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD,
 	}

@@ -29,6 +29,9 @@ type statements struct {
 	InsertKey, KeysOfAccount, RevokeKey                    string
 	InsertAudit                                            string
 	LockBootstrap, KeyNamedExists, RevokeKeysNamed         string
+	LockAccount, NumbersGiven                              string
+	OwnFields, InsertField, UpdateField, RetireField       string
+	CodesOfAccount, PutCodes                               string
 	EveryAccount, AccountIDByName, KeyAccount, KeyForLogin string // the four that cross accounts: see across.go
 }
 
@@ -46,6 +49,7 @@ type account struct {
 	ResultDays int32
 	BadCell    badCell
 	Unknown    unknown
+	Legacy     string // charset as the web names it; empty for the default
 	CreatedAt  time.Time
 }
 
@@ -71,6 +75,7 @@ type change struct {
 	ResultDays *int32
 	BadCell    *badCell
 	Unknown    *unknown
+	Legacy     *string
 }
 
 // fields names what a change sets, for the audit.
@@ -82,7 +87,7 @@ func (c change) fields() []string {
 	}{
 		{"country", c.Country != nil}, {"package", c.Package != nil}, {"recipients", c.Recipients != nil},
 		{"raw_days", c.RawDays != nil}, {"result_days", c.ResultDays != nil}, {"bad_cell", c.BadCell != nil},
-		{"unknown_to_provider", c.Unknown != nil},
+		{"unknown_to_provider", c.Unknown != nil}, {"legacy_encoding", c.Legacy != nil},
 	} {
 		if f.set {
 			set = append(set, f.name)
@@ -127,7 +132,7 @@ func newStore(db *postgres.DB) (*store, error) {
 func (s *store) insert(ctx context.Context, by actor, a *account) error {
 	err := s.db.InAccount(ctx, a.ID, func(ctx context.Context, tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, s.sql.InsertAccount, a.ID, a.Name, a.Country, a.Package, a.Recipients, a.RawDays, a.ResultDays,
-			string(a.BadCell), string(a.Unknown)).Scan(&a.CreatedAt)
+			string(a.BadCell), string(a.Unknown), a.Legacy).Scan(&a.CreatedAt)
 		if err != nil {
 			return err
 		}
@@ -162,7 +167,7 @@ func (s *store) update(ctx context.Context, by actor, id uuid.UUID, c change) (a
 	err := s.db.InAccount(ctx, id, func(ctx context.Context, tx pgx.Tx) error {
 		var err error
 		a, err = one(ctx, tx, scanAccount, s.sql.UpdateAccount, id, c.Country, c.Package, c.Recipients, c.RawDays, c.ResultDays,
-			(*string)(c.BadCell), (*string)(c.Unknown))
+			(*string)(c.BadCell), (*string)(c.Unknown), c.Legacy)
 		if err != nil {
 			return err
 		}
@@ -239,7 +244,7 @@ func (s *store) audit(ctx context.Context, tx pgx.Tx, by actor, id uuid.UUID, ac
 
 func scanAccount(row pgx.CollectableRow) (a account, err error) {
 	err = row.Scan(&a.ID, &a.Name, &a.Country, &a.Package, &a.Recipients, &a.RawDays, &a.ResultDays,
-		(*string)(&a.BadCell), (*string)(&a.Unknown), &a.CreatedAt)
+		(*string)(&a.BadCell), (*string)(&a.Unknown), &a.Legacy, &a.CreatedAt)
 	return a, err
 }
 

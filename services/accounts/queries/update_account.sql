@@ -5,6 +5,7 @@ SET country = coalesce($2, country),
     raw_days = coalesce($5, raw_days),
     result_days = coalesce($6, result_days),
     bad_cell = coalesce($7, bad_cell),
-    unknown_to_provider = coalesce($8, unknown_to_provider)
+    unknown_to_provider = coalesce($8, unknown_to_provider),
+    legacy_encoding = coalesce($9, legacy_encoding)
 WHERE account_id = $1
-RETURNING account_id, name, country, package, recipients, raw_days, result_days, bad_cell, unknown_to_provider, created_at
+RETURNING account_id, name, country, package, recipients, raw_days, result_days, bad_cell, unknown_to_provider, legacy_encoding, created_at
