@@ -101,15 +101,20 @@ const (
 	VAT           Key = 6
 	NameBirthZip  Key = 7 // the fall-back, asked only when no unique key finds anyone; not unique
 
-	Keys      = 8 // how many there are
-	NoKey Key = 255
+	OwnKey     = 8  // the first of those that an account's own unique fields make
+	Keys       = 16 // how many there are
+	NoKey  Key = 255
 )
 
 // Unique reports whether at most one contact of an account can have this key.
-func (k Key) Unique() bool { return k < NameBirthZip }
+func (k Key) Unique() bool { return k != NameBirthZip && k < Keys }
 
-// String returns the key's stable snake_case name.
+// String returns the key's stable snake_case name; that of an own field is "own_8" and so on, for only the account's
+// schema knows what it is called, see [Schema.KeyName].
 func (k Key) String() string {
+	if k >= OwnKey && k < Keys {
+		return ownKeyNames[k-OwnKey]
+	}
 	switch k {
 	case ContactID:
 		return "contact_id"
@@ -130,6 +135,8 @@ func (k Key) String() string {
 	}
 	return "none"
 }
+
+var ownKeyNames = [Keys - OwnKey]string{"own_8", "own_9", "own_10", "own_11", "own_12", "own_13", "own_14", "own_15"}
 
 // KeyByName is the inverse of Key.String.
 func KeyByName(name string) (Key, bool) {

@@ -9,10 +9,12 @@ type Schema struct {
 	byName map[string]Field
 }
 
-// NewSchema adds an account's own fields to the standard ones. Names and numbers have to differ from all others.
+// NewSchema adds an account's own fields to the standard ones. Names, numbers and keys have to differ from all others; a
+// field that is not unique has the key NoKey.
 func NewSchema(own []Spec) (*Schema, error) {
 	s := &Schema{own: own, byName: make(map[string]Field, len(own))}
 	seen := make(map[Field]bool, len(own))
+	keys := make(map[Key]string, Keys-OwnKey)
 	for i := range own {
 		f := &own[i]
 		if _, standard := FieldByName(f.Name); standard || s.byName[f.Name] != NoField || f.Name == "" {
@@ -20,6 +22,12 @@ func NewSchema(own []Spec) (*Schema, error) {
 		}
 		if f.Number < FirstCustom || seen[f.Number] {
 			return nil, fmt.Errorf("the field %q has no number of its own", f.Name)
+		}
+		if f.Key != NoKey {
+			if f.Key < OwnKey || f.Key >= Keys || keys[f.Key] != "" {
+				return nil, fmt.Errorf("the field %q has the key %d: a unique own field has %d to %d, one for each, any other has NoKey", f.Name, f.Key, OwnKey, Keys-1)
+			}
+			keys[f.Key] = f.Name
 		}
 		s.byName[f.Name], seen[f.Number] = f.Number, true
 	}
@@ -69,4 +77,16 @@ func (s *Schema) Spec(f Field) (Spec, bool) {
 func (s *Schema) Name(f Field) string {
 	spec, _ := s.Spec(f)
 	return spec.Name
+}
+
+// KeyName is the stable name of a key; that of an own field is the field's.
+func (s *Schema) KeyName(k Key) string {
+	if k >= OwnKey && k < Keys {
+		for i := range s.Own() {
+			if s.own[i].Key == k {
+				return s.own[i].Name
+			}
+		}
+	}
+	return k.String()
 }

@@ -36,10 +36,10 @@ const (
 // Change says what the rows that were staged are.
 type Change struct {
 	Job   Job
-	New   int64 // how many make contacts
-	Known bool  // some change contacts
-	Meet  bool  // several may change the same contact
-	Keys  uint8 // keys that a new one may have, bit n for key n
+	New   int64  // how many make contacts
+	Known bool   // some change contacts
+	Meet  bool   // several may change the same contact
+	Keys  uint16 // keys that a new one may have, bit n for key n
 	List  string
 	Rows  int64            // of the file, for positions on the list
 	Ring  *keyring.Keyring // makes fallback keys

@@ -25,7 +25,7 @@ type Staged struct {
 	Unset   uint64    // fields it clears, bit n for field number n
 	Filled  uint64    // fields it has a value for, likewise
 	Values  [64][]byte
-	Keys    uint8 // keys it has, bit n for key n
+	Keys    uint16 // keys it has, bit n for key n
 	Hashes  *[contact.Keys][16]byte
 
 	PhoneFacts, EmailFacts []byte // JSON objects, nil for none
@@ -53,7 +53,7 @@ var columnHashes = [...]string{contact.ExternalID: "external_id_hash", contact.E
 //
 // Rows travel in COPY's binary form and nothing is allocated for any of them. COPY into a table with row-level security
 // is refused by the server, therefore the temporary table.
-func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, keys uint8, facts bool, next func() (*Staged, error)) error {
+func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, keys uint16, facts bool, next func() (*Staged, error)) error {
 	e := &encoder{next: next, facts: facts, keys: keys &^ (1 << contact.ContactID)}
 	columns := []string{"row", "line", "contact_id", "known", "unset"}
 	for _, f := range fields {
@@ -63,7 +63,7 @@ func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, k
 		}
 	}
 	for rest := e.keys; rest != 0; rest &= rest - 1 {
-		columns = append(columns, columnHashes[bits.TrailingZeros8(rest)])
+		columns = append(columns, columnHashes[bits.TrailingZeros16(rest)])
 	}
 	if facts {
 		columns = append(columns, "phone_facts", "email_facts")
@@ -102,7 +102,7 @@ type column struct {
 type encoder struct {
 	next   func() (*Staged, error)
 	fields []column
-	keys   uint8
+	keys   uint16
 	facts  bool
 	width  uint16
 
@@ -188,7 +188,7 @@ func (e *encoder) append(s *Staged) error {
 		b = append(be.AppendUint32(b, uint32(len(v))), v...)
 	}
 	for rest := e.keys; rest != 0; rest &= rest - 1 {
-		k := bits.TrailingZeros8(rest)
+		k := bits.TrailingZeros16(rest)
 		if s.Keys&(1<<k) == 0 {
 			b = be.AppendUint32(b, null)
 			continue

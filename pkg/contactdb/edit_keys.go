@@ -99,7 +99,7 @@ func duplicate(owners []owner) error {
 		Hint("correct the value, or change that contact instead")
 }
 
-func keyNames(mask uint8) string {
+func keyNames(mask uint16) string {
 	var names []string
 	for k := range contact.Key(contact.Keys) {
 		if mask&(1<<k) != 0 {

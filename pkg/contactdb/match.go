@@ -61,7 +61,7 @@ type ask struct {
 
 type hit struct {
 	next     int32 // of the same row, end after the last
-	keys     uint8
+	keys     uint16
 	known    bool // external is filled in
 	contact  uuid.UUID
 	external [16]byte
@@ -125,8 +125,10 @@ func (m *Matching) Find(ctx context.Context, b *Batch, dst *Hits) error {
 
 func (m *Matching) findUnique(ctx context.Context, b *Batch) error {
 	m.asked = m.asked[:0]
-	for key := contact.ExternalID; key.Unique(); key++ {
-		m.askAll(b, key)
+	for key := contact.ExternalID; key < contact.Keys; key++ {
+		if key.Unique() {
+			m.askAll(b, key)
+		}
 	}
 	return m.run(ctx, "match_keys", m.sql.MatchKeys, b.id, func(a ask, id []byte) {
 		h := m.hit(a.row, uuid.UUID(id))

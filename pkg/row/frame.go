@@ -19,9 +19,17 @@ const (
 	kindOutcomes = 'o'
 )
 
-const (
-	version = 1
+// versions are those that writers write. An object of an older one is read too: what it can hold is a part of what a newer
+// one can.
+var versions = map[byte]byte{
+	kindCells:    1,
+	kindKeys:     2, // from 2 on keys beyond the eighth
+	kindVerdicts: 2, // likewise
+	kindFacts:    1,
+	kindOutcomes: 1,
+}
 
+const (
 	// maxRecord bounds one record: a row's cells (1 MiB at most) and values, and room for findings.
 	maxRecord = 4 << 20
 
@@ -42,7 +50,7 @@ type writer struct {
 
 func newWriter(w io.Writer, kind byte) *writer {
 	f := &writer{}
-	if _, err := w.Write([]byte{'C', 'M', 'R', kind, version}); err != nil {
+	if _, err := w.Write([]byte{'C', 'M', 'R', kind, versions[kind]}); err != nil {
 		f.err = err
 	}
 	f.s2 = s2.NewWriter(w, s2.WriterConcurrency(1), s2.WriterBlockSize(blockSize))
@@ -107,8 +115,8 @@ func newReader(src io.Reader, kind byte) (*reader, error) {
 	if string(h[:3]) != "CMR" || h[3] != kind {
 		return nil, fmt.Errorf("read head: %w", ErrFormat)
 	}
-	if h[4] != version {
-		return nil, fmt.Errorf("read head: version %d, this program reads %d: %w", h[4], version, ErrFormat)
+	if h[4] == 0 || h[4] > versions[kind] {
+		return nil, fmt.Errorf("read head: version %d, this program reads up to %d: %w", h[4], versions[kind], ErrFormat)
 	}
 	return &reader{src: src, r: bufio.NewReaderSize(s2.NewReader(src, s2.ReaderMaxBlockSize(blockSize*2)), blockSize)}, nil
 }

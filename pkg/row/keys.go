@@ -8,13 +8,13 @@ import (
 )
 
 // KeyCount is how many kinds of key there are; their stored numbers are 0 to KeyCount-1.
-const KeyCount = 8
+const KeyCount = 16
 
 // Keys is what one row is recognised by.
 type Keys struct {
 	Line    int64 // physical line on which the row begins, from 1
 	Invalid bool
-	Mask    uint8              // the keys it has, bit n for key n
+	Mask    uint16             // the keys it has, bit n for key n
 	Hash    [KeyCount][16]byte // keyed hashes; for the contact id the id itself; what Mask lacks is stale
 }
 
@@ -26,10 +26,13 @@ func NewKeysWriter(w io.Writer) *KeysWriter { return &KeysWriter{newWriter(w, ki
 
 // Append writes the keys of the next row.
 func (k *KeysWriter) Append(r *Keys) error {
-	b := append(k.f.begin(), r.Mask, flag(r.Invalid))
+	b := append(k.f.begin(), byte(r.Mask), flag(r.Invalid)|flag(r.Mask > 0xff)<<1)
+	if r.Mask > 0xff {
+		b = append(b, byte(r.Mask>>8))
+	}
 	b = binary.AppendUvarint(b, uint64(r.Line))
 	for m := r.Mask; m != 0; m &= m - 1 {
-		b = append(b, r.Hash[bits.TrailingZeros8(m)][:]...)
+		b = append(b, r.Hash[bits.TrailingZeros16(m)][:]...)
 	}
 	return k.f.end(b)
 }
@@ -59,11 +62,15 @@ func (k *KeysReader) Next() (*Keys, error) {
 		return nil, err
 	}
 	c := cursor{b: b}
-	k.row.Mask = c.byte()
-	k.row.Invalid = c.byte() != 0
+	k.row.Mask = uint16(c.byte())
+	flags := c.byte()
+	k.row.Invalid = flags&1 != 0
+	if flags&2 != 0 {
+		k.row.Mask |= uint16(c.byte()) << 8
+	}
 	k.row.Line = int64(c.uvarint())
 	for m := k.row.Mask; m != 0; m &= m - 1 {
-		copy(k.row.Hash[bits.TrailingZeros8(m)][:], c.bytes(16))
+		copy(k.row.Hash[bits.TrailingZeros16(m)][:], c.bytes(16))
 	}
 	return &k.row, c.end("keys", k.f.rows)
 }

@@ -80,7 +80,7 @@ const (
 type Verdict struct {
 	Relation  Relation
 	Contact   uuid.UUID // One, Other: the contact
-	Keys      uint8     // One, Other, Repeat: the keys that hit, bit n for key n
+	Keys      uint16    // One, Other, Repeat: the keys that hit, bit n for key n
 	First     int64     // Repeat: number of the earlier row, from 0
 	FirstLine int64     // Repeat: its line
 	Several   []Candidate
@@ -89,7 +89,7 @@ type Verdict struct {
 // Candidate is one of several contacts that a row fits.
 type Candidate struct {
 	Contact uuid.UUID
-	Keys    uint8 // the keys that hit, bit n for key n
+	Keys    uint16 // the keys that hit, bit n for key n
 }
 
 // Action is what is left to do for a row once its relation is known.
@@ -134,7 +134,7 @@ func Decide(m Mode, r Relation) (Outcome, Action) {
 // Hit is a contact that has at least one key of a row.
 type Hit struct {
 	Contact    uuid.UUID
-	Keys       uint8    // the keys that hit, bit n for key n
+	Keys       uint16   // the keys that hit, bit n for key n
 	ExternalID [16]byte // hash of the contact's external id; zero where it has none
 }
 

@@ -166,12 +166,12 @@ func TestSidecarsComeBack(t *testing.T) {
 			v := Verdict{Relation: Relation(rapid.IntRange(1, relations).Draw(t, "relation"))}
 			switch v.Relation {
 			case One, Other:
-				v.Contact, v.Keys = genID().Draw(t, "contact"), rapid.Byte().Draw(t, "keys")
+				v.Contact, v.Keys = genID().Draw(t, "contact"), rapid.Uint16().Draw(t, "keys")
 			case Repeat:
-				v.Keys, v.First, v.FirstLine = rapid.Byte().Draw(t, "keys"), rapid.Int64Range(0, 1e7).Draw(t, "first"), rapid.Int64Range(1, 1e8).Draw(t, "line")
+				v.Keys, v.First, v.FirstLine = rapid.Uint16().Draw(t, "keys"), rapid.Int64Range(0, 1e7).Draw(t, "first"), rapid.Int64Range(1, 1e8).Draw(t, "line")
 			case Several:
 				v.Several = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Candidate {
-					return Candidate{genID().Draw(t, "contact"), rapid.Byte().Draw(t, "keys")}
+					return Candidate{genID().Draw(t, "contact"), rapid.Uint16().Draw(t, "keys")}
 				}), 2, 4).Draw(t, "several")
 			}
 			return v
@@ -252,7 +252,7 @@ func TestKeysComeBackAndShortenedObjectsAreErrors(t *testing.T) {
 	w := NewKeysWriter(&b)
 	const rows = 20_000
 	key := func(i int) Keys {
-		k := Keys{Line: int64(i) * 3, Mask: byte(i), Invalid: i%11 == 0}
+		k := Keys{Line: int64(i) * 3, Mask: uint16(i * 7), Invalid: i%11 == 0}
 		for n := range k.Hash {
 			k.Hash[n] = [16]byte{byte(i), byte(i >> 8), byte(n)}
 		}
@@ -295,6 +295,60 @@ func TestKeysComeBackAndShortenedObjectsAreErrors(t *testing.T) {
 	}
 }
 
+func TestObjectsOfEarlierVersionsAreRead(t *testing.T) {
+	var kb, vb bytes.Buffer
+	kw, vw := NewKeysWriter(&kb), NewVerdictsWriter(&vb)
+	keys := Keys{Line: 7, Mask: 0b1000_0010, Hash: [KeyCount][16]byte{1: {1}, 7: {2}}}
+	verdict := Verdict{Relation: Several, Several: []Candidate{{alice, 2}, {bob, 128}}}
+	must(t, kw.Append(&keys))
+	must(t, vw.Append(&verdict))
+	must(t, kw.Close())
+	must(t, vw.Close())
+	for _, v := range []byte{1, 2} {
+		kb.Bytes()[4], vb.Bytes()[4] = v, v
+		kr, err := NewKeysReader(bytes.NewReader(kb.Bytes()))
+		must(t, err)
+		k, err := kr.Next()
+		must(t, err)
+		if d := cmp.Diff(&keys, k); d != "" {
+			t.Errorf("keys of version %d: %s", v, d)
+		}
+		vr, err := NewVerdictsReader(bytes.NewReader(vb.Bytes()))
+		must(t, err)
+		got, err := vr.Next()
+		must(t, err)
+		if d := cmp.Diff(&verdict, got); d != "" {
+			t.Errorf("verdict of version %d: %s", v, d)
+		}
+	}
+	for _, v := range []byte{0, 3} {
+		kb.Bytes()[4] = v
+		if _, err := NewKeysReader(bytes.NewReader(kb.Bytes())); !errors.Is(err, ErrFormat) {
+			t.Errorf("keys of version %d: %v, want a refusal", v, err)
+		}
+	}
+}
+
+// The bytes of a row without keys of own fields are those that every version writes.
+func TestRowsWithoutOwnKeysTakeNoMoreRoom(t *testing.T) {
+	record := func(k Keys) []byte {
+		w := NewKeysWriter(io.Discard)
+		must(t, w.Append(&k))
+		return bytes.Clone(w.f.buf)
+	}
+	if got, want := record(Keys{Line: 7, Mask: 2}), append([]byte{20, 0, 0, 0, 2, 0, 7}, make([]byte, 16)...); !bytes.Equal(got, want) {
+		t.Errorf("one standard key: %x, want %x", got, want)
+	}
+	if got, want := record(Keys{Line: 7, Mask: 1 << 15}), append([]byte{21, 0, 0, 0, 0, 2, 0x80, 7}, make([]byte, 16)...); !bytes.Equal(got, want) {
+		t.Errorf("one own key: %x, want %x", got, want)
+	}
+	w := NewVerdictsWriter(io.Discard)
+	must(t, w.Append(&Verdict{Relation: One, Contact: alice, Keys: 2}))
+	if got, want := w.f.buf, append(append([]byte{19, 0, 0, 0, byte(One)}, alice[:]...), 2); !bytes.Equal(got, want) {
+		t.Errorf("a verdict by a standard key: %x, want %x", got, want)
+	}
+}
+
 func FuzzReadersNeverPanic(f *testing.F) {
 	var b bytes.Buffer
 	w, _ := NewCellsWriter(&b, Header{Columns: []Column{{"a", "phone", false}}})
@@ -306,7 +360,7 @@ func FuzzReadersNeverPanic(f *testing.F) {
 			return
 		}
 		for _, kind := range []byte{kindCells, kindKeys, kindVerdicts, kindFacts, kindOutcomes} {
-			b = append([]byte{'C', 'M', 'R', kind, version}, b[5:]...)
+			b = append([]byte{'C', 'M', 'R', kind, versions[kind]}, b[5:]...)
 			var err error
 			switch kind {
 			case kindCells:

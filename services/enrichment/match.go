@@ -22,7 +22,7 @@ import (
 
 const (
 	// batchRows is how many rows are matched at once, as the contract allows, and batchHits how many of their keys at most
-	// can hit: 37 bytes each, so that the answer fits a message of 4 MiB even where every key hits a contact of its own.
+	// can hit: 38 bytes each, so that the answer fits a message of 4 MiB even where every key hits a contact of its own.
 	batchRows = 20_000
 	batchHits = 100_000
 
@@ -131,7 +131,7 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 			}
 		}
 		most := min(batchRows, batchHits/max(1, bits.OnesCount32(v.Keys)))
-		q := newQuestion(v.Keys)
+		q := newQuestion(v.Keys, most)
 		err := s.eachKeys(ctx, v.Chunks, 0, func(n int64, k *row.Keys) (bool, error) {
 			if err := q.add(ctx, n, k, m.finder); err != nil {
 				return false, err
@@ -140,7 +140,7 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 				return true, nil
 			}
 			full := q
-			q = newQuestion(v.Keys)
+			q = newQuestion(v.Keys, most)
 			return true, send(full)
 		})
 		if err == nil && (len(q.verdicts) > 0 || v.Rows == 0) {
@@ -178,12 +178,12 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 	return g.Wait()
 }
 
-// newQuestion makes an empty batch for rows with the keys given, bit n for key n.
-func newQuestion(keys uint32) *question {
-	q := &question{request: &contactsv1.MatchRequest{}, verdicts: make([]row.Verdict, 0, batchRows)}
+// newQuestion makes an empty batch for so many rows with the keys given, bit n for key n.
+func newQuestion(keys uint32, rows int) *question {
+	q := &question{request: &contactsv1.MatchRequest{}, verdicts: make([]row.Verdict, 0, rows)}
 	for n := range uint32(row.KeyCount) {
 		if keys&(1<<n) != 0 {
-			q.request.Keys = append(q.request.Keys, &contactsv1.KeyColumn{Key: n, Hashes: make([]byte, 0, batchRows*16)})
+			q.request.Keys = append(q.request.Keys, &contactsv1.KeyColumn{Key: n, Hashes: make([]byte, 0, rows*16)})
 		}
 	}
 	return q
@@ -232,7 +232,7 @@ func (m *matching) take(q *question, a *contactsv1.MatchResponse) error {
 		v := &q.verdicts[i]
 		m.hits = m.hits[:0]
 		for ; at < hits && int(a.Rows[at]) == i; at++ {
-			m.hits = append(m.hits, row.Hit{Contact: uuid.UUID(a.ContactIds[at*16:]), Keys: uint8(a.Keys[at]), ExternalID: [16]byte(a.ExternalIds[at*16:])})
+			m.hits = append(m.hits, row.Hit{Contact: uuid.UUID(a.ContactIds[at*16:]), Keys: uint16(a.Keys[at]), ExternalID: [16]byte(a.ExternalIds[at*16:])})
 		}
 		if v.Relation == 0 {
 			var external [16]byte

@@ -122,10 +122,10 @@ func explain(e *row.Ended, v *row.Verdict) {
 }
 
 // byKeys is "contact 0190... by email, phone".
-func byKeys(id uuid.UUID, keys uint8) string {
+func byKeys(id uuid.UUID, keys uint16) string {
 	names := make([]string, 0, 2)
 	for ; keys != 0; keys &= keys - 1 {
-		names = append(names, contact.Key(bits.TrailingZeros8(keys)).String())
+		names = append(names, contact.Key(bits.TrailingZeros16(keys)).String())
 	}
 	return fmt.Sprintf("contact %s by %s", id, strings.Join(names, ", "))
 }

@@ -23,7 +23,7 @@ type job struct {
 
 	chunks     []chunk
 	fields     []contact.Field // of the mapped columns, NoField for one that is not kept; the order of row.Cells.Values
-	keys       uint8           // keys that a row may have, bit n for key n
+	keys       uint16          // keys that a row may have, bit n for key n
 	rows       int64
 	verdicts   blob.Object
 	facts      *blob.Object // nil where nothing was asked of a provider
@@ -49,7 +49,7 @@ func toJob(c *stage.Claim) (*job, error) {
 		list:           w.GetJob().GetSettings().GetList(),
 		check:          w.GetJob().GetSettings().GetCheck(),
 		keepOutUnknown: w.GetAccount().GetKeepOutUnknown(),
-		keys:           uint8(w.GetValidated().GetKeys()),
+		keys:           uint16(w.GetValidated().GetKeys()),
 		rows:           w.GetValidated().GetRows(),
 		keyVersion:     w.GetMatched().GetKeyVersion(),
 		committing:     w.GetCommitting(),

@@ -29,7 +29,7 @@ type staging struct {
 
 	record record
 	staged contactdb.Staged
-	common uint8 // unique keys by which every known row so far was found
+	common uint16 // unique keys by which every known row so far was found
 	values uint64
 }
 
@@ -40,7 +40,7 @@ func (w *worker) stage(ctx context.Context, tx pgx.Tx, j *job, overrides map[int
 		return nil, err
 	}
 	defer src.close()
-	s := &staging{worker: w, job: j, source: src, overrides: overrides, progress: progress, fates: newFates(j.rows), ids: newIDs(), common: 0xff}
+	s := &staging{worker: w, job: j, source: src, overrides: overrides, progress: progress, fates: newFates(j.rows), ids: newIDs(), common: 0xffff}
 	err = w.contacts.Stage(ctx, tx, j.fields, j.keys, j.facts != nil, s.next)
 	if err != nil {
 		return nil, err
@@ -231,7 +231,7 @@ func (m *rematching) flush(ctx context.Context) error {
 		var hits []row.Hit
 		for ; at < len(m.hits.Rows) && m.hits.Rows[at] == uint32(i); at++ {
 			o := at * 16
-			hits = append(hits, row.Hit{Contact: [16]byte(m.hits.Contacts[o : o+16]), Keys: uint8(m.hits.Keys[at]), ExternalID: [16]byte(m.hits.ExternalIDs[o : o+16])})
+			hits = append(hits, row.Hit{Contact: [16]byte(m.hits.Contacts[o : o+16]), Keys: uint16(m.hits.Keys[at]), ExternalID: [16]byte(m.hits.ExternalIDs[o : o+16])})
 		}
 		external := [16]byte(m.batch.Keys[contact.ExternalID][i*16:])
 		m.verdicts[n] = row.Relate(hits, external, nil)

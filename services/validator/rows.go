@@ -79,7 +79,7 @@ type span struct {
 // tally is what a block, and then the file, comes to.
 type tally struct {
 	rows, blank, invalid, broken, warnings int64
-	keys                                   uint8
+	keys                                   uint16
 	filled                                 []int64
 }
 

@@ -149,7 +149,7 @@ func TestRows(t *testing.T) {
 	if total.rows != 8 || total.blank != 1 || total.invalid != 4 || total.broken != 1 || total.warnings != 2 {
 		t.Errorf("tally %+v", total)
 	}
-	masks := []uint8{1<<contact.ExternalID | 1<<contact.Email | 1<<contact.Phone | 1<<contact.NameBirthZip, 0, 0, 1<<contact.ExternalID | 1<<contact.SSN, 0, 0, 0, 1 << contact.ExternalID}
+	masks := []uint16{1<<contact.ExternalID | 1<<contact.Email | 1<<contact.Phone | 1<<contact.NameBirthZip, 0, 0, 1<<contact.ExternalID | 1<<contact.SSN, 0, 0, 0, 1 << contact.ExternalID}
 	for i, k := range keys {
 		if k.Mask != masks[i] || k.Invalid != strings.Contains(want[i], "INVALID") {
 			t.Errorf("row %d: keys %b invalid %v, want %b", i, k.Mask, k.Invalid, masks[i])

@@ -21,7 +21,10 @@ import (
 )
 
 // Unique is the set of keys that tell one contact from another: all but the fallback of name, birth date and zip.
-const Unique = 1<<(row.KeyCount-1) - 1
+const Unique = (1<<row.KeyCount - 1) &^ (1 << fallback)
+
+// fallback is the stored number of the fallback key.
+const fallback = 7
 
 const (
 	seenPerKey  = 8 // bits: about one key in fifty that occurs once looks suspicious
@@ -67,7 +70,7 @@ func (f *Finder) See(k *row.Keys) {
 		return
 	}
 	for m := k.Mask & Unique; m != 0; m &= m - 1 {
-		n := bits.TrailingZeros8(m)
+		n := bits.TrailingZeros16(m)
 		h := f.spread.hash(n, &k.Hash[n])
 		if f.seen.add(h) {
 			f.twice.add(h)
@@ -77,7 +80,7 @@ func (f *Finder) See(k *row.Keys) {
 
 // First tells whether a row repeats an earlier accepted one: that row's number and line, the earliest if there are several,
 // and the keys by which. Otherwise the row is accepted from now on. Its errors are those of reading rows again.
-func (f *Finder) First(ctx context.Context, number int64, k *row.Keys) (first, line int64, keys uint8, err error) {
+func (f *Finder) First(ctx context.Context, number int64, k *row.Keys) (first, line int64, keys uint16, err error) {
 	f.seen = nil // it has served
 	if f.windowed && number >= f.end || !f.windowed && f.table.n+row.KeyCount > f.most {
 		if err := f.move(ctx, number); err != nil {
@@ -115,7 +118,7 @@ func (f *Finder) First(ctx context.Context, number int64, k *row.Keys) (first, l
 // suspicious calls g for each unique key of a row that may occur twice.
 func (f *Finder) suspicious(k *row.Keys, g func(n int, h uint64)) {
 	for m := k.Mask & Unique; m != 0; m &= m - 1 {
-		n := bits.TrailingZeros8(m)
+		n := bits.TrailingZeros16(m)
 		if h := f.spread.hash(n, &k.Hash[n]); f.twice.has(h) {
 			g(n, h)
 		}
