@@ -75,7 +75,10 @@ func newWorld(t *testing.T) *world {
 	if w.ledger, err = ledger.New(w.db.Open(t, "ingest", "ingest"), ledger.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	w.accounts = w.serve(func(reg grpc.ServiceRegistrar) { accountsv1.RegisterAccountsServiceServer(reg, accounts{}) })
+	w.accounts = w.serve(func(reg grpc.ServiceRegistrar) {
+		accountsv1.RegisterAccountsServiceServer(reg, accounts{})
+		accountsv1.RegisterFieldsServiceServer(reg, fields{})
+	})
 	return w
 }
 
@@ -98,7 +101,20 @@ func (accounts) GetAccount(ctx context.Context, _ *accountsv1.GetAccountRequest)
 	if err != nil {
 		return nil, err
 	}
-	return &accountsv1.GetAccountResponse{Account: &accountsv1.Account{Id: id.String(), Name: "demo", Country: "US", Recipients: []string{"office@example.com"}}}, nil
+	return &accountsv1.GetAccountResponse{Account: &accountsv1.Account{Id: id.String(), Name: "demo", Country: "US", Recipients: []string{"office@example.com"}, LegacyEncoding: "windows-1250"}}, nil
+}
+
+// fields answers with one standard field and two that are everybody's own.
+type fields struct {
+	accountsv1.UnimplementedFieldsServiceServer
+}
+
+func (fields) ListFields(context.Context, *accountsv1.ListFieldsRequest) (*accountsv1.ListFieldsResponse, error) {
+	return &accountsv1.ListFieldsResponse{Fields: []*accountsv1.Field{
+		{Name: "email", Type: accountsv1.FieldType_FIELD_TYPE_STANDARD, Number: 5, Standard: true},
+		{Name: "glove_size", Label: "Glove size", Type: accountsv1.FieldType_FIELD_TYPE_NUMBER, Number: 256},
+		{Name: "colour", Label: "Colour", Type: accountsv1.FieldType_FIELD_TYPE_CRITERION, Number: 257, Codes: []*accountsv1.Code{{Code: "r", Label: "Red"}}},
+	}}, nil
 }
 
 // keys says who a key belongs to: "cm_<account>".

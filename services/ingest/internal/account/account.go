@@ -13,6 +13,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/rpc"
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
+	"github.com/contactmill/contactmill/services/ingest/internal/view"
 )
 
 const (
@@ -26,6 +27,7 @@ const (
 // for 30 seconds more while the accounts service is away.
 type Source struct {
 	accounts accountsv1.AccountsServiceClient
+	fields   accountsv1.FieldsServiceClient
 
 	mu    sync.Mutex
 	known map[uuid.UUID]answer
@@ -38,14 +40,14 @@ type answer struct {
 
 // New returns a source over a connection with the service's own credential.
 func New(conn grpc.ClientConnInterface) *Source {
-	return &Source{accounts: accountsv1.NewAccountsServiceClient(conn), known: map[uuid.UUID]answer{}}
+	return &Source{accounts: accountsv1.NewAccountsServiceClient(conn), fields: accountsv1.NewFieldsServiceClient(conn), known: map[uuid.UUID]answer{}}
 }
 
 // Settled returns what the account has settled.
 func (s *Source) Settled(ctx context.Context, account uuid.UUID) (ledger.Account, error) {
 	asking, cancel := context.WithTimeout(rpc.WithAccount(ctx, account), askFor)
 	defer cancel()
-	resp, err := s.accounts.GetAccount(asking, &accountsv1.GetAccountRequest{})
+	settled, err := s.ask(asking)
 	if err != nil && ctx.Err() != nil {
 		return ledger.Account{}, ctx.Err()
 	}
@@ -61,12 +63,29 @@ func (s *Source) Settled(ctx context.Context, account uuid.UUID) (ledger.Account
 		}
 		return ledger.Account{}, fault.Wrap(kind, "account-settings", err, "the account's settings cannot be had").Hint("try again in a moment")
 	}
-	settled := fromAccount(resp.GetAccount())
 	if len(s.known) >= mostKnown {
 		clear(s.known)
 	}
 	s.known[account] = answer{settled, time.Now()}
 	return settled, nil
+}
+
+// ask asks for the account and for its fields.
+func (s *Source) ask(ctx context.Context) (ledger.Account, error) {
+	resp, err := s.accounts.GetAccount(ctx, &accountsv1.GetAccountRequest{})
+	if err != nil {
+		return ledger.Account{}, err
+	}
+	settled := fromAccount(resp.GetAccount())
+	listed, err := s.fields.ListFields(ctx, &accountsv1.ListFieldsRequest{})
+	if fault.Of(err) == fault.Unimplemented { // an accounts service from before there were own fields
+		return settled, nil
+	}
+	if err != nil {
+		return ledger.Account{}, err
+	}
+	settled.Fields, err = view.FreezeFields(listed.GetFields())
+	return settled, err
 }
 
 func fromAccount(a *accountsv1.Account) ledger.Account {
@@ -78,5 +97,6 @@ func fromAccount(a *accountsv1.Account) ledger.Account {
 		Recipients:     a.GetRecipients(),
 		RawDays:        a.GetRawDays(),
 		ResultDays:     a.GetResultDays(),
+		LegacyEncoding: a.GetLegacyEncoding(),
 	}
 }

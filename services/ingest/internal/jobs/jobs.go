@@ -130,11 +130,37 @@ func (s *Service) AnswerJob(ctx context.Context, req *ingestv1.AnswerJobRequest)
 	if !ok {
 		return nil, fault.New(fault.Invalid, "date-order-invalid", "the date order is unknown").Hint("say YMD, DMY or MDY, or nothing")
 	}
-	job, err := s.ledger.Answer(ctx, caller.Account, ref, ledger.Answer{Mapping: mapping, DateOrder: order})
+	a := ledger.Answer{Mapping: mapping, DateOrder: order}
+	if a.Reading, err = view.FromReading(req.GetReading()); err != nil {
+		return nil, err
+	}
+	if a.Values, err = view.FromValues(req.GetValues()); err != nil {
+		return nil, err
+	}
+	if err := s.known(ctx, caller, ref, a); err != nil {
+		return nil, err
+	}
+	job, err := s.ledger.Answer(ctx, caller.Account, ref, a)
 	if err != nil {
 		return nil, err
 	}
 	return &ingestv1.AnswerJobResponse{Job: view.Job(job)}, nil
+}
+
+// known refuses an answer that names a field which the job does not go by. The fields are those of its acceptance.
+func (s *Service) known(ctx context.Context, caller rpc.Caller, ref ledger.Ref, a ledger.Answer) error {
+	if len(a.Mapping) == 0 && len(a.Values) == 0 {
+		return nil
+	}
+	job, err := s.ledger.Job(ctx, caller.Account, ref)
+	if err != nil || job.State.Final() { // of one that has ended the ledger says so
+		return err
+	}
+	frozen, err := s.ledger.Fields(ctx, job)
+	if err != nil {
+		return err
+	}
+	return view.KnownFields(frozen, a.Mapping, a.Values)
 }
 
 // named reads who asks and for which job.

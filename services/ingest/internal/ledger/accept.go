@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -140,12 +139,9 @@ func (l *Ledger) submit(ctx context.Context, account uuid.UUID, requestID string
 
 // bodyHash tells submissions of one request id apart: by the file's bytes, the settings, and what is retried.
 func bodyHash(j jobRow) ([]byte, error) {
-	settings, err := json.Marshal(j.Settings) // maps are sorted by key
+	settings, err := j.Settings.encoded()
 	if err != nil {
-		return nil, fmt.Errorf("encode settings: %w", err)
-	}
-	if bytes.Contains(settings, []byte(`\u0000`)) {
-		return nil, fault.New(fault.Invalid, "bad-character", "the settings hold a NUL character")
+		return nil, err
 	}
 	of := ""
 	if j.RetryOf != nil {

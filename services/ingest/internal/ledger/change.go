@@ -30,6 +30,7 @@ type change struct {
 	events     []eventRow
 	rings      []ring
 	parked     []string // codes of what was parked, for the log
+	remember   *said    // of the columns of the job's file
 	refusal    error    // returned after the commit: the change is to be kept, but the caller refused
 }
 
@@ -65,6 +66,7 @@ type loads struct {
 	token   bool          // a fresh token
 	view    *jobRow       // filled with the job as it is after the change
 	results *[]*resultRow // filled with what earlier stages left, after the change
+	fields  *[]*fieldsRow // filled with the account's own fields that the job goes by
 }
 
 type resultRow struct {
@@ -106,6 +108,9 @@ func (c *change) save(ctx context.Context, tx pgx.Tx, extra loads) error {
 	b := &pgx.Batch{}
 	if c.jobFresh {
 		j := &c.job
+		if a := &j.AccountSettings; a.FieldsHash != "" {
+			b.Queue(sql.FreezeFields, c.account, a.FieldsHash, a.Fields)
+		}
 		b.Queue(sql.InsertJob, c.account, j.ID, j.Number, j.State, j.CheckOnly, j.RequestID, j.BodyHash, j.Settings, j.AccountSettings, j.SubmittedBy,
 			j.SubmitterEmail, j.FileName, j.FileObject, j.FileSize, j.FileSHA256, j.Upload, j.RetryOf, j.Created, j.LastEvent)
 	} else if c.jobDirty {
@@ -141,6 +146,13 @@ func (c *change) save(ctx context.Context, tx pgx.Tx, extra loads) error {
 	}
 	if extra.results != nil {
 		many(b, sql.Results, extra.results, c.account, c.job.ID)
+	}
+	if h := c.job.AccountSettings.FieldsHash; extra.fields != nil && h != "" {
+		many(b, sql.FrozenFields, extra.fields, c.account, h)
+	}
+	if m := c.remember; m != nil {
+		b.Queue(sql.Remember, c.account, m.key, m.Mapping, m.DateOrder, m.Values, c.at)
+		b.Queue(sql.ForgetOldest, c.account, mostRemembered)
 	}
 	if extra.view != nil {
 		one(b, sql.ViewJob, extra.view, c.account, c.job.ID, 0)

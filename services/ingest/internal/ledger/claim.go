@@ -65,7 +65,8 @@ func (l *Ledger) Claim(ctx context.Context, account, job uuid.UUID, stage event.
 	}
 	var g Grant
 	var results []*resultRow
-	c, err := l.withJob(ctx, account, Ref{ID: job}, loads{token: true, results: &results}, func(c *change) (err error) {
+	var frozen []*fieldsRow
+	c, err := l.withJob(ctx, account, Ref{ID: job}, loads{token: true, results: &results, fields: &frozen}, func(c *change) (err error) {
 		g, err = c.claim(stage, life)
 		return err
 	})
@@ -85,6 +86,9 @@ func (l *Ledger) Claim(ctx context.Context, account, job uuid.UUID, stage event.
 		g.Work.Job.Question = c.job.Question
 	}
 	g.Work.Results = toResults(results, stage)
+	if len(frozen) > 0 {
+		g.Work.Account.Fields = frozen[0].Fields
+	}
 	return g, nil
 }
 
@@ -121,10 +125,14 @@ type Result struct {
 	Rejected *Problem  // validate, match, merge: the whole job is refused
 	Question *Question // validate, match: only a person can answer
 
-	Columns []Column // validate: every column of the file
-	Rows    int64    // validate
-	Blank   int64    // validate
-	Invalid int64    // validate
+	Columns []Column       // validate: every column of the file
+	Rows    int64          // validate
+	Blank   int64          // validate
+	Invalid int64          // validate
+	Facts   *FileFacts     // validate: what the file turned out to be
+	Unknown []UnknownValue // validate
+	// validate: hash of the column names; nil where the file has none that a mapping could be remembered under
+	HeadingsKey []byte
 
 	NewRows int64 // match: rows that will be new contacts
 

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/contactmill/contactmill/pkg/event"
@@ -143,7 +142,7 @@ func (c *change) validated(r Result) error {
 	}
 	c.jobDirty = true
 	c.moved = true // room for another validation
-	c.job.Columns = r.Columns
+	c.job.Columns, c.job.Facts, c.job.Unknown = r.Columns, r.Facts, r.Unknown
 	if r.Question != nil {
 		return c.ask(event.Validate, *r.Question)
 	}
@@ -155,6 +154,7 @@ func (c *change) validated(r Result) error {
 	if err := c.enter(Ready, nil); err != nil {
 		return err
 	}
+	c.remember = saidOf(&c.job, r.HeadingsKey)
 	if c.job.CheckOnly { // needs no turn
 		c.job.Started = &c.at
 		c.open(event.Match, "")
@@ -215,6 +215,7 @@ func (c *change) accepted(j jobRow) {
 	j.Account = c.account
 	j.State = Queued
 	j.CheckOnly = j.Settings.Check
+	j.AccountSettings.FieldsHash = hashOf(j.AccountSettings.Fields)
 	j.Created = c.at
 	if j.RequestID == "" {
 		j.RequestID = j.ID.String()
@@ -242,24 +243,15 @@ func (c *change) answer(a Answer) error {
 		return fault.New(fault.Precondition, "no-question", "job %d is %s and asks nothing", c.job.Number, c.job.State)
 	}
 	byMatch := c.job.AskedBy != nil && *c.job.AskedBy == string(event.Match)
-	if len(a.Mapping) == 0 && a.DateOrder == "" && !byMatch {
-		return fault.New(fault.Invalid, "empty-answer", "the answer says nothing").Hint("map a heading to a field, or say the order of dates")
+	if a.empty() && !byMatch {
+		return fault.New(fault.Invalid, "empty-answer", "the answer says nothing").
+			Hint("map a heading to a field, say the order of dates, how the file is to be read or what its values mean")
 	}
-	mapping := make(map[string]string, len(c.job.Settings.Mapping)+len(a.Mapping))
-	for _, m := range []map[string]string{c.job.Settings.Mapping, a.Mapping} {
-		for heading, field := range m {
-			if strings.ContainsRune(heading+field, 0) {
-				return fault.New(fault.Invalid, "bad-character", "the mapping holds a NUL character")
-			}
-			mapping[heading] = field
-		}
+	settings, err := c.job.Settings.with(a)
+	if err != nil {
+		return err
 	}
-	if len(mapping) > 0 {
-		c.job.Settings.Mapping = mapping
-	}
-	if a.DateOrder != "" {
-		c.job.Settings.DateOrder = a.DateOrder
-	}
+	c.job.Settings = settings
 	c.job.Confirmed = c.job.Confirmed || byMatch
 	c.job.Validated = false
 	c.job.Rows, c.job.Blank, c.job.Invalid = 0, 0, 0

@@ -37,7 +37,12 @@ type Settings struct {
 	Check      bool              `json:"check,omitempty"`      // check only: nothing is written
 	Recipients []string          `json:"recipients,omitempty"` // who is told beside the account's recipients
 	DateOrder  DateOrder         `json:"date_order,omitempty"`
+	Reading    Reading           `json:"reading,omitzero"`
+	Values     Values            `json:"values,omitempty"`
 }
+
+// Values is, by field, what its values in the file mean.
+type Values map[string]map[string]string
 
 // Account is what the account had settled when the job was accepted, frozen with it.
 type Account struct {
@@ -48,6 +53,10 @@ type Account struct {
 	Recipients     []string `json:"recipients,omitempty"`  // who is told of every job but a check
 	RawDays        int32    `json:"raw_days,omitempty"`    // the file is kept after the job's end; 0: as the service is set
 	ResultDays     int32    `json:"result_days,omitempty"` // results and reports likewise
+	LegacyEncoding string   `json:"legacy_encoding,omitempty"`
+
+	Fields     []byte `json:"-"`                     // its own fields, opaque; kept apart from the job, once for all that are alike
+	FieldsHash string `json:"fields_hash,omitempty"` // given by the ledger; empty where there are none
 }
 
 // Object is a stored object.
@@ -99,6 +108,9 @@ type Column struct {
 	Field      string  `json:"field,omitempty"` // empty: ignored
 	Confidence float64 `json:"confidence,omitempty"`
 	Filled     int64   `json:"filled,omitempty"`
+
+	How       string    `json:"how,omitempty"` // what the mapping goes by
+	DateOrder DateOrder `json:"date_order,omitempty"`
 }
 
 // Question is what a job in NEEDS_ANSWER asks.
@@ -145,6 +157,9 @@ type Job struct {
 	Problem     *Problem
 	Question    *Question // in NEEDS_ANSWER
 	Columns     []Column  // once validated
+	Facts       *FileFacts
+	Unknown     []UnknownValue // values that no code book has, once validated; not in lists
+	FieldsHash  string         // names the account's own fields that it goes by
 	LastEvent   int64
 	Queue       *Place    // while it waits
 	Progress    *Progress // while a worker is at it

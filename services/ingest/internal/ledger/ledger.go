@@ -81,18 +81,3 @@ func (l *Ledger) Cancel(ctx context.Context, account uuid.UUID, ref Ref) (Job, e
 	_, err := l.withJob(ctx, account, ref, loads{view: &view}, (*change).cancel)
 	return viewed(view, err)
 }
-
-// Answer is what a person answered to a job in NEEDS_ANSWER.
-type Answer struct {
-	Mapping   map[string]string // added to the job's
-	DateOrder DateOrder         // empty: as before
-}
-
-// Answer adds an answer to the job's settings and has it validated again: QUEUED, with its old number, so before all
-// higher ones that have not started. A job that asks nothing is Precondition "no-question". An empty answer is Invalid
-// "empty-answer", unless matching asked: then it means "go on", and matching's question is not asked again.
-func (l *Ledger) Answer(ctx context.Context, account uuid.UUID, ref Ref, a Answer) (Job, error) {
-	var view jobRow
-	_, err := l.withJob(ctx, account, ref, loads{view: &view}, func(c *change) error { return c.answer(a) })
-	return viewed(view, err)
-}

@@ -17,50 +17,52 @@ type queueRow struct {
 
 // jobRow is a job as stored; the last fields are only read by views.
 type jobRow struct {
-	ID              uuid.UUID  `db:"job_id"`
-	Number          int64      `db:"number"`
-	Account         uuid.UUID  `db:"account_id"`
-	State           State      `db:"state"`
-	CheckOnly       bool       `db:"check_only"`
-	Turn            bool       `db:"turn"`
-	Confirmed       bool       `db:"confirmed"`
-	RequestID       string     `db:"request_id"`
-	BodyHash        []byte     `db:"body_hash"`
-	Settings        Settings   `db:"settings"`
-	AccountSettings Account    `db:"account"`
-	SubmittedBy     string     `db:"submitted_by"`
-	SubmitterEmail  string     `db:"submitter_email"`
-	FileName        string     `db:"file_name"`
-	FileObject      string     `db:"file_object"`
-	FileSize        int64      `db:"file_size"`
-	FileSHA256      string     `db:"file_sha256"`
-	Upload          uuid.UUID  `db:"upload_id"`
-	RetryOf         *uuid.UUID `db:"retry_of"`
-	Created         time.Time  `db:"created_at"`
-	Started         *time.Time `db:"started_at"`
-	Ended           *time.Time `db:"ended_at"`
-	Rows            int64      `db:"rows"`
-	Added           int64      `db:"added"`
-	Updated         int64      `db:"updated"`
-	Unchanged       int64      `db:"unchanged"`
-	Duplicate       int64      `db:"duplicate"`
-	Unmatched       int64      `db:"unmatched"`
-	Invalid         int64      `db:"invalid"`
-	Conflict        int64      `db:"conflict"`
-	Held            int64      `db:"held"`
-	Suppressed      int64      `db:"suppressed"`
-	Blank           int64      `db:"blank"`
-	SentToProvider  int64      `db:"sent_to_provider"`
-	KnownToProvider int64      `db:"known_to_provider"`
-	Validated       bool       `db:"validated"`
-	Problem         *Problem   `db:"problem"`
-	Question        *Question  `db:"question"`
-	AskedBy         *string    `db:"asked_by"`
-	Columns         []Column   `db:"columns"`
-	LeaveToken      *int64     `db:"leave_token"`
-	LastEvent       int64      `db:"last_event"`
-	FileKept        string     `db:"file_kept"`
-	WorkKept        string     `db:"work_kept"`
+	ID              uuid.UUID      `db:"job_id"`
+	Number          int64          `db:"number"`
+	Account         uuid.UUID      `db:"account_id"`
+	State           State          `db:"state"`
+	CheckOnly       bool           `db:"check_only"`
+	Turn            bool           `db:"turn"`
+	Confirmed       bool           `db:"confirmed"`
+	RequestID       string         `db:"request_id"`
+	BodyHash        []byte         `db:"body_hash"`
+	Settings        Settings       `db:"settings"`
+	AccountSettings Account        `db:"account"`
+	SubmittedBy     string         `db:"submitted_by"`
+	SubmitterEmail  string         `db:"submitter_email"`
+	FileName        string         `db:"file_name"`
+	FileObject      string         `db:"file_object"`
+	FileSize        int64          `db:"file_size"`
+	FileSHA256      string         `db:"file_sha256"`
+	Upload          uuid.UUID      `db:"upload_id"`
+	RetryOf         *uuid.UUID     `db:"retry_of"`
+	Created         time.Time      `db:"created_at"`
+	Started         *time.Time     `db:"started_at"`
+	Ended           *time.Time     `db:"ended_at"`
+	Rows            int64          `db:"rows"`
+	Added           int64          `db:"added"`
+	Updated         int64          `db:"updated"`
+	Unchanged       int64          `db:"unchanged"`
+	Duplicate       int64          `db:"duplicate"`
+	Unmatched       int64          `db:"unmatched"`
+	Invalid         int64          `db:"invalid"`
+	Conflict        int64          `db:"conflict"`
+	Held            int64          `db:"held"`
+	Suppressed      int64          `db:"suppressed"`
+	Blank           int64          `db:"blank"`
+	SentToProvider  int64          `db:"sent_to_provider"`
+	KnownToProvider int64          `db:"known_to_provider"`
+	Validated       bool           `db:"validated"`
+	Problem         *Problem       `db:"problem"`
+	Question        *Question      `db:"question"`
+	AskedBy         *string        `db:"asked_by"`
+	Columns         []Column       `db:"columns"`
+	Facts           *FileFacts     `db:"file"`
+	Unknown         []UnknownValue `db:"unknown_values"`
+	LeaveToken      *int64         `db:"leave_token"`
+	LastEvent       int64          `db:"last_event"`
+	FileKept        string         `db:"file_kept"`
+	WorkKept        string         `db:"work_kept"`
 
 	Ahead          *int64     `db:"ahead"`
 	EstimatedStart *time.Time `db:"estimated_start"`
@@ -93,7 +95,7 @@ func (r *jobRow) toJob() Job {
 		ID: r.ID, Number: r.Number, Account: r.Account, State: r.State, Settings: r.Settings, FileName: r.FileName,
 		File:   Object{Name: r.FileObject, Size: r.FileSize, SHA256: r.FileSHA256},
 		Upload: r.Upload, RequestID: r.RequestID, SubmittedBy: r.SubmittedBy, Created: r.Created.UTC(), Counts: r.counts(), Problem: r.Problem,
-		Columns: r.Columns, LastEvent: r.LastEvent, FileSwept: r.FileKept != kept, WorkSwept: r.WorkKept != kept,
+		Columns: r.Columns, Facts: r.Facts, Unknown: r.Unknown, FieldsHash: r.AccountSettings.FieldsHash, LastEvent: r.LastEvent, FileSwept: r.FileKept != kept, WorkSwept: r.WorkKept != kept,
 	}
 	if r.RetryOf != nil {
 		j.RetryOf = *r.RetryOf
@@ -126,7 +128,7 @@ func (r *jobRow) args() []any {
 	return []any{
 		r.Account, r.ID, r.State, r.Turn, r.Confirmed, r.Settings, r.Started, r.Ended, r.Rows, r.Added, r.Updated, r.Unchanged, r.Duplicate, r.Unmatched,
 		r.Invalid, r.Conflict, r.Held, r.Suppressed, r.Blank, r.SentToProvider, r.KnownToProvider, r.Validated, r.Problem, r.Question, r.AskedBy,
-		r.Columns, r.LeaveToken, r.LastEvent,
+		r.Columns, r.LeaveToken, r.LastEvent, r.Facts, r.Unknown,
 	}
 }
 

@@ -27,6 +27,12 @@ type statements struct {
 	LoadJob         string
 	LoadRequest     string
 	LoadStages      string
+	FreezeFields    string
+	FrozenFields    string
+	ForgetFields    string
+	Remember        string
+	Recall          string
+	ForgetOldest    string
 	InsertJob       string
 	SaveJob         string
 	InsertStage     string
@@ -77,4 +83,5 @@ type acrossStatements struct {
 	ExpiredUploads     string
 	DueFiles           string
 	DueWork            string
+	UnusedFields       string
 }

@@ -87,7 +87,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 
 // Once sweeps everything that is due at a time. What cannot be removed now does not keep the rest from it.
 func (s *Sweeper) Once(ctx context.Context, now time.Time) error {
-	return errors.Join(s.uploads(ctx), s.files(ctx), s.work(ctx), s.orphans(ctx, now))
+	return errors.Join(s.uploads(ctx), s.files(ctx), s.work(ctx), s.fields(ctx), s.orphans(ctx, now))
 }
 
 // uploads removes those that expired or were given up.
@@ -141,6 +141,15 @@ func (s *Sweeper) work(ctx context.Context) error {
 		s.log.Info("results swept", "account", w.Account, "job", w.Job)
 		return nil
 	})
+}
+
+// fields forgets the fields that no open job goes by.
+func (s *Sweeper) fields(ctx context.Context) error {
+	for {
+		if n, err := s.ledger.ForgetFields(ctx, batch); err != nil || n < batch {
+			return err
+		}
+	}
 }
 
 // drain takes what is due, a batch at a time, until no more comes. As what could not be removed is taken again, a batch

@@ -9,8 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"maps"
-	"slices"
+	"reflect"
 	"strings"
 
 	"github.com/google/uuid"
@@ -232,7 +231,4 @@ func (b *body) wrongSize(how string, got int64) error {
 }
 
 // same compares settings in the form that the edge gives them.
-func same(a, b ledger.Settings) bool {
-	return a.Mode == b.Mode && a.List == b.List && a.Check == b.Check && a.DateOrder == b.DateOrder &&
-		maps.Equal(a.Mapping, b.Mapping) && slices.Equal(a.Recipients, b.Recipients)
-}
+func same(a, b ledger.Settings) bool { return reflect.DeepEqual(a, b) }

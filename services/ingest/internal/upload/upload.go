@@ -153,6 +153,9 @@ func (s *Service) take(ctx context.Context, caller rpc.Caller, h header, r *rece
 	if err != nil {
 		return ledger.Job{}, false, err
 	}
+	if err := view.KnownFields(settled.Fields, h.settings.Mapping, h.settings.Values); err != nil {
+		return ledger.Job{}, false, err
+	}
 	b, err := s.begin(ctx, caller.Account, h)
 	if err != nil {
 		return ledger.Job{}, false, err

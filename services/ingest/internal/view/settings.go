@@ -46,6 +46,12 @@ func FromSettings(s *ingestv1.ImportSettings) (ledger.Settings, error) {
 	if out.Mapping, err = FromMapping(s.GetMapping()); err != nil {
 		return ledger.Settings{}, err
 	}
+	if out.Reading, err = FromReading(s.GetReading()); err != nil {
+		return ledger.Settings{}, err
+	}
+	if out.Values, err = FromValues(s.GetValues()); err != nil {
+		return ledger.Settings{}, err
+	}
 	out.Recipients, err = recipients(s.GetRecipients())
 	return out, err
 }
@@ -58,7 +64,8 @@ func listName(s string) (string, error) {
 	return s, nil
 }
 
-// FromMapping checks headings and the fields they are mapped to; nil for none.
+// FromMapping checks headings and the shape of what they are mapped to; nil for none. Whether there are such fields is
+// checked by KnownFields.
 func FromMapping(m map[string]string) (map[string]string, error) {
 	if len(m) > maxMapping {
 		return nil, fault.New(fault.Invalid, "mapping-too-large", "%d headings are mapped, the limit is %d", len(m), maxMapping)
@@ -71,21 +78,9 @@ func FromMapping(m map[string]string) (map[string]string, error) {
 		if heading == "" || len(heading) > maxHeading {
 			return nil, fault.New(fault.Invalid, "heading-invalid", "a mapped heading is empty or longer than %d bytes", maxHeading)
 		}
-		if _, ok := contact.FieldByName(field); !ok && field != "-" {
-			return nil, fault.New(fault.Invalid, "unknown-field", "a heading is mapped to %q, which is no field", cut(field)).
-				Hint("the fields are %s; \"-\" ignores the column", fieldNames())
-		}
 		out[heading] = field
 	}
 	return out, nil
-}
-
-func fieldNames() string {
-	var names []string
-	for _, f := range contact.Fields() {
-		names = append(names, f.String())
-	}
-	return strings.Join(names, ", ")
 }
 
 // recipients are returned in their normal form, each once, in their order. Errors do not quote them.

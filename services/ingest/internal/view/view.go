@@ -35,6 +35,10 @@ func Job(j ledger.Job) *ingestv1.Job {
 		Columns:     columns(j.Columns),
 		RetryOf:     id(j.RetryOf),
 		LastEvent:   j.LastEvent,
+		File:        facts(j.Facts),
+	}
+	for _, u := range j.Unknown {
+		out.UnknownValues = append(out.UnknownValues, &ingestv1.UnknownValue{Field: u.Field, Value: u.Value, Rows: u.Rows, Lines: u.Lines})
 	}
 	if j.Queue != nil {
 		out.Queue = &ingestv1.QueuePlace{Ahead: j.Queue.Ahead}
@@ -93,7 +97,7 @@ func Question(q *ledger.Question) *ingestv1.Question {
 func columns(cs []ledger.Column) []*ingestv1.Column {
 	out := make([]*ingestv1.Column, len(cs))
 	for i, c := range cs {
-		out[i] = &ingestv1.Column{Index: c.Index, Heading: c.Heading, Field: c.Field, Confidence: c.Confidence, Filled: c.Filled}
+		out[i] = &ingestv1.Column{Index: c.Index, Heading: c.Heading, Field: c.Field, Confidence: c.Confidence, Filled: c.Filled, How: c.How, DateOrder: DateOrder(c.DateOrder)}
 	}
 	return out
 }

@@ -37,7 +37,9 @@ func Settings(s ledger.Settings) *ingestv1.ImportSettings {
 		Mapping:    maps.Clone(s.Mapping),
 		Check:      s.Check,
 		Recipients: slices.Clone(s.Recipients),
-		DateOrder:  ingestv1.DateOrder(ingestv1.DateOrder_value[orderPrefix+string(s.DateOrder)]),
+		DateOrder:  DateOrder(s.DateOrder),
+		Reading:    reading(s.Reading),
+		Values:     Values(s.Values),
 	}
 }
 
@@ -52,6 +54,11 @@ func FromMode(m ingestv1.Mode) (ledger.Mode, bool) {
 		return ledger.Upsert, true
 	}
 	return "", false
+}
+
+// DateOrder is an order's number in the contract; 0 for none.
+func DateOrder(o ledger.DateOrder) ingestv1.DateOrder {
+	return ingestv1.DateOrder(ingestv1.DateOrder_value[orderPrefix+string(o)])
 }
 
 // FromDateOrder is false for a number that names no order; not set is empty.

@@ -56,12 +56,15 @@ func toWork(w ledger.Work) (*ingestv1.Work, error) {
 	out := &ingestv1.Work{
 		Job:        view.Job(w.Job),
 		File:       &ingestv1.Object{Name: w.Job.File.Name, Size: w.Job.File.Size, Sha256: w.Job.File.SHA256},
-		Account:    &ingestv1.AccountSettings{Name: w.Account.Name, Country: w.Account.Country, DropBadCells: w.Account.DropBadCells, KeepOutUnknown: w.Account.KeepOutUnknown},
+		Account:    &ingestv1.AccountSettings{Name: w.Account.Name, Country: w.Account.Country, DropBadCells: w.Account.DropBadCells, KeepOutUnknown: w.Account.KeepOutUnknown, LegacyEncoding: w.Account.LegacyEncoding},
 		Notice:     w.Notice,
 		Recipients: w.Recipients,
 		Committing: w.Committing,
 	}
 	var err error
+	if out.Account.Fields, err = view.Fields(w.Account.Fields); err != nil {
+		return nil, err
+	}
 	if out.Validated, err = decoded(w.Results.Validated, &ingestv1.ValidateResult{}); err != nil {
 		return nil, fmt.Errorf("decode result of validate: %w", err)
 	}
@@ -97,6 +100,10 @@ func fromResult(account uuid.UUID, k ledger.Claim, req *ingestv1.FinishRequest) 
 		body = m
 		r.Rejected, r.Question = fromProblem(m.GetRejected()), fromQuestion(m.GetQuestion())
 		r.Columns, r.Rows, r.Blank, r.Invalid = fromColumns(m.GetColumns()), m.GetRows(), m.GetBlank(), m.GetInvalid()
+		r.Facts, r.Unknown, r.HeadingsKey = fromFacts(m.GetFile()), fromUnknown(m.GetUnknownValues()), m.GetHeadingsKey()
+		if n := len(r.HeadingsKey); n != 0 && n != headingsKeySize {
+			return ledger.Result{}, badKey()
+		}
 		for _, c := range m.GetChunks() {
 			objects = append(objects, c.GetCells(), c.GetKeys())
 		}
@@ -178,9 +185,20 @@ func fromQuestion(q *ingestv1.Question) *ledger.Question {
 func fromColumns(cs []*ingestv1.Column) []ledger.Column {
 	var out []ledger.Column
 	for _, c := range cs {
-		out = append(out, ledger.Column{Index: c.GetIndex(), Heading: text(c.GetHeading()), Field: text(c.GetField()), Confidence: c.GetConfidence(), Filled: c.GetFilled()})
+		order, _ := view.FromDateOrder(c.GetDateOrder()) // one that is unknown is none
+		out = append(out, ledger.Column{
+			Index: c.GetIndex(), Heading: text(c.GetHeading()), Field: text(c.GetField()), Confidence: c.GetConfidence(), Filled: c.GetFilled(),
+			How: text(c.GetHow()), DateOrder: order,
+		})
 	}
 	return out
+}
+
+// headingsKeySize is what a hash of column names has, in bytes.
+const headingsKeySize = 32
+
+func badKey() error {
+	return fault.New(fault.Invalid, "bad-headings-key", "the hash of the column names has not %d bytes", headingsKeySize)
 }
 
 // maxText bounds what a worker says for people, in bytes.

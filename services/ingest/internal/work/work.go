@@ -15,6 +15,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/rpc"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
+	"github.com/contactmill/contactmill/services/ingest/internal/view"
 )
 
 // Announcer takes progress for watchers, without any promise: *bus.Bus.
@@ -146,6 +147,22 @@ func (s *Service) Release(ctx context.Context, req *ingestv1.ReleaseRequest) (*i
 		return nil, err
 	}
 	return &ingestv1.ReleaseResponse{Parked: parked}, nil
+}
+
+// RecallMapping implements the contract.
+func (s *Service) RecallMapping(ctx context.Context, req *ingestv1.RecallMappingRequest) (*ingestv1.RecallMappingResponse, error) {
+	account, claim, err := holder(ctx, req.GetClaim())
+	if err != nil {
+		return nil, err
+	}
+	if len(req.GetHeadingsKey()) != headingsKeySize {
+		return nil, badKey()
+	}
+	r, err := s.ledger.Recall(ctx, account, claim, req.GetHeadingsKey())
+	if err != nil {
+		return nil, err
+	}
+	return &ingestv1.RecallMappingResponse{Mapping: r.Mapping, DateOrder: view.DateOrder(r.DateOrder), Values: view.Values(r.Values)}, nil
 }
 
 // LeaveToCommit implements the contract.
