@@ -8,7 +8,11 @@
 // allocates for ordinary input, none keeps the cell, and all of them want valid UTF-8 without NUL and refuse the rest.
 package contact
 
-import "github.com/contactmill/contactmill/pkg/contact/finding"
+import (
+	"reflect"
+
+	"github.com/contactmill/contactmill/pkg/contact/finding"
+)
 
 // Code is a finding's code; see package finding for the catalogue.
 type Code = finding.Code
@@ -79,6 +83,14 @@ type Spec struct {
 	Required bool        // a row without a value is INVALID
 	Headings []string    // other names that files have for it
 	Codes    []CodeEntry // the code book of a criterion
+
+	book *codeBook // made of Codes by NewSchema
+}
+
+// Equal compares what was given; what NewSchema made of it does not count.
+func (s Spec) Equal(o Spec) bool {
+	s.book, o.book = nil, nil
+	return reflect.DeepEqual(s, o)
 }
 
 // CodeEntry is a line of a code book.

@@ -301,22 +301,22 @@ func TestDateEvidence(t *testing.T) {
 		order   contact.DateOrder
 		decided bool
 	}{
-		"iso":          {[]string{"1958-10-13", "2001-02-03"}, contact.ISO, true},
-		"day first":    {[]string{"02/03/2001", "13/10/1958"}, contact.DMY, true},
-		"month first":  {[]string{"02/03/2001", "10/13/1958"}, contact.MDY, true},
-		"undecidable":  {[]string{"02/03/2001", "04/05/1958"}, contact.DMY, false},
-		"short years":  {[]string{"02/03/04", "31/03/04"}, contact.DMY, false},
-		"one outlier":  {[]string{"13/10/1958", "14/10/1958", "10/15/1958"}, contact.DMY, true},
-		"mixed, iso":   {[]string{"1958-10-13", "10/13/1958"}, contact.MDY, true},
-		"nothing":      {[]string{"", "x"}, contact.ISO, true},
-		"short serial": {[]string{"44562"}, contact.ISO, true},
+		"iso":           {[]string{"1958-10-13", "2001-02-03"}, contact.YMD, true},
+		"day first":     {[]string{"02/03/2001", "13/10/1958"}, contact.DMY, true},
+		"month first":   {[]string{"02/03/2001", "10/13/1958"}, contact.MDY, true},
+		"undecidable":   {[]string{"02/03/2001", "04/05/1958"}, contact.DMY, false},
+		"short years":   {[]string{"02/03/04", "31/03/04"}, contact.ISO, false},
+		"contradiction": {[]string{"13/10/1958", "14/10/1958", "10/15/1958"}, contact.ISO, false},
+		"mixed, iso":    {[]string{"1958-10-13", "10/13/1958"}, contact.MDY, true},
+		"nothing":       {[]string{"", "x"}, contact.ISO, true},
+		"short serial":  {[]string{"44562"}, contact.ISO, true},
 	} {
 		var e, half contact.DateEvidence
 		for i, cell := range c.cells {
 			if i%2 == 0 {
-				e.Add([]byte(cell), 0)
+				e.Add([]byte(cell))
 			} else {
-				half.Add([]byte(cell), 0)
+				half.Add([]byte(cell))
 			}
 		}
 		e.Merge(half)

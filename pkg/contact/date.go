@@ -33,9 +33,17 @@ func (o DateOrder) String() string {
 type DateRules struct {
 	Order DateOrder
 	// Pivot opens years of two digits: below it they are of this century (20yy), from it on of the last (19yy).
-	// 1 to 100; 0 refuses them.
+	// 1 to 100; 0 refuses them, and PivotCertain completes those of birth dates that can be read in one way only.
 	Pivot uint8
+	// Serials says that the column holds a spreadsheet's numbers of days.
+	Serials bool
+
+	today Date // for PivotCertain; 0 for dates that are none of birth
 }
+
+// PivotCertain as a pivot completes the year of a birth date where the other century is out of the question, with a remark:
+// the day would be in the future, or the person older than anybody is.
+const PivotCertain = 255
 
 // Oldest is how many years ago a date of birth may be.
 const Oldest = 130
@@ -95,9 +103,11 @@ func (d Date) AppendISO(dst []byte) []byte {
 func (d Date) String() string { return string(d.AppendISO(make([]byte, 0, 10))) }
 
 // ParseDate reads a cell as a date. YYYY-MM-DD is read under every order; other forms take '-', '/', '.' or a space
-// between their parts, one or two digits for day and month, or eight digits without any separator. A time of day is
-// refused unless it is midnight without a zone, which databases write for a bare date. Words (now, infinity) and
-// spreadsheet serials are no dates.
+// between their parts, one or two digits for day and month, or eight digits without any separator. Months may be named in
+// the ten languages that headings are read in, and all parts as in 2024年1月31日, under every order. A time of day is refused
+// unless it is midnight without a zone, which databases write for a bare date. Words (now, infinity) are no dates, and the
+// numbers of days that spreadsheets have are only where the rules say so. A date may come with the code of a warning: those
+// of PivotCertain and of Serials.
 func ParseDate(cell []byte, rules DateRules) (Date, Code) {
 	if d, ok := isoDate(cell); ok {
 		return d, ""
@@ -118,141 +128,11 @@ func isoDate(s []byte) (Date, bool) {
 	return DateOf(int(a)*1000+int(b)*100+int(c)*10+int(d), int(e)*10+int(f), int(g)*10+int(h))
 }
 
-type datePart struct{ value, digits int }
-
-func parseDate(cell []byte, rules DateRules) (Date, Code) {
-	s, ok := asciiOf(trim(cell, false))
-	if !ok {
-		return 0, finding.DateInvalid
-	}
-	order := rules.Order
-	if len(s) == 8 && allDigits(s) {
-		return compactDate(s, order)
-	}
-	parts, code := splitDate(s)
-	if code != "" {
-		return 0, code
-	}
-	switch {
-	case parts[0].digits == 4:
-		order = YMD // nobody writes year, day, month
-	case order == ISO && (parts[2].digits == 4 || parts[0].digits <= 2 && parts[2].digits <= 2):
-		return 0, finding.DateOrderUnknown
-	}
-	var y, m, d datePart
-	switch order {
-	case YMD, ISO:
-		y, m, d = parts[0], parts[1], parts[2]
-	case DMY:
-		d, m, y = parts[0], parts[1], parts[2]
-	case MDY:
-		m, d, y = parts[0], parts[1], parts[2]
-	}
-	if m.digits > 2 || d.digits > 2 {
-		return 0, finding.DateInvalid
-	}
-	switch y.digits {
-	case 4:
-	case 2:
-		if rules.Pivot == 0 {
-			return 0, finding.DateTwoDigitYear
-		}
-		if y.value < int(rules.Pivot) {
-			y.value += 2000
-		} else {
-			y.value += 1900
-		}
-	default:
-		return 0, finding.DateInvalid
-	}
-	return dateOf(y.value, m.value, d.value)
-}
-
-func dateOf(year, month, day int) (Date, Code) {
-	d, ok := DateOf(year, month, day)
-	if !ok {
-		return 0, finding.DateImpossible
-	}
-	return d, ""
-}
-
-func allDigits(s []byte) bool {
-	for _, c := range s {
-		if c-'0' > 9 {
-			return false
-		}
-	}
-	return len(s) > 0
-}
-
-// compactDate reads eight digits. Without an order they are a year first.
-func compactDate(s []byte, order DateOrder) (Date, Code) {
-	n := func(part []byte) (v int) {
-		for _, c := range part {
-			v = v*10 + int(c-'0')
-		}
-		return v
-	}
-	switch order {
-	case DMY:
-		return dateOf(n(s[4:]), n(s[2:4]), n(s[:2]))
-	case MDY:
-		return dateOf(n(s[4:]), n(s[:2]), n(s[2:4]))
-	}
-	return dateOf(n(s[:4]), n(s[4:6]), n(s[6:]))
-}
-
-// splitDate cuts a date into its three numbers as written.
-func splitDate(s []byte) (parts [3]datePart, code Code) {
-	var sep byte
-	n, i := 0, 0
-	for n < 3 {
-		start := i
-		for i < len(s) && s[i]-'0' < 10 {
-			if i-start == 8 {
-				return parts, finding.DateInvalid
-			}
-			parts[n].value = parts[n].value*10 + int(s[i]-'0')
-			i++
-		}
-		parts[n].digits = i - start
-		if parts[n].digits == 0 {
-			return parts, finding.DateInvalid
-		}
-		n++
-		if n == 3 {
-			break
-		}
-		if i == len(s) || s[i] != '-' && s[i] != '/' && s[i] != '.' && s[i] != ' ' || sep != 0 && s[i] != sep {
-			return parts, finding.DateInvalid
-		}
-		sep = s[i]
-		i++
-		if sep == '.' && i < len(s) && s[i] == ' ' {
-			i++ // 1. 2. 2003
-		}
-	}
-	rest := s[i:]
-	if len(rest) == 0 || sep == '.' && string(rest) == "." {
-		return parts, ""
-	}
-	if rest[0] != ' ' && rest[0] != 'T' {
-		return parts, finding.DateInvalid
-	}
-	switch string(rest[1:]) {
-	case "00:00", "00:00:00", "00:00:00.0", "00:00:00.000", "00:00:00.000000", "0:00", "0:00:00":
-		return parts, ""
-	}
-	if len(rest) > 1 && rest[1]-'0' < 10 {
-		return parts, finding.DateWithTime
-	}
-	return parts, finding.DateInvalid
-}
-
 // ParseBirthDate is ParseDate with the rules for a date of birth: not after today, not more than Oldest years before.
 func ParseBirthDate(cell []byte, rules DateRules, today Date) (Date, Code) {
+	rules.today = today
 	d, code := ParseDate(cell, rules)
-	if code != "" {
+	if code != "" && code.Failed() {
 		return 0, code
 	}
 	if d > today {
@@ -266,5 +146,5 @@ func ParseBirthDate(cell []byte, rules DateRules, today Date) (Date, Code) {
 			return 0, finding.BirthDateTooOld
 		}
 	}
-	return d, ""
+	return d, code
 }

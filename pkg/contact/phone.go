@@ -89,3 +89,13 @@ func phoneStart(s []byte) bool {
 	}
 	return false
 }
+
+// keepsZero reports whether a leading zero belongs to numbers of the country.
+func (p *Phones) keepsZero(country Country) bool {
+	p.plans.load()
+	if !p.plans.known(country) {
+		return false
+	}
+	one := p.plans.regions[country].compile()
+	return one.valid.next[1][0] != 0
+}

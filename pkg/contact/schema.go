@@ -1,6 +1,9 @@
 package contact
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Schema is the fields that an account has: the standard ones and its own. It is not changed once it is made, and serves any
 // number of goroutines. The zero value and nil have the standard fields alone.
@@ -10,13 +13,14 @@ type Schema struct {
 }
 
 // NewSchema adds an account's own fields to the standard ones. Names, numbers and keys have to differ from all others; a
-// field that is not unique has the key NoKey.
+// field that is not unique has the key NoKey. Codes have to differ from the others of their book, and hold no semicolon, which
+// stands between several.
 func NewSchema(own []Spec) (*Schema, error) {
-	s := &Schema{own: own, byName: make(map[string]Field, len(own))}
+	s := &Schema{own: slices.Clone(own), byName: make(map[string]Field, len(own))}
 	seen := make(map[Field]bool, len(own))
 	keys := make(map[Key]string, Keys-OwnKey)
-	for i := range own {
-		f := &own[i]
+	for i := range s.own {
+		f := &s.own[i]
 		if _, standard := FieldByName(f.Name); standard || s.byName[f.Name] != NoField || f.Name == "" {
 			return nil, fmt.Errorf("two fields of the account are called %q, or it is a standard field's name", f.Name)
 		}
@@ -28,6 +32,13 @@ func NewSchema(own []Spec) (*Schema, error) {
 				return nil, fmt.Errorf("the field %q has the key %d: a unique own field has %d to %d, one for each, any other has NoKey", f.Name, f.Key, OwnKey, Keys-1)
 			}
 			keys[f.Key] = f.Name
+		}
+		if f.Type == TypeCriterion || f.Type == TypeCriteria {
+			book, err := newCodeBook(f.Codes)
+			if err != nil {
+				return nil, fmt.Errorf("read the code book of the field %q: %w", f.Name, err)
+			}
+			f.book = book
 		}
 		s.byName[f.Name], seen[f.Number] = f.Number, true
 	}

@@ -236,9 +236,9 @@ func invisible(r rune) bool {
 	return false
 }
 
-// asciiOf brings a cell of digits, Latin letters and punctuation to ASCII: NFKC, the dashes and slashes of typography
-// as '-' and '/', spaces of all widths as ' ', invisible characters dropped. It reports false when anything else is
-// left, digits of other scripts for one. ASCII comes back as it is, without a copy.
+// asciiOf brings a cell of digits, Latin letters and punctuation to ASCII: full width as plain, the dashes and slashes of
+// typography as '-' and '/', spaces of all widths as ' ', invisible characters dropped. It reports false when anything else
+// is left, digits of other scripts, raised ones and fractions for some. ASCII comes back as it is, without a copy.
 func asciiOf(cell []byte) ([]byte, bool) {
 	i := 0
 	for i < len(cell) && cell[i] < utf8.RuneSelf {
@@ -250,16 +250,17 @@ func asciiOf(cell []byte) ([]byte, bool) {
 	if !utf8.Valid(cell) || len(cell) > 1024 {
 		return nil, false
 	}
-	wide := norm.NFKC.Bytes(bytes.Clone(cell))
-	w := 0
-	for i := 0; i < len(wide); {
-		r, size := utf8.DecodeRune(wide[i:])
+	plain := make([]byte, 0, len(cell))
+	for i := 0; i < len(cell); {
+		r, size := utf8.DecodeRune(cell[i:])
 		i += size
 		switch {
 		case r < utf8.RuneSelf:
 		case invisible(r):
 			continue
-		case r >= 0x2010 && r <= 0x2015, r == 0x2212, r == 0x2043, r == 0x30FC:
+		case r >= 0xFF01 && r <= 0xFF5E:
+			r -= 0xFF01 - '!'
+		case r >= 0x2010 && r <= 0x2015, r == 0x2212, r == 0x2043, r == 0x30FC, r == 0xFF70, r == 0xFE63, r == 0xFE58:
 			r = '-'
 		case r == 0x2044, r == 0x2215:
 			r = '/'
@@ -268,8 +269,7 @@ func asciiOf(cell []byte) ([]byte, bool) {
 		default:
 			return nil, false
 		}
-		wide[w] = byte(r)
-		w++
+		plain = append(plain, byte(r))
 	}
-	return wide[:w], true
+	return plain, true
 }

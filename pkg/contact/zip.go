@@ -171,3 +171,21 @@ func appendAnyZip(dst, s []byte) ([]byte, Code) {
 	}
 	return dst, ""
 }
+
+// zeroZips is how many digits the zip codes of a country have, where all have the same number and some begin with a zero; 0
+// for all other countries. Nine digits of the United States have a hyphen.
+func zeroZips(c Country) int {
+	switch c.String() {
+	case "AU", "NO", "NZ", "PH", "ZA":
+		return 4
+	case "DE", "ES", "FI", "FR", "IT", "KR", "MX", "MY", "TR", "UA", "US":
+		return 5
+	case "CN", "RO", "SG":
+		return 6
+	case "JP":
+		return 7
+	case "BR":
+		return 8
+	}
+	return 0
+}

@@ -35,21 +35,38 @@ type Entry struct {
 	Hint     string // what the sender can do
 }
 
+// byCode finds the catalogue's lines.
+var byCode = func() map[Code]*Entry {
+	m := make(map[Code]*Entry, len(catalogue))
+	for i := range catalogue {
+		m[catalogue[i].Code] = &catalogue[i]
+	}
+	return m
+}()
+
 // Failed reports whether a value or row with this code is refused. Unknown codes are failures.
 func (c Code) Failed() bool {
 	if c == "" {
 		return false
 	}
-	e, ok := c.Entry()
-	return !ok || e.Severity != Warning
+	e := byCode[c]
+	return e == nil || e.Severity != Warning
+}
+
+// Repaired reports whether the code says that the value taken is not the one written: whoever shows the finding shows the
+// cell as it was and the value that it became. All such codes are warnings.
+func (c Code) Repaired() bool {
+	switch c {
+	case InvisibleCharacter, ScientificRepaired, PointZeroRemoved, ZerosRestored, QuotesRemoved, QuoteStraightened, DateFromSerial, DateCentury:
+		return true
+	}
+	return false
 }
 
 // Entry looks the code up.
 func (c Code) Entry() (Entry, bool) {
-	for i := range catalogue {
-		if catalogue[i].Code == c {
-			return catalogue[i], true
-		}
+	if e := byCode[c]; e != nil {
+		return *e, true
 	}
 	return Entry{}, false
 }
