@@ -1,0 +1,280 @@
+package xlsx
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"github.com/contactmill/contactmill/pkg/sheet/unpack"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+)
+
+const (
+	typesPart     = "[Content_Types].xml"
+	mimeTypePart  = "mimetype" // of OpenDocument files
+	maxRelations  = 100_000
+	checkInterval = 1 << 20
+)
+
+// pack is the package of a workbook: an archive of parts, their types and relationships (ECMA-376 part 2).
+type pack struct {
+	archive *unpack.Archive
+	members map[string]unpack.Member // by folded part name
+	types   map[string]string        // content type by folded part name
+	byKind  map[string]string        // content type by folded extension
+	check   func() error
+	since   int64 // bytes unpacked since the last check
+}
+
+func openPack(r io.ReaderAt, size int64, l Limits) (*pack, error) {
+	archive, err := unpack.OpenArchive(r, size, l.Limits)
+	if err != nil {
+		return nil, err
+	}
+	p := &pack{archive: archive, members: map[string]unpack.Member{}, types: map[string]string{}, byKind: map[string]string{}, check: l.Check}
+	for _, m := range archive.Members {
+		p.members[partKey(m.Name)] = m
+	}
+	if !p.has(typesPart) {
+		if p.has(mimeTypePart) {
+			return nil, p.openDocument()
+		}
+		return nil, &finding.FileRefusal{Code: finding.FileIsZIP}
+	}
+	return p, p.readTypes()
+}
+
+// openDocument names a file that has the mark of OpenDocument.
+func (p *pack) openDocument() error {
+	mark, err := p.archive.Open(p.members[mimeTypePart])
+	if err != nil {
+		return err
+	}
+	defer mark.Close()
+	kind, err := io.ReadAll(io.LimitReader(mark, 256))
+	if err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(kind, []byte("application/vnd.oasis.opendocument.")) {
+		return &finding.FileRefusal{Code: finding.FileIsZIP}
+	}
+	manifest, err := p.archive.Open(p.members["meta-inf/manifest.xml"])
+	if !p.has("META-INF/manifest.xml") || err != nil {
+		return &finding.FileRefusal{Code: finding.FileIsODS}
+	}
+	defer manifest.Close()
+	text, err := io.ReadAll(io.LimitReader(manifest, 1<<20))
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(text, []byte("encryption-data")) {
+		return &finding.FileRefusal{Code: finding.WorkbookProtected}
+	}
+	return &finding.FileRefusal{Code: finding.FileIsODS}
+}
+
+func partKey(name string) string { return strings.ToLower(strings.TrimPrefix(name, "/")) }
+
+func (p *pack) has(part string) bool {
+	_, ok := p.members[partKey(part)]
+	return ok
+}
+
+// open reads a part as tokens, until done is called.
+func (p *pack) open(part string) (t *tokens, done func() error, err error) {
+	m, ok := p.members[partKey(part)]
+	if !ok {
+		return nil, nil, errSyntax
+	}
+	in, err := p.archive.Open(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	decoded, err := inUTF8(&checked{in: in, pack: p})
+	if err != nil {
+		return nil, nil, err
+	}
+	return newTokens(decoded), in.Close, nil
+}
+
+// checked calls the pack's check now and then.
+type checked struct {
+	in   io.Reader
+	pack *pack
+}
+
+func (c *checked) Read(b []byte) (int, error) {
+	if c.pack.check != nil && c.pack.since >= checkInterval {
+		c.pack.since = 0
+		if err := c.pack.check(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := c.in.Read(b)
+	c.pack.since += int64(n)
+	return n, err
+}
+
+var declaredEncoding = regexp.MustCompile(`^<\?xml\s[^>]{0,80}encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']`)
+
+// inUTF8 decodes a part that is in another encoding by its byte order mark or its XML declaration.
+func inUTF8(in io.Reader) (io.Reader, error) {
+	b := bufio.NewReaderSize(in, 4<<10)
+	head, err := b.Peek(256)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
+		return transform.NewReader(b, unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder()), nil
+	}
+	found := declaredEncoding.FindSubmatch(head)
+	if found == nil {
+		return b, nil
+	}
+	encoding, err := htmlindex.Get(string(found[1]))
+	if err != nil {
+		return nil, errSyntax
+	}
+	if name, err := htmlindex.Name(encoding); err != nil || name == "utf-8" || strings.HasPrefix(name, "utf-16") {
+		return b, nil
+	}
+	return transform.NewReader(b, encoding.NewDecoder()), nil
+}
+
+func (p *pack) readTypes() error {
+	t, done, err := p.open(typesPart)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return each(t, func() error {
+		kind, err := t.decoded("ContentType")
+		if err != nil {
+			return err
+		}
+		if len(p.types)+len(p.byKind) > maxRelations {
+			return tooLarge("content types", maxRelations)
+		}
+		switch {
+		case t.is("Override"):
+			name, err := t.decoded("PartName")
+			p.types[partKey(unescaped(name))] = strings.ToLower(kind)
+			return err
+		case t.is("Default"):
+			extension, err := t.decoded("Extension")
+			p.byKind[strings.ToLower(extension)] = strings.ToLower(kind)
+			return err
+		}
+		return nil
+	})
+}
+
+func (p *pack) contentType(part string) string {
+	if kind, ok := p.types[partKey(part)]; ok {
+		return kind
+	}
+	return p.byKind[strings.ToLower(strings.TrimPrefix(path.Ext(part), "."))]
+}
+
+// mainPart finds the workbook's part by the package's relationships, and makes sure by its type that it is one.
+func (p *pack) mainPart() (string, error) {
+	root, err := p.relations("")
+	if err != nil {
+		return "", err
+	}
+	part := root.ofType("/officeDocument")
+	if part == "" || !p.has(part) {
+		return "", errSyntax
+	}
+	switch kind := p.contentType(part); {
+	case strings.Contains(kind, "sheet.binary"):
+		return "", &finding.FileRefusal{Code: finding.WorkbookBinary}
+	case strings.HasSuffix(kind, "main+xml") && (strings.Contains(kind, "spreadsheetml") || strings.Contains(kind, "ms-excel")):
+		return part, nil
+	case kind == "" || kind == "application/xml" || kind == "text/xml":
+		return "", errSyntax
+	}
+	return "", &finding.FileRefusal{Code: finding.FileIsDocument}
+}
+
+// relations are what one part says of others, by id.
+type relations map[string]relation
+
+type relation struct {
+	kind     string // URI of the relationship's type
+	target   string // part name, resolved
+	external bool   // the target is not in the package: never opened
+}
+
+// ofType returns the part that is related by a type with that ending, "" if there is none. Of several it is the one with
+// the lowest id.
+func (r relations) ofType(ending string) string {
+	best, target := "", ""
+	for id, rel := range r {
+		if strings.HasSuffix(rel.kind, ending) && !rel.external && (best == "" || id < best) {
+			best, target = id, rel.target
+		}
+	}
+	return target
+}
+
+// relations reads the relationships of a part, of the package itself for "". A part without any has none.
+func (p *pack) relations(part string) (relations, error) {
+	folder, base := path.Split(part)
+	name := folder + "_rels/" + base + ".rels"
+	if !p.has(name) {
+		return nil, nil
+	}
+	t, done, err := p.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	found := relations{}
+	err = each(t, func() error {
+		if !t.is("Relationship") {
+			return nil
+		}
+		if len(found) == maxRelations {
+			return tooLarge("relationships", maxRelations)
+		}
+		id, err := t.decoded("Id")
+		if err != nil {
+			return err
+		}
+		kind, err := t.decoded("Type")
+		if err != nil {
+			return err
+		}
+		target, err := t.decoded("Target")
+		if err != nil {
+			return err
+		}
+		found[id] = relation{kind: kind, target: resolve(folder, target), external: string(t.attr("TargetMode")) == "External"}
+		return nil
+	})
+	return found, err
+}
+
+// resolve makes a part name of a relationship's target, relative to the folder of the part that names it.
+func resolve(folder, target string) string {
+	target = unescaped(strings.ReplaceAll(target, `\`, "/"))
+	if !strings.HasPrefix(target, "/") {
+		target = "/" + folder + target
+	}
+	return strings.TrimPrefix(path.Clean(target), "/")
+}
+
+func unescaped(name string) string {
+	if plain, err := url.PathUnescape(name); err == nil {
+		return plain
+	}
+	return name
+}
