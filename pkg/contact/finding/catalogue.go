@@ -76,6 +76,7 @@ const (
 	FileEmpty          Code = "file-empty"
 	NoHeading          Code = "no-heading"
 	HeadingBroken      Code = "heading-broken"
+	HeadingLookAlike   Code = "heading-look-alike"
 	NotATable          Code = "not-a-table"
 	FileIsZIP          Code = "file-is-zip"
 	FileIsXLSX         Code = "file-is-xlsx"
@@ -177,6 +178,7 @@ var catalogue = [...]Entry{
 
 	{FileEmpty, Refusal, "the file is empty", "send a file with a heading and rows"},
 	{NoHeading, Refusal, "the file has no heading", "begin the file with a line of column names"},
+	{HeadingLookAlike, Warning, "a column name is written with letters that only look like others", "check that the column is mapped as meant, or write its name in one script"},
 	{HeadingBroken, Refusal, "the line of column names cannot be read", "correct the quotes of the first line"},
 	{NotATable, Refusal, "the file is not a text table", "send CSV with a line of column names"},
 	{FileIsZIP, Refusal, "the file is a ZIP archive", "unpack it and send the CSV"},
