@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/contactmill/contactmill/pkg/fault"
@@ -52,41 +51,42 @@ type said struct {
 	Remembered
 }
 
-// saidOf is what the people of a validated job said of its columns; nil if they said nothing. A column named by its place
-// is remembered by its heading, as the same columns may come in another order; one of several with the same heading is not.
+// saidOf is what the people of a validated job said of its columns; nil if they said nothing. A column is remembered by its
+// heading, or by which it is of several with the same one, never by its place: the same columns may come in another order.
 func saidOf(j *jobRow, headingsKey []byte) *said {
 	s := &j.Settings
 	if len(headingsKey) == 0 || len(s.Mapping) == 0 && s.DateOrder == "" && len(s.Values) == 0 {
 		return nil
 	}
 	out := &said{headingsKey, Remembered{Mapping: map[string]string{}, DateOrder: s.DateOrder, Values: s.Values}}
-	count := map[string]int{}
-	for _, c := range j.Columns {
-		count[compared(c.Heading)]++
-	}
-	for name, field := range s.Mapping {
-		if at, ok := place(name); ok {
-			if at > len(j.Columns) {
-				continue
-			}
-			name = j.Columns[at-1].Heading
-		}
-		if name = compared(name); name != "" && count[name] == 1 {
-			out.Mapping[name] = field
-		}
-	}
 	if out.Values == nil {
 		out.Values = Values{}
+	}
+	all := map[string]int{}
+	for _, c := range j.Columns {
+		all[compared(c.Heading)]++
+	}
+	nth := map[string]int{}
+	for _, c := range j.Columns {
+		name := compared(c.Heading)
+		nth[name]++
+		if c.How != howSaid {
+			continue
+		}
+		field := c.Field
+		if field == "" {
+			field = "-"
+		}
+		if all[name] > 1 || name == "" || strings.HasPrefix(name, "#") {
+			name = fmt.Sprintf("#%d of %s", nth[name], name)
+		}
+		out.Mapping[name] = field
 	}
 	return out
 }
 
-// place reads "#3".
-func place(name string) (int, bool) {
-	digits, ok := strings.CutPrefix(name, "#")
-	n, err := strconv.Atoi(digits)
-	return n, ok && err == nil && n > 0
-}
+// howSaid is how a column was mapped that a person spoke of.
+const howSaid = "said"
 
 func compared(heading string) string { return strings.ToLower(strings.TrimSpace(heading)) }
 

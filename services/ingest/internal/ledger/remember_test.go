@@ -19,9 +19,8 @@ func TestWhatWasSaidIsRemembered(t *testing.T) {
 	r := newRig(t)
 	a := newAccount()
 	key := bytes.Repeat([]byte{1}, 32)
-	columns := []Column{{Index: 1, Heading: "Mail"}, {Index: 2, Heading: "Tel"}, {Index: 3, Heading: "X"}, {Index: 4, Heading: "x "}}
 	n := 0
-	validated := func(account uuid.UUID, s Settings) {
+	validated := func(account uuid.UUID, s Settings, columns ...Column) {
 		t.Helper()
 		n++
 		s.Mode = Upsert
@@ -48,10 +47,12 @@ func TestWhatWasSaidIsRemembered(t *testing.T) {
 	if got := recall(a); len(got.Mapping) != 0 {
 		t.Fatalf("nobody said anything, recalled is %v", got)
 	}
-	validated(a, Settings{Mapping: map[string]string{"mail": "email", "#2": "phone", "#3": "city", "x": "zip", "Gone": "-"}, Values: Values{"colour": {"rot": "r", "blau": "b"}}})
-	validated(a, Settings{Mapping: map[string]string{"Tel": "-"}, DateOrder: DMY, Check: true})
+	validated(a, Settings{Mapping: map[string]string{"mail": "email", "#2": "phone", "#3": "city", "#4": "-"}, Values: Values{"colour": {"rot": "r", "blau": "b"}}},
+		Column{Heading: "Mail", Field: "email", How: "said"}, Column{Heading: "Tel", Field: "phone", How: "said"}, Column{Heading: "X", Field: "city", How: "said"},
+		Column{Heading: "x ", How: "said"}, Column{Heading: "Zip", Field: "zip", How: "name"})
+	validated(a, Settings{Mapping: map[string]string{"Tel": "-"}, DateOrder: DMY, Check: true}, Column{Heading: " TEL", How: "said"})
 	validated(a, Settings{Values: Values{"colour": {"rot": "x"}, "size": {"1": "one"}}})
-	want := Remembered{Mapping: map[string]string{"mail": "email", "tel": "-"}, DateOrder: DMY, Values: Values{"colour": {"rot": "x", "blau": "b"}, "size": {"1": "one"}}}
+	want := Remembered{Mapping: map[string]string{"mail": "email", "tel": "-", "#1 of x": "city", "#2 of x": "-"}, DateOrder: DMY, Values: Values{"colour": {"rot": "x", "blau": "b"}, "size": {"1": "one"}}}
 	if d := cmp.Diff(want, recall(a)); d != "" {
 		t.Errorf("recalled (-want +got):\n%s", d)
 	}
