@@ -94,7 +94,7 @@ const weighed = 200
 // weigh reads the head with one delimiter. A record that the head cuts off does not count.
 func weigh(head []byte, complete bool, d Dialect, limits Limits) Candidate {
 	c := Candidate{Delimiter: d.Delimiter}
-	scan := scanner{delimiter: d.Delimiter, quote: d.Quote, limit: limits.RecordBytes, columns: limits.Columns}
+	scan := newScanner(d, limits)
 	var found cells
 	line := int64(1)
 	for pos := 0; pos < len(head) && c.Records < weighed; {

@@ -26,6 +26,7 @@ type File struct {
 	limits Limits
 	scan   scanner
 	r      io.Reader
+	room   *room
 	buf    []byte // read and not yet handed out; begins where a record begins
 	done   bool   // r has ended
 	read   int64  // bytes read from r
@@ -37,6 +38,9 @@ type File struct {
 
 // headBytes is how much of a file is looked at to settle what it is.
 const headBytes = 64 << 10
+
+// readBytes is how much is read at once, so that it is still near the processor when it is looked at.
+const readBytes = 64 << 10
 
 // Open begins to read a table: it refuses what is none, settles the parts of the dialect that the options leave open, and
 // reads the heading. An error is a *Refusal, or wraps what r returned.
@@ -53,7 +57,7 @@ func Open(r io.Reader, o Options) (*File, error) {
 		return nil, err
 	}
 	f.Dialect, f.Candidates = d, candidates
-	f.scan = scanner{delimiter: d.Delimiter, quote: d.Quote, limit: limits.RecordBytes, columns: limits.Columns}
+	f.scan = newScanner(d, limits)
 	f.breakLines(f.buf)
 	if d.BOM {
 		f.drop(len(bom))
@@ -61,6 +65,7 @@ func Open(r io.Reader, o Options) (*File, error) {
 	if err := f.readHeading(); err != nil {
 		return nil, err
 	}
+	f.room = f.newRoom(0)
 	return f, nil
 }
 
@@ -131,17 +136,28 @@ type Block struct {
 	Offset int64 // of its first byte in the file
 	Line   int64 // physical line of its first byte
 
-	whole []byte
+	index *index // of the data; nil makes a parser make its own
+	room  *room
 	pool  *sync.Pool
+}
+
+// room is the memory of a block.
+type room struct {
+	buf   []byte
+	index index
 }
 
 // Release gives the block's memory back for another. Records read from it are void after that.
 func (b *Block) Release() {
 	if b.pool != nil {
-		whole := b.whole
-		b.pool.Put(&whole)
-		b.Data, b.whole, b.pool = nil, nil, nil
+		b.pool.Put(b.room)
+		*b = Block{}
 	}
+}
+
+// Clone copies a block that is to be parsed twice: parsing spends it.
+func (b *Block) Clone() *Block {
+	return &Block{Data: bytes.Clone(b.Data), Index: b.Index, Offset: b.Offset, Line: b.Line}
 }
 
 // Blocks hands out the rest of the file in blocks. It can be ranged over once. An error ends it: a *Refusal, or what
@@ -164,58 +180,31 @@ var errEnd = errors.New("end of file")
 
 // next looks at no more than a block's bytes at a time, and at another block's while no record ends within them.
 func (f *File) next() (*Block, error) {
-	for want := f.limits.BlockBytes; ; want += f.limits.BlockBytes {
-		if err := f.fill(want); err != nil {
-			return nil, err
+	x := &f.room.index
+	for want := f.limits.BlockBytes; ; {
+		for n := min(len(f.buf)+readBytes, want); ; n = min(n+readBytes, want) {
+			if err := f.fill(n); err != nil {
+				return nil, err
+			}
+			if v, at := x.run(f.buf, f.done); v == tooLong { // while they are near
+				return nil, f.refusal(v, at)
+			}
+			if n >= want || f.done {
+				break
+			}
 		}
-		seen := f.buf[:min(want, len(f.buf))]
-		final := f.done && len(seen) == len(f.buf)
-		cut, err := f.cut(seen, final)
+		cut := x.last(f.buf)
+		if f.done {
+			cut = len(f.buf)
+		}
 		switch {
-		case err != nil:
-			return nil, err
 		case cut > 0:
 			return f.take(cut), nil
-		case final:
+		case f.done:
 			return nil, errEnd
 		}
+		want = len(f.buf) + f.limits.BlockBytes
 	}
-}
-
-// cut finds the last place in the data where a record begins. Where there is no quote, that is behind any line feed;
-// only the records with quotes are looked into.
-func (f *File) cut(data []byte, final bool) (int, error) {
-	pos := 0
-	for pos < len(data) {
-		q := -1
-		if f.scan.quote != NoQuote {
-			q = bytes.IndexByte(data[pos:], f.scan.quote)
-		}
-		if q < 0 {
-			if final {
-				return len(data), nil
-			}
-			pos += bytes.LastIndexByte(data[pos:], '\n') + 1
-			if len(data)-pos > f.limits.RecordBytes {
-				return 0, f.refusal(tooLong, pos)
-			}
-			return pos, nil
-		}
-		pos += bytes.LastIndexByte(data[pos:pos+q], '\n') + 1
-		if end := bytes.IndexByte(data[pos:], '\n'); end >= 0 && f.scan.line(data, pos, pos+end, nil) {
-			pos += end + 1
-			continue
-		}
-		next, v, _, _ := f.scan.record(data, pos, final, nil)
-		switch v {
-		case more:
-			return pos, nil
-		case tooLong:
-			return 0, f.refusal(v, pos)
-		}
-		pos = next
-	}
-	return pos, nil
 }
 
 func (f *File) refusal(v verdict, pos int) error {
@@ -224,17 +213,26 @@ func (f *File) refusal(v verdict, pos int) error {
 
 // take makes a block of the first n bytes and begins a new buffer with the rest.
 func (f *File) take(n int) *Block {
-	b := &Block{Data: f.buf[:n:n], Index: f.index, Offset: f.offset, Line: f.line, whole: f.buf, pool: &f.pool}
+	f.room.buf = f.buf
+	b := &Block{Data: f.buf[:n:n], Index: f.index, Offset: f.offset, Line: f.line, index: &f.room.index, room: f.room, pool: &f.pool}
 	f.index++
 	f.offset += int64(n)
 	f.line += int64(bytes.Count(b.Data, newline))
 	rest := f.buf[n:]
-	if old, ok := f.pool.Get().(*[]byte); ok {
-		f.buf = append((*old)[:0], rest...)
-	} else {
-		f.buf = append(make([]byte, 0, f.limits.BlockBytes+headBytes+len(rest)), rest...)
-	}
+	f.room = f.newRoom(len(rest))
+	f.buf = append(f.room.buf[:0], rest...)
 	return b
+}
+
+// newRoom makes room for a block, or finds some that was released.
+func (f *File) newRoom(rest int) *room {
+	r, ok := f.pool.Get().(*room)
+	if !ok {
+		r = &room{buf: make([]byte, 0, f.limits.BlockBytes+readBytes+rest), index: newIndex(&f.scan)}
+		r.index.marks = make([]uint64, 0, cap(r.buf)/64+1)
+	}
+	r.index.reset()
+	return r
 }
 
 // fill reads until the buffer holds n bytes or the file ends.
@@ -292,8 +290,3 @@ func (f *File) breakLines(fresh []byte) {
 
 // Close gives back what the file holds on to, such as its spool. It does not close the reader.
 func (f *File) Close() error { return nil }
-
-// Clone copies a block that is to be parsed twice: parsing spends it.
-func (b *Block) Clone() *Block {
-	return &Block{Data: bytes.Clone(b.Data), Index: b.Index, Offset: b.Offset, Line: b.Line}
-}

@@ -2,7 +2,6 @@ package sheet
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
 
@@ -24,30 +23,50 @@ type Record struct {
 
 // Parser reads the records of blocks. It belongs to one goroutine.
 type Parser struct {
-	scan       scanner
-	limits     Limits
-	heading    [][]byte
-	delimiters uint64 // the delimiter in all eight bytes
+	scan    scanner
+	limits  Limits
+	heading [][]byte
 
-	data      []byte
-	pos       int
-	nextQuote int // where the next quote stands, len(data) if none; may lie behind pos
-	line      int64
-	pure      bool // the block is valid UTF-8 without NUL
-	blank     int64
-	found     cells
-	record    Record
-	err       error
+	quote int // as the scanner's; -1 for none
+
+	data  []byte
+	pos   int
+	line  int64
+	pure  bool // the block is valid UTF-8 without NUL
+	blank int64
+
+	own    index    // of blocks that come without
+	marks  []uint64 // of the data, and how many of them were looked at
+	looked int
+	inner  []int32 // of the data, those ahead
+	odd    []int32
+	ends   []uint32 // where cells end, of the records ahead
+	at     int      // in ends
+	room   []uint32
+	cells  [][]byte // room for those of a record
+	found  cells
+
+	record Record
+	err    error
 }
+
+// ahead is how many ends are made at once; they fit the processor's nearest cache.
+const ahead = 2048
 
 // NewParser returns a parser of the blocks of a file. Rows are held to the width of the heading; without one, they have
 // the width they have.
 func NewParser(d Dialect, limits Limits, heading []string) *Parser {
 	limits = limits.filled()
 	p := &Parser{
-		scan:       scanner{delimiter: d.Delimiter, quote: d.Quote, limit: limits.RecordBytes, columns: limits.Columns},
-		limits:     limits,
-		delimiters: lows * uint64(d.Delimiter),
+		scan:   newScanner(d, limits),
+		limits: limits,
+		cells:  make([][]byte, limits.Columns+1),
+		room:   make([]uint32, ahead+limits.Columns+64),
+	}
+	p.own = newIndex(&p.scan)
+	p.quote = int(p.scan.quote)
+	if p.scan.quote == NoQuote {
+		p.quote = -1
 	}
 	for _, h := range heading {
 		p.heading = append(p.heading, []byte(h))
@@ -57,10 +76,18 @@ func NewParser(d Dialect, limits Limits, heading []string) *Parser {
 
 // Reset begins a block.
 func (p *Parser) Reset(b *Block) {
-	p.data, p.pos, p.line, p.nextQuote = b.Data, 0, b.Line, -1
+	p.data, p.pos, p.line = b.Data, 0, b.Line
 	p.record = Record{}
 	p.blank, p.err = 0, nil
-	p.pure = utf8.Valid(p.data) && bytes.IndexByte(p.data, 0) < 0
+	x := b.index
+	if x == nil {
+		x = &p.own
+		x.reset()
+		x.run(p.data, true) // a record that is too long is met again on the way
+	}
+	p.marks, p.inner, p.odd = x.marks[:min(len(x.marks), (len(p.data)+63)/64)], x.inner, x.odd
+	p.looked, p.at, p.ends = 0, 0, p.room[:0]
+	p.pure = (x.wide&highs == 0 || utf8.Valid(p.data)) && bytes.IndexByte(p.data, 0) < 0
 }
 
 // Blank returns how many blank records the block had so far; Records, how many others.
@@ -72,41 +99,19 @@ func (p *Parser) Err() error { return p.err }
 
 // Next returns the next record that is not blank, or nil at the end of the block and after a refusal.
 func (p *Parser) Next() *Record {
+	r := &p.record
 	for p.pos < len(p.data) && p.err == nil {
-		start, first := p.pos, p.line
-		if p.nextQuote < start {
-			p.nextQuote = len(p.data)
-			if p.scan.quote != NoQuote {
-				if i := bytes.IndexByte(p.data[start:], p.scan.quote); i >= 0 {
-					p.nextQuote = start + i
-				}
-			}
+		r.Line = p.line
+		if r.Code != "" || r.Warning != "" {
+			r.Code, r.Column, r.Warning = "", 0, ""
 		}
-		lineEnd := len(p.data)
-		if i := bytes.IndexByte(p.data[start:], '\n'); i >= 0 {
-			lineEnd = start + i
-		}
-		p.found.list, p.found.dirty = p.found.list[:0], p.found.dirty[:0]
-		r := &p.record
-		r.Line, r.Code, r.At, r.Column, r.Warning = first, "", first, 0, ""
-		if lineEnd <= p.nextQuote {
-			if lineEnd-start > p.scan.limit {
-				p.refuse(tooLong, first)
+		r.At = p.line
+		if len(p.odd) > 0 && int(p.odd[0]) == p.pos {
+			p.odd = p.odd[1:]
+			if !p.scanned() {
 				return nil
 			}
-			r.Raw = chomp(p.data[start:lineEnd])
-			p.split(start, start+len(r.Raw))
-			if len(p.found.list) > p.scan.columns {
-				p.refuse(tooWide, first)
-				return nil
-			}
-			p.pos = min(lineEnd+1, len(p.data))
-			p.line++
-		} else if p.scan.line(p.data, start, lineEnd, &p.found) {
-			r.Raw = chomp(p.data[start:lineEnd])
-			p.pos = min(lineEnd+1, len(p.data))
-			p.line++
-		} else if !p.quoted(start) {
+		} else if !p.marked() {
 			return nil
 		}
 		if r.Code == "" && p.isBlank() {
@@ -120,9 +125,80 @@ func (p *Parser) Next() *Record {
 	return nil
 }
 
-// quoted reads a record that has a quote somewhere on its first line, and reports false after a refusal.
-func (p *Parser) quoted(start int) bool {
+// marked reads a record that the marks tell all about, and reports false after a refusal.
+func (p *Parser) marked() bool {
+	if len(p.ends)-p.at < len(p.cells) && p.looked <= len(p.marks) {
+		p.look()
+	}
+	data, ahead, list, quote := p.data, p.ends[p.at:], p.cells, p.quote
+	if len(ahead) > len(list) {
+		ahead = ahead[:len(list)]
+	}
+	start := p.pos
+	from, n, end := uint(start), 0, uint(0)
+	for i := range ahead {
+		end = uint(ahead[i])
+		n = i + 1
+		if end >= uint(len(data)) || data[end] == '\n' || from > end {
+			break
+		}
+		if from+1 < end && int(data[from]) == quote {
+			list[i] = data[from+1 : end-1 : end-1]
+		} else {
+			list[i] = data[from:end:end]
+		}
+		from = end + 1
+	}
+	if int(end)-start > p.scan.limit {
+		p.refuse(tooLong, p.line)
+		return false
+	}
+	if n > p.scan.columns {
+		p.refuse(tooWide, p.line)
+		return false
+	}
 	r := &p.record
+	p.pos = min(int(end)+1, len(data))
+	p.at += n
+	p.line++
+	if end > from && data[end-1] == '\r' {
+		end--
+	}
+	r.Raw = data[start:end:end]
+	if from+1 < end && int(data[from]) == quote {
+		from, end = from+1, end-1
+	}
+	list[n-1] = data[from:end:end]
+	r.Cells = list[:n]
+	if len(p.inner) > 0 && int(p.inner[0]) < p.pos {
+		p.mend(ahead)
+	}
+	return true
+}
+
+// mend puts right the cells of a record that have line feeds or doubled quotes in them, and counts the lines.
+func (p *Parser) mend(ends []uint32) {
+	for cell, list := 0, p.record.Cells; len(p.inner) > 0 && int(p.inner[0]) < p.pos; cell++ {
+		dirty := false
+		for len(p.inner) > 0 && uint32(p.inner[0]) < ends[cell] {
+			i := p.inner[0]
+			p.inner = p.inner[1:]
+			feed := p.data[i] == '\n'
+			if feed {
+				p.line++
+			}
+			dirty = dirty || !feed || p.data[i-1] == '\r'
+		}
+		if dirty {
+			list[cell] = p.scan.clean(list[cell])
+		}
+	}
+}
+
+// scanned reads a record by the scanner, and reports false after a refusal.
+func (p *Parser) scanned() bool {
+	r, start := &p.record, p.pos
+	p.found.list, p.found.dirty = p.found.list[:0], p.found.dirty[:0]
 	next, v, column, at := p.scan.record(p.data, start, true, &p.found)
 	switch v {
 	case tooLong, tooWide:
@@ -149,6 +225,7 @@ func (p *Parser) quoted(start int) bool {
 			p.found.list[i] = p.scan.clean(p.found.list[i])
 		}
 	}
+	r.Cells = p.found.list
 	p.pos = next
 	return true
 }
@@ -174,10 +251,38 @@ func (s *scanner) refusal(v verdict, line int64) *Refusal {
 	return &Refusal{Code: finding.RecordTooLong, Line: line, Limit: "record bytes", Value: int64(s.limit)}
 }
 
+// look makes more ends of the marks.
+func (p *Parser) look() {
+	kept := copy(p.room, p.ends[p.at:])
+	p.at = 0
+	room, n := p.room, kept
+	marks := p.marks[p.looked:]
+	base := uint32(64 * p.looked)
+	for i, m := range marks {
+		if n > ahead {
+			marks = marks[:i]
+			break
+		}
+		for ; m != 0; m &= m - 1 {
+			room[n] = base + uint32(bits.TrailingZeros64(m))
+			n++
+		}
+		base += 64
+	}
+	p.looked += len(marks)
+	if p.looked == len(p.marks) { // what follows the last line end ends with the data
+		p.looked++
+		if len(p.data) > 0 && p.data[len(p.data)-1] != '\n' {
+			room[n] = uint32(len(p.data))
+			n++
+		}
+	}
+	p.ends = room[:n]
+}
+
 // judge holds a record to the heading's width and to what a cell may be.
 func (p *Parser) judge() {
 	r := &p.record
-	r.Cells = p.found.list
 	if r.Code != "" {
 		return
 	}
@@ -189,9 +294,8 @@ func (p *Parser) judge() {
 	case width == 0 || n == width:
 	case n < width:
 		for range width - n {
-			p.found.list = append(p.found.list, nil)
+			r.Cells = append(r.Cells, nil)
 		}
-		r.Cells = p.found.list
 		r.Warning = finding.RowShort
 	default:
 		for i, extra := range r.Cells[width:] {
@@ -239,7 +343,7 @@ func (p *Parser) repeats() bool {
 }
 
 func (p *Parser) isBlank() bool {
-	for _, cell := range p.found.list {
+	for _, cell := range p.record.Cells {
 		if !empty(cell) {
 			return false
 		}
@@ -254,38 +358,4 @@ func empty(cell []byte) bool {
 		}
 	}
 	return true
-}
-
-const (
-	lows   = 0x0101010101010101
-	sevens = 0x7f * lows
-)
-
-// hits sets the top bit of each byte of x that is zero, exactly: no carry runs from one byte into the next.
-func hits(x uint64) uint64 { return ^((x&sevens + sevens) | x | sevens) }
-
-// split cuts a line without quotes at its delimiters, eight bytes at a time.
-func (p *Parser) split(start, end int) {
-	list, data, from, i := p.found.list, p.data, start, start
-	for ; i < end && i+8 <= len(data); i += 8 {
-		at := hits(binary.LittleEndian.Uint64(data[i:]) ^ p.delimiters)
-		if end-i < 8 {
-			at &= 1<<(8*(end-i)) - 1
-		}
-		for ; at != 0; at &= at - 1 {
-			next := i + bits.TrailingZeros64(at)>>3
-			list = append(list, data[from:next:next])
-			from = next + 1
-		}
-		if len(list) > p.scan.columns {
-			break
-		}
-	}
-	for ; i < end && len(list) <= p.scan.columns; i++ {
-		if data[i] == p.scan.delimiter {
-			list = append(list, data[from:i:i])
-			from = i + 1
-		}
-	}
-	p.found.list = append(list, data[from:end:end])
 }

@@ -109,7 +109,7 @@ func DefaultLimits() Limits {
 		CellBytes:   64 << 10,
 		Columns:     256,
 		Records:     10_000_000,
-		BlockBytes:  1 << 20,
+		BlockBytes:  256 << 10,
 	}
 }
 
