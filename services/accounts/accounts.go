@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/contactmill/contactmill/pkg/config"
+	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/postgres"
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 )
@@ -56,7 +57,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 
 // Register adds the gRPC services to a server.
 func (s *Service) Register(reg grpc.ServiceRegistrar) {
-	accountsv1.RegisterAccountsServiceServer(reg, &accountsEdge{store: s.store})
+	accountsv1.RegisterAccountsServiceServer(reg, &accountsEdge{store: s.store, checks: contact.NewNormaliser()})
 	accountsv1.RegisterFieldsServiceServer(reg, &fieldsEdge{store: s.store})
 	accountsv1.RegisterAuthServiceServer(reg, &authEdge{service: s})
 }

@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"io"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/contactmill/contactmill/pkg/config"
-	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/postgres/postgrestest"
 	"github.com/contactmill/contactmill/pkg/rpc"
@@ -353,40 +351,22 @@ func TestBootstrapMakesEverythingOnce(t *testing.T) {
 	}
 }
 
-func TestTemplateRowPassesEveryCheck(t *testing.T) {
-	h := newHouse(t)
-	res, err := h.operator.GetTemplate(t.Context(), &accountsv1.GetTemplateRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := csv.NewReader(strings.NewReader(string(res.GetContent()))).ReadAll()
-	if err != nil || len(rows) != 2 {
-		t.Fatalf("template: got %d rows, %v, want a heading and an example", len(rows), err)
-	}
-	var labels []string
-	n := contact.NewNormaliser()
-	today, _ := contact.DateOf(2026, 1, 1)
-	for i, f := range contact.Template() {
-		spec, _ := f.Spec()
-		labels = append(labels, spec.Label)
-		value, code := n.Append(nil, f, []byte(rows[1][i]), contact.Rules{Country: contact.CountryByCode("US"), Today: today})
-		if code != "" || len(value) == 0 {
-			t.Errorf("example of %s: got finding %q", spec.Label, code)
-		}
-		if strings.ContainsAny(rows[1][i][:1], "=+-@") {
-			t.Errorf("example of %s is a formula to a spreadsheet", spec.Label)
-		}
-	}
-	if d := cmp.Diff(labels, rows[0]); d != "" {
-		t.Errorf("headings (-want +got):\n%s", d)
-	}
-}
-
 func TestAuditOnlyGrows(t *testing.T) {
 	h := newHouse(t)
 	account := uuid.MustParse(h.account("acme").GetId())
 	h.key("acme", accountsv1.Role_ROLE_ADMIN)
 	if _, err := h.operator.UpdateAccount(t.Context(), &accountsv1.UpdateAccountRequest{Account: "acme", Country: proto.String("FR"), RawDays: proto.Int32(3)}); err != nil {
+		t.Fatal(err)
+	}
+	fields := h.fields("acme")
+	create(t, fields, &accountsv1.Field{Name: "colour", Type: criterionType})
+	if _, err := fields.SetCodes(t.Context(), &accountsv1.SetCodesRequest{Field: "colour", Codes: []*accountsv1.Code{{Code: "r"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fields.UpdateField(t.Context(), &accountsv1.UpdateFieldRequest{Name: "colour", Required: proto.Bool(true), Label: proto.String("Hue")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fields.DeleteField(t.Context(), &accountsv1.DeleteFieldRequest{Name: "colour"}); err != nil {
 		t.Fatal(err)
 	}
 	in := func(sql string, into *[]string) error {
@@ -406,12 +386,14 @@ func TestAuditOnlyGrows(t *testing.T) {
 	if err := in("select action || ' ' || actor_role || ' ' || array_to_string(fields, ',') from audit order by audit_id", &got); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"account.created operator ", "key.created operator ", "account.changed operator country,raw_days"}
+	want := []string{"account.created operator ", "key.created operator ", "account.changed operator country,raw_days",
+		"key.created operator ", "field.created admin colour", "codes.set admin colour", "field.changed admin colour,label,required", "field.deleted admin colour"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("audit (-want +got):\n%s", d)
 	}
 	for _, sql := range []string{"update audit set action = ''", "delete from audit", "truncate audit", "delete from api_keys", "delete from accounts",
-		"update api_keys set secret_sha256 = ''", "update accounts set name = 'x'"} {
+		"update api_keys set secret_sha256 = ''", "update accounts set name = 'x'", "delete from fields", "delete from codes",
+		"update fields set number = 300", "update fields set key = 15", "update fields set type = 'date'", "update codes set code = 'x'"} {
 		if err := in(sql+" returning ''", nil); err == nil {
 			t.Errorf("%s: the service may do it", sql)
 		}
@@ -428,8 +410,8 @@ func TestRowsOfOthersAreOutOfReach(t *testing.T) {
 	h := newHouse(t)
 	mine := uuid.MustParse(h.account("mine").GetId())
 	other := uuid.MustParse(h.account("other").GetId())
-	h.key("other", accountsv1.Role_ROLE_ADMIN)
-	for _, table := range []string{"accounts", "api_keys", "audit"} {
+	create(t, h.fields("other"), &accountsv1.Field{Name: "colour", Type: criterionType, Codes: []*accountsv1.Code{{Code: "r"}}})
+	for _, table := range []string{"accounts", "api_keys", "audit", "fields", "codes"} {
 		var n int
 		err := h.service.db.InAccount(t.Context(), mine, func(ctx context.Context, tx pgx.Tx) error {
 			return tx.QueryRow(ctx, "select count(*) from "+table+" where account_id = $1", other).Scan(&n)

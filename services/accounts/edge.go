@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/rpc"
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
@@ -15,7 +16,8 @@ import (
 // accountsEdge is AccountsService over the store.
 type accountsEdge struct {
 	accountsv1.UnimplementedAccountsServiceServer
-	store *store
+	store  *store
+	checks *contact.Normaliser // of a template's example
 }
 
 // authEdge is AuthService over Authenticate.
@@ -166,12 +168,45 @@ func (e *accountsEdge) RevokeKey(ctx context.Context, req *accountsv1.RevokeKeyR
 	return &accountsv1.RevokeKeyResponse{Key: fromKey(k)}, nil
 }
 
-func (e *accountsEdge) GetTemplate(context.Context, *accountsv1.GetTemplateRequest) (*accountsv1.GetTemplateResponse, error) {
-	content, err := template()
+func (e *accountsEdge) GetTemplate(ctx context.Context, req *accountsv1.GetTemplateRequest) (*accountsv1.GetTemplateResponse, error) {
+	t, err := e.template(ctx)
+	if err != nil {
+		return nil, err
+	}
+	res := &accountsv1.GetTemplateResponse{FileName: templateName}
+	switch req.GetFormat() {
+	case accountsv1.TemplateFormat_TEMPLATE_FORMAT_UNSPECIFIED, accountsv1.TemplateFormat_TEMPLATE_FORMAT_CSV:
+		res.Content, err = t.csv()
+	case accountsv1.TemplateFormat_TEMPLATE_FORMAT_XLSX:
+		res.FileName = templateNameXLSX
+		res.Content, err = t.xlsx()
+	default:
+		return nil, fault.New(fault.Invalid, "bad-format", "a template is CSV or XLSX")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write template: %w", err)
 	}
-	return &accountsv1.GetTemplateResponse{FileName: templateName, Content: content}, nil
+	return res, nil
+}
+
+// template is that of the caller's account; operators, who belong to none, get the standard one.
+func (e *accountsEdge) template(ctx context.Context) (template, error) {
+	caller, err := rpc.CallerOf(ctx)
+	if err != nil {
+		return template{}, err
+	}
+	if caller.Account == uuid.Nil {
+		return newTemplate(plainCountry, nil, e.checks), nil
+	}
+	a, err := e.store.account(ctx, caller.Account)
+	if err != nil {
+		return template{}, err
+	}
+	own, err := e.store.fields(ctx, caller.Account)
+	if err != nil {
+		return template{}, err
+	}
+	return newTemplate(a.Country, own, e.checks), nil
 }
 
 func (e *authEdge) Authenticate(ctx context.Context, req *accountsv1.AuthenticateRequest) (*accountsv1.AuthenticateResponse, error) {

@@ -24,7 +24,7 @@ const (
 	defaultLength   = 1000
 	mostCodes       = 10_000 // of a field, retired ones among them
 	mostCodeRunes   = 64
-	mostFieldsBytes = 2 << 20 // all fields of an account with their code books, as they are sent: half of what a message may have
+	mostFieldsBytes = 2 << 20 // all fields of an account with their code books; half of what a message may have
 
 	firstKey    = 8
 	lastNumber  = 1<<16 - 1
@@ -110,13 +110,23 @@ func (c called) claim(f *field) error {
 // foldedHeading is what headings of files are compared by.
 func foldedHeading(s string) string { return string(contact.AppendFolded(nil, []byte(s))) }
 
-// foldedCode is what codes and their labels are compared by: case, accents, width and runs of spaces do not matter.
-// Punctuation does: A+ and A- are two codes.
+// foldedCode is what codes and their labels are told apart by: case, accents, width, runs of spaces and the dashes and
+// quotes of typography do not matter. Punctuation does: A+ and A- are two codes. Whatever a file's cell may be taken for
+// alike is alike here too.
 func foldedCode(s string) string {
 	s = norm.NFKD.String(cases.Fold().String(norm.NFKC.String(s)))
 	s = strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Cf, r) {
+		switch {
+		case r == 0x34F || unicode.Is(unicode.Cf, r): // shows nothing
+			return ' '
+		case r >= 0x300 && r <= 0x36F: // the accents of Latin, Greek and Cyrillic; marks of other scripts make other letters
 			return -1
+		case r >= 0x2010 && r <= 0x2015, r == 0x2212:
+			return '-'
+		case r == 0x2018, r == 0x2019:
+			return '\''
+		case r == 0x201C, r == 0x201D:
+			return '"'
 		}
 		return r
 	}, s)

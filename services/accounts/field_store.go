@@ -219,11 +219,12 @@ func (s *store) changeFields(ctx context.Context, id uuid.UUID, do func(context.
 	return nil
 }
 
-// fits refuses fields that are too large to be sent as one message.
+// fits refuses fields that are too large to be sent as one message, be it as they are or as a code book, each line of
+// which names its field.
 func fits(all []field) error {
 	size := 0
 	for i := range all {
-		size += proto.Size(fromField(all[i]))
+		size += proto.Size(fromField(all[i])) + len(all[i].Codes)*(len(all[i].Name)+len(",,,false\r\n"))
 	}
 	if size > mostFieldsBytes {
 		return fault.New(fault.Precondition, "fields-too-large", "the fields of an account and their code books take at most %d bytes in all; these would take %d", mostFieldsBytes, size).

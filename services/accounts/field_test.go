@@ -351,6 +351,22 @@ func TestCodeBookIsAnInertFile(t *testing.T) {
 	}
 }
 
+func TestCodesAreToldApart(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"Red", "RED", true}, {"é", "E", true}, {"Straße", "STRASSE", true}, {"ｆｕｌｌ", "full", true}, {"a  b", " A b ", true}, {"a\u00a0b", "a b", true},
+		{"a–b", "a-b", true}, {"l’un", "l'un", true}, {"a\u200bb", "a b", true}, {"Й", "й", true},
+		{"A+", "A-", false}, {"C", "C#", false}, {"1", "2", false}, {"か", "が", false}, {"कु", "कू", false}, {"ab", "a b", false}, {"", "a", false},
+	} {
+		if got := foldedCode(c.a) == foldedCode(c.b); got != c.same {
+			t.Errorf("%q and %q: taken for the same: %v, want %v", c.a, c.b, got, c.same)
+		}
+	}
+}
+
 func TestLegacyEncodingIsChecked(t *testing.T) {
 	h := newHouse(t)
 	if got := h.account("acme").GetLegacyEncoding(); got != "" {
