@@ -45,10 +45,10 @@ func newCodeBook(codes []CodeEntry) (*codeBook, error) {
 		seen[e.Code] = true
 		all += e.Code
 		b.add(b.exact, e.Code, codeHit{int32(i), false, e.Retired, false})
-		b.add(b.folded, foldCode(e.Code), codeHit{int32(i), false, e.Retired, false})
+		b.add(b.folded, string(appendFoldedCode(nil, []byte(e.Code))), codeHit{int32(i), false, e.Retired, false})
 		if e.Label != "" {
 			b.add(b.exact, e.Label, codeHit{int32(i), true, e.Retired, false})
-			b.add(b.folded, foldCode(e.Label), codeHit{int32(i), true, e.Retired, false})
+			b.add(b.folded, string(appendFoldedCode(nil, []byte(e.Label))), codeHit{int32(i), true, e.Retired, false})
 		}
 	}
 	for i := range codeSeparators {
@@ -75,10 +75,9 @@ func (b *codeBook) add(to map[string]codeHit, text string, hit codeHit) {
 // find looks one text up.
 func (b *codeBook) find(text []byte) (int, Code) {
 	hit, ok := b.exact[string(text)]
-	if !ok || hit.several || hit.retired {
-		if again, found := b.folded[foldCode(string(text))]; found && !ok {
-			hit, ok = again, true
-		}
+	if !ok {
+		var buf [256]byte
+		hit, ok = b.folded[string(appendFoldedCode(buf[:0], text))]
 	}
 	switch {
 	case !ok:
@@ -91,36 +90,38 @@ func (b *codeBook) find(text []byte) (int, Code) {
 	return int(hit.place), ""
 }
 
-// foldCode is the form codes and labels are compared in when they are not alike to the letter: NFKC, case folded, spaces
-// made one, dashes and quotes of typography made plain. Punctuation stays: A+ is not A.
-func foldCode(text string) string {
-	plain := true
-	for i := range len(text) {
-		plain = plain && text[i] < utf8.RuneSelf
+// appendFoldedCode appends the form codes and labels are compared in when they are not alike to the letter: NFKC, case
+// folded, spaces made one, dashes and quotes of typography made plain. Punctuation stays: A+ is not A.
+func appendFoldedCode(dst, text []byte) []byte {
+	if !ascii(text) {
+		text = cases.Fold().Bytes(norm.NFKC.Bytes(text))
 	}
-	if plain {
-		text = strings.ToLower(text)
-	} else {
-		text = cases.Fold().String(norm.NFKC.String(text))
-	}
-	var b strings.Builder
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || invisible(r) }) {
-		if b.Len() > 0 {
-			b.WriteByte(' ')
+	base, space := len(dst), false
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		i += size
+		switch {
+		case unicode.IsSpace(r):
+			space = true
+			continue
+		case invisible(r):
+			continue
+		case r-'A' < 26:
+			r += 'a' - 'A'
+		case r >= 0x2010 && r <= 0x2015, r == 0x2212:
+			r = '-'
+		case r == 0x2018, r == 0x2019:
+			r = '\''
+		case r == 0x201C, r == 0x201D:
+			r = '"'
 		}
-		for _, r := range word {
-			switch {
-			case r >= 0x2010 && r <= 0x2015, r == 0x2212:
-				r = '-'
-			case r == 0x2018, r == 0x2019:
-				r = '\''
-			case r == 0x201C, r == 0x201D:
-				r = '"'
-			}
-			b.WriteRune(r)
+		if space && len(dst) > base {
+			dst = append(dst, ' ')
 		}
+		space = false
+		dst = utf8.AppendRune(dst, r)
 	}
-	return b.String()
+	return dst
 }
 
 // bookOf is the field's book; a line that was not made by NewSchema has it made for the cell.
