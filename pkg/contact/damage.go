@@ -329,7 +329,7 @@ func hidden(r rune) bool {
 // shedsHidden names the types whose own reading passes over invisible characters.
 func shedsHidden(t Type) bool {
 	switch t {
-	case TypePhone, TypeSSN, TypeZip, TypeVAT, TypeDate, TypeBirthDate, TypeCriterion, TypeCriteria, TypeCountry:
+	case TypeEmail, TypePhone, TypeSSN, TypeZip, TypeVAT, TypeDate, TypeBirthDate, TypeCriterion, TypeCriteria, TypeCountry:
 		return true
 	}
 	return false

@@ -1,11 +1,13 @@
 package contact_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"pgregory.net/rapid"
 )
 
 func TestDate(t *testing.T) {
@@ -125,4 +127,142 @@ func TestDateEvidence(t *testing.T) {
 			t.Errorf("%s: %s, decided %v; want %s, %v", name, order, decided, c.order, c.decided)
 		}
 	}
+}
+
+// Months have names in ten languages, in full and cut short, and are read under every order.
+func TestDatesInWords(t *testing.T) {
+	t.Parallel()
+	today := day(t, 2026, 11, 21)
+	for cell, want := range map[string]string{
+		"13 October 1958": "1958-10-13", "October 13, 1958": "1958-10-13", "Oct 13 1958": "1958-10-13", "13-Oct-1958": "1958-10-13", "13th of October, 1958": "1958-10-13", "1958 Oct 13": "1958-10-13", "OCT. 3RD, 1958": "1958-10-03",
+		"13. Oktober 1958": "1958-10-13", "1. März 1958": "1958-03-01", "1. Maerz 1958": "1958-03-01", "1. Jänner 1958": "1958-01-01", "3. Dez. 1958": "1958-12-03", "1er janvier 1958": "1958-01-01", "14 août 1958": "1958-08-14", "2 févr. 1958": "1958-02-02",
+		"13 de octubre de 1958": "1958-10-13", "1 ene 1958": "1958-01-01", "13 ottobre 1958": "1958-10-13", "1º maggio 1958": "1958-05-01", "13 de outubro de 1958": "1958-10-13", "1 de março de 1958": "1958-03-01",
+		"13 oktober 1958": "1958-10-13", "3 mrt. 1958": "1958-03-03", "13 października 1958 r.": "1958-10-13", "1 sty 1958": "1958-01-01", "13 октября 1958 г.": "1958-10-13", "9 мая 1958": "1958-05-09", "9 май 1958": "1958-05-09",
+		"1958年10月13日": "1958-10-13", "2024年1月31日": "2024-01-31", "１９５８年１０月１３日": "1958-10-13", "1958年10月13号": "1958-10-13", "1958년 10월 13일": "1958-10-13",
+		"13 février 1958": "1958-02-13", "Oct 13 1958 12:00AM": "DateWithTime", "13 Oct 1958 07:30": "DateWithTime",
+		"31 April 1958": "DateImpossible", "2023年2月29日": "DateImpossible", "13-Oct-58": "DateTwoDigitYear", "13 Foo 1958": "DateInvalid", "Oct 1958": "DateInvalid", "Oct": "DateInvalid", "13 Oct Nov 1958": "DateInvalid",
+		"1958年10月": "DateInvalid", "10月13日": "DateInvalid", "13 Oct 1958 BC": "DateInvalid", "Friday 13 Oct 1958": "DateInvalid", "today": "DateInvalid", "epoch": "DateInvalid", "-infinity": "DateInvalid", "13 Oct 19580": "DateInvalid",
+		"Oct\x00 13 1958": "DateInvalid", "昭和33年10月13日": "DateInvalid",
+	} {
+		code, bad := map[string]contact.Code{"DateWithTime": finding.DateWithTime, "DateImpossible": finding.DateImpossible, "DateTwoDigitYear": finding.DateTwoDigitYear, "DateInvalid": finding.DateInvalid}[want]
+		for _, order := range []contact.DateOrder{contact.ISO, contact.DMY, contact.MDY, contact.YMD} {
+			got, gotCode := contact.ParseBirthDate([]byte(cell), contact.DateRules{Order: order}, today)
+			if gotCode != code || !bad && got.String() != want {
+				t.Errorf("%q, order %s: got %s, %q; want %s", cell, order, got, gotCode, want)
+			}
+		}
+	}
+}
+
+// Years of two digits are completed for birth dates that leave no doubt, and only where the column asks for it.
+func TestCertainCentury(t *testing.T) {
+	t.Parallel()
+	today := day(t, 2026, 11, 21)
+	certain := contact.DateRules{Order: contact.DMY, Pivot: contact.PivotCertain}
+	for cell, want := range map[string]string{
+		"13/10/58": "1958-10-13", "13/10/99": "1999-10-13", "13-Oct-58": "1958-10-13", "13/10/27": "1927-10-13", "22/11/26": "1926-11-22", "21/11/10": "2010-11-21", "01/01/00": "2000-01-01",
+		"21/11/26": "", "01/01/16": "", "01/01/17": "", "29/02/23": "DateImpossible",
+	} {
+		got, code := contact.ParseBirthDate([]byte(cell), certain, today)
+		switch want {
+		case "":
+			if code != finding.DateTwoDigitYear {
+				t.Errorf("%q: got %s, %q; want doubt", cell, got, code)
+			}
+		case "DateImpossible":
+			if code != finding.DateImpossible {
+				t.Errorf("%q: got %s, %q", cell, got, code)
+			}
+		default:
+			if code != finding.DateCentury || got.String() != want {
+				t.Errorf("%q: got %s, %q; want %s", cell, got, code, want)
+			}
+		}
+	}
+	if _, code := contact.ParseDate([]byte("13/10/58"), certain); code != finding.DateTwoDigitYear {
+		t.Errorf("a date that is none of birth: %q", code)
+	}
+}
+
+func TestSerials(t *testing.T) {
+	t.Parallel()
+	for cell, want := range map[string]string{"61": "1900-03-01", "1000": "1902-09-26", "21471": "1958-10-13", "25569": "1970-01-01", "44562": "2022-01-01", "73050": "2099-12-31", "60": "", "73051": "", "0": "", "021471": "", "1.5": "", "-5": ""} {
+		got, code := contact.ParseDate([]byte(cell), contact.DateRules{Serials: true})
+		if want == "" && !code.Failed() || want != "" && (code != finding.DateFromSerial || got.String() != want) {
+			t.Errorf("%q: got %s, %q; want %q", cell, got, code, want)
+		}
+	}
+	var few, many contact.DateEvidence
+	for i := range 40 {
+		cell := []byte(fmt.Sprint(20000 + 37*i))
+		if i < 19 {
+			few.Add(cell)
+		}
+		many.Add(cell)
+	}
+	if few.Serials() || !many.Serials() || many.Votes().Serial != 40 {
+		t.Errorf("19 numbers: %v; 40: %v, %+v", few.Serials(), many.Serials(), many.Votes())
+	}
+	many.Add([]byte("1958-10-13"))
+	many.Add([]byte("x"))
+	if many.Serials() {
+		t.Error("two in forty that are no numbers, and still a column of numbers")
+	}
+}
+
+// Whatever the column, the order that is called certain reads every cell that any order reads, but for one in twenty.
+func TestCertainOrdersAreRight(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		truth := rapid.SampledFrom([]contact.DateOrder{contact.DMY, contact.MDY, contact.YMD}).Draw(t, "truth")
+		short := rapid.Bool().Draw(t, "short")
+		var e contact.DateEvidence
+		for range rapid.IntRange(1, 60).Draw(t, "cells") {
+			d := contact.Date(rapid.IntRange(-20000, 20000).Draw(t, "day"))
+			y, m, dd := d.Civil()
+			if short {
+				y %= 100
+			}
+			parts := map[contact.DateOrder][3]int{contact.DMY: {dd, m, y}, contact.MDY: {m, dd, y}, contact.YMD: {y, m, dd}}[truth]
+			e.Add(fmt.Appendf(nil, "%02d/%02d/%02d", parts[0], parts[1], parts[2]))
+		}
+		if order, decided := e.Order(); decided && order != truth {
+			t.Fatalf("the column is %s, and called %s: %+v", truth, order, e.Votes())
+		}
+	})
+}
+
+func FuzzDate(f *testing.F) {
+	for _, cell := range []string{"1958-10-13", "13.10.1958", "10/13/58", "13 October 1958", "13 октября 1958 г.", "2024年1月31日", "19581013", "21471", "1958-10-13 00:00:00", "0001-01-01 BC", "1º maggio 1958"} {
+		for order := range uint8(4) {
+			f.Add([]byte(cell), order, uint8(50), order == 1)
+		}
+	}
+	layouts := map[contact.DateOrder][]string{
+		contact.DMY: {"2/1/2006", "2.1.2006", "2-1-2006", "2 1 2006", "02012006"}, contact.MDY: {"1/2/2006", "1.2.2006", "1-2-2006", "1 2 2006", "01022006"},
+		contact.ISO: {"20060102", "2006-1-2", "2006/1/2", "2 January 2006", "Jan 2 2006", "2-Jan-2006", "2006年1月2日"}, contact.YMD: {"2006.1.2"},
+	}
+	f.Fuzz(func(t *testing.T, cell []byte, order, pivot uint8, serials bool) {
+		rules := contact.DateRules{Order: contact.DateOrder(order % 4), Pivot: pivot, Serials: serials}
+		var e contact.DateEvidence
+		e.Add(cell)
+		e.Order()
+		got, code := contact.ParseDate(cell, rules)
+		if code == "" || code == finding.DateFromSerial {
+			if again, code := contact.ParseDate([]byte(got.String()), rules); code != "" || again != got {
+				t.Fatalf("%q became %s, and that %s with %q", cell, got, again, code)
+			}
+		}
+		// what package time reads with a layout of the order has to come out as the same day
+		for _, layout := range append(layouts[rules.Order], time.DateOnly) {
+			want, err := time.Parse(layout, string(cell))
+			if err != nil || want.Year() < 1000 {
+				continue
+			}
+			if code != "" || got.String() != want.Format(time.DateOnly) {
+				t.Fatalf("%q, order %s: got %s with %q; package time reads %s with %q", cell, rules.Order, got, code, want.Format(time.DateOnly), layout)
+			}
+			break
+		}
+	})
 }

@@ -117,8 +117,8 @@ func controlCode(c byte) Code {
 }
 
 // AppendID appends an identifier that somebody else gave: an external id or an account number. Trimmed, NFC, case kept,
-// inner spaces kept; invisible characters (zero width, byte order mark, soft hyphen) are removed wherever they stand,
-// for an id that was pasted with one would otherwise make a second contact.
+// inner spaces kept; invisible characters (zero width, byte order mark, soft hyphen) are removed wherever they stand, and
+// spaces of fixed width made plain ones, for an id that was pasted with one would otherwise make a second contact.
 func AppendID(dst, cell []byte, maxRunes, maxBytes int) ([]byte, Code) {
 	base := len(dst)
 	dst, code := appendText(dst, cell, 0, maxBytes, false)
@@ -133,7 +133,11 @@ func AppendID(dst, cell []byte, maxRunes, maxBytes int) ([]byte, Code) {
 			continue
 		}
 		r, size := utf8.DecodeRune(dst[i:])
-		if !invisible(r) {
+		switch {
+		case r == 0xA0 || r == 0x2007 || r == 0x202F:
+			dst[w] = ' '
+			w++
+		case !invisible(r):
 			w += copy(dst[w:], dst[i:i+size])
 		}
 		i += size

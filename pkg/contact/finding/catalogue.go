@@ -41,6 +41,8 @@ const (
 	ValueMissing     Code = "value-missing"
 	InvisibleKept    Code = "invisible-character-kept"
 	SpreadsheetError Code = "spreadsheet-error"
+
+	FormulaWithoutValue Code = "formula-without-value"
 )
 
 // What spreadsheets did to a cell.
@@ -66,6 +68,8 @@ const (
 	RowShort         Code = "row-short"
 	RowLong          Code = "row-long"
 	HeadingRepeated  Code = "heading-repeated"
+	NotInEncoding    Code = "not-in-encoding"
+	CharacterLost    Code = "character-lost"
 	DuplicateInFile  Code = "duplicate-in-file"
 	DuplicateContact Code = "duplicate-contact"
 	SeveralContacts  Code = "several-contacts"
@@ -89,6 +93,13 @@ const (
 	EncodingUTF16      Code = "encoding-utf16"
 	EncodingUTF32      Code = "encoding-utf32"
 	EncodingUnknown    Code = "encoding-unknown"
+	EncodingNotRead    Code = "encoding-not-read"
+	EncodingAssumed    Code = "encoding-assumed"
+	DialectImpossible  Code = "dialect-impossible"
+	TitleLines         Code = "title-lines"
+	SheetUnknown       Code = "sheet-unknown"
+	SheetAmbiguous     Code = "sheet-ambiguous"
+	NeedsRoom          Code = "needs-room"
 	DelimiterAmbiguous Code = "delimiter-ambiguous"
 	FileTooLarge       Code = "file-too-large"
 	RecordTooLong      Code = "record-too-long"
@@ -154,6 +165,7 @@ var catalogue = [...]Entry{
 	{ValueMissing, Error, "a required field has no value", "fill the cell"},
 	{InvisibleKept, Warning, "the text holds invisible characters; they were kept", "clean the value at its source"},
 	{SpreadsheetError, Error, "the cell holds an error of the spreadsheet, not a value", "mend the formula, or write the value in its place"},
+	{FormulaWithoutValue, Error, "the cell holds a formula whose value the workbook does not keep", "open the workbook in its spreadsheet program and save it again"},
 	{ScientificRepaired, Warning, "a spreadsheet wrote the digits in scientific notation; no digit was lost and they were put back", "format the column as text before saving"},
 	{ScientificRounded, Error, "a spreadsheet wrote the digits in scientific notation and dropped some", "format the column as text, fill in the digits and save again"},
 	{DigitsLost, Error, "a number of more than 15 digits, of which the spreadsheet kept only the first 15", "keep the column as text in the spreadsheet, fill in the digits and save again"},
@@ -171,6 +183,8 @@ var catalogue = [...]Entry{
 	{QuoteStray, Error, "a quote in the middle of a cell", "put the whole cell in quotes and double the quotes inside"},
 	{RowShort, Warning, "the row has fewer cells than the heading; the missing ones count as empty", "fill the row up"},
 	{RowLong, Error, "the row has more cells than the heading", "put cells that hold the delimiter in quotes"},
+	{NotInEncoding, Error, "the cell holds bytes that the file's encoding does not have", "save the file as UTF-8, or name its encoding"},
+	{CharacterLost, Warning, "the row holds U+FFFD, which stands for a character that was lost before the file was written", "export it again with the right encoding"},
 	{HeadingRepeated, Error, "the heading again, in the middle of the file", "remove the line"},
 	{DuplicateInFile, Warning, "the same key as in an earlier row of the file", "keep one of the rows"},
 	{DuplicateContact, Error, "a unique value belongs to another contact", "correct the value, or merge the contacts"},
@@ -192,6 +206,13 @@ var catalogue = [...]Entry{
 	{EncodingUTF16, Refusal, "the file is encoded in UTF-16", "save it as UTF-8"},
 	{EncodingUTF32, Refusal, "the file is encoded in UTF-32", "save it as UTF-8"},
 	{EncodingUnknown, Refusal, "the line of column names is not in UTF-8", "save the file as UTF-8"},
+	{EncodingNotRead, Refusal, "no encoding of that name can be read", "name it as the web does, such as utf-8, windows-1252 or shift_jis"},
+	{EncodingAssumed, Warning, "the file is not in UTF-8; it was read in the account's legacy charset", "look at the samples; if letters are wrong, name the encoding"},
+	{DialectImpossible, Refusal, "no table can be written with this delimiter, quote and escape", "give three different characters of ASCII that are no letters, digits or line ends"},
+	{TitleLines, Warning, "lines above the heading were passed over", "if the heading is another line, name it"},
+	{SheetUnknown, Refusal, "the workbook has no sheet of that name", "name one of its sheets"},
+	{SheetAmbiguous, Refusal, "more than one sheet of the workbook has rows", "name the sheet"},
+	{NeedsRoom, Refusal, "a workbook or archive cannot be read as a stream here", "send the table as CSV"},
 	{DelimiterAmbiguous, Refusal, "the delimiter cannot be told from the heading", "name the delimiter with the upload"},
 	{FileTooLarge, Refusal, "the file is larger than the limit", "split the file"},
 	{RecordTooLong, Refusal, "a record is longer than the limit", "look for a quote that was not closed"},
