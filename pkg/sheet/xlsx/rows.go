@@ -364,8 +364,15 @@ func (r *Rows) resolve(c *cellContent) (Cell, error) {
 	return r.number(c), nil
 }
 
-// text is a cell of text, which a format can add to.
-func (r *Rows) text(_ *cellContent, s []byte) Cell { return Cell{Text: s} }
+// text is a cell of text, which a format can add to where it is shown.
+func (r *Rows) text(c *cellContent, s []byte) Cell {
+	if !r.shown || c.format == nil {
+		return Cell{Text: s}
+	}
+	from := len(r.arena)
+	r.arena = c.format.appendShownText(r.arena, s)
+	return Cell{Text: r.since(from)}
+}
 
 // own copies text that is valid for the token only into the row.
 func (r *Rows) own(s []byte) []byte {
@@ -399,6 +406,9 @@ func isoDate(value []byte) []byte {
 func (r *Rows) number(c *cellContent) Cell {
 	from := len(r.arena)
 	value := trimmed(c.value)
+	if r.shown {
+		return r.shownNumber(c.format, value)
+	}
 	if c.format != nil {
 		if cell, ok := r.formatted(c.format, value); ok {
 			return cell
@@ -436,4 +446,19 @@ func (r *Rows) formatted(f *format, value []byte) (Cell, bool) {
 		return Cell{}, false
 	}
 	return Cell{Text: r.since(from), Kind: kind}, true
+}
+
+// shownNumber makes a cell of what a number looks like.
+func (r *Rows) shownNumber(f *format, value []byte) Cell {
+	number, ok := parseNumber(value)
+	if !ok {
+		return Cell{Text: r.own(value)}
+	}
+	from := len(r.arena)
+	if f == nil {
+		r.arena = appendGeneral(r.arena, number)
+	} else {
+		r.arena = f.appendShown(r.arena, number, r.book.date1904)
+	}
+	return Cell{Text: r.since(from), Kind: Number}
 }
