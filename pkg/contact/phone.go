@@ -11,7 +11,7 @@ import (
 
 // Phones normalises phone numbers to E.164. Most numbers are decided by automata that are compiled from the metadata
 // of libphonenumber, region by region when first needed; the rest goes to the library itself, which is the measure of
-// both: what the automata take, it takes, with the same result. One Phones serves any number of goroutines and is
+// both: what the automata take, it takes, with the same result, and what they refuse it refuses. One Phones serves any number of goroutines and is
 // worth sharing: it compiles for a tenth of a second, all told, and holds less than a megabyte.
 type Phones struct {
 	plans plans
@@ -29,8 +29,11 @@ const maxPhoneText = 250
 // all of a company's people would have one phone.
 func (p *Phones) Append(dst, cell []byte, country Country) ([]byte, Code) {
 	p.plans.load()
-	if out, ok := p.plans.append(dst, cell, country); ok {
+	switch out, v := p.plans.append(dst, cell, country); v {
+	case valid:
 		return out, ""
+	case invalid:
+		return dst, finding.PhoneInvalid
 	}
 	return p.slow(dst, cell, country)
 }

@@ -12,6 +12,7 @@ type plans struct {
 	once    sync.Once
 	regions [26*26 + 1]*plan // by Country
 	byCode  [1000][]*plan    // by calling code, in the library's order: the main region first
+	codes   [1000]bool       // calling codes that the library knows, those of services without a region among them
 }
 
 // plan is one region's numbering plan. The automata are compiled when the region is first met: all of them at once
@@ -47,6 +48,7 @@ func (p *plans) load() {
 		}
 		for code := range p.byCode {
 			for _, id := range phonenumbers.GetRegionCodesForCountryCode(code) {
+				p.codes[code] = true
 				if byID[id] == nil { // services without a region are the library's alone
 					p.byCode[code] = nil
 					break
@@ -95,16 +97,25 @@ func digitsOnly(s string) bool {
 	return s != ""
 }
 
-// append takes the way of the library's own parser for numbers of digits and common punctuation, and leaves everything
-// that is not plainly valid to it.
-func (p *plans) append(dst, cell []byte, country Country) ([]byte, bool) {
+// verdict is what the automata say of a number.
+type verdict uint8
+
+const (
+	unsure  verdict = iota // the library has to say
+	valid                  // given out
+	invalid                // whatever way the library takes, it comes to no number that is given out
+)
+
+// append takes the way of the library's own parser for numbers of digits and common punctuation. It is sure of what it
+// takes and of what it refuses, and leaves the rest to the library.
+func (p *plans) append(dst, cell []byte, country Country) ([]byte, verdict) {
 	var digits [18]byte
 	n, plus := 0, false
 	for i, c := range cell {
 		switch {
 		case c-'0' < 10:
 			if n == len(digits) {
-				return dst, false
+				return dst, unsure
 			}
 			digits[n] = c
 			n++
@@ -112,76 +123,127 @@ func (p *plans) append(dst, cell []byte, country Country) ([]byte, bool) {
 			plus = true
 		case c == ' ' || c == '-' || c == '(' || c == ')' || c == '.' || c == '/':
 		default:
-			return dst, false
+			return dst, unsure
 		}
 	}
-	if n < 6 {
-		return dst, false
+	if n < 3 {
+		return dst, unsure
 	}
 	d := digits[:n]
 	if plus {
 		return p.appendInternational(dst, d)
 	}
 	if !p.known(country) {
-		return dst, false
+		return dst, unsure
 	}
 	one := p.regions[country].compile()
 	if !one.plain {
-		return dst, false
+		return dst, unsure
 	}
 	if one.abroad.prefixes(d) {
-		if one.abroadPrefix == "" {
-			return dst, false
+		rest := d[min(n, len(one.abroadPrefix)):]
+		if one.abroadPrefix == "" || len(rest) == 0 || rest[0] == '0' {
+			return dst, unsure
 		}
-		return p.appendInternational(dst, d[len(one.abroadPrefix):])
+		dst, v := p.appendInternational(dst, rest)
+		if v == unsure && p.codeOf(rest) == 0 {
+			v = invalid
+		}
+		return dst, v
 	}
+	whole := d
 	if one.national != nil && one.national.prefixes(d) {
 		if one.nationalPrefix == "" {
-			return dst, false
+			return dst, unsure
 		}
-		d = d[len(one.nationalPrefix):]
-		if !one.valid.matches(d) {
-			return dst, false
+		if d = d[len(one.nationalPrefix):]; !one.valid.matches(d) {
+			return dst, p.refused(one, whole)
 		}
-	} else if startsWith(d, one.code) && !one.valid.matches(d) {
-		return dst, false // the calling code without a plus
+	} else if startsWith(d, one.code) && !one.valid.matches(d) { // the calling code without a plus
+		return dst, p.refused(one, whole)
 	}
 	if !p.assigned(one.code, d) {
-		return dst, false
+		return dst, p.refused(one, whole)
 	}
 	dst = append(append(dst, '+'), one.code...)
-	return append(dst, d...), true
+	return append(dst, d...), valid
+}
+
+// codeOf is the length of the calling code that digits begin with, 0 for none.
+func (p *plans) codeOf(d []byte) int {
+	code := 0
+	for k := 0; k < 3 && k < len(d); k++ {
+		if code = code*10 + int(d[k]-'0'); code == 0 {
+			return 0
+		}
+		if p.codes[code] {
+			return k + 1
+		}
+	}
+	return 0
 }
 
 // appendInternational decides digits that begin with a country calling code.
-func (p *plans) appendInternational(dst, d []byte) ([]byte, bool) {
-	code := 0
-	for k := 0; k < 3 && k < len(d); k++ {
-		code = code*10 + int(d[k]-'0')
-		if code == 0 {
-			return dst, false
+func (p *plans) appendInternational(dst, d []byte) ([]byte, verdict) {
+	k := p.codeOf(d)
+	if k == 0 || len(p.byCode[number(d[:k])]) == 0 {
+		return dst, unsure
+	}
+	main, national := p.byCode[number(d[:k])][0].compile(), d[k:]
+	if main.national != nil && main.national.prefixes(national) {
+		if main.nationalPrefix == "" {
+			return dst, unsure
 		}
-		if len(p.byCode[code]) == 0 {
+		if stripped := national[len(main.nationalPrefix):]; main.valid.matches(stripped) {
+			national = stripped // the prefix of calls at home, as in +44 (0)20
+		} else if p.assigned(main.code, national) || p.assigned(main.code, stripped) {
+			return dst, unsure
+		} else {
+			return dst, invalid
+		}
+	}
+	if !p.assigned(main.code, national) {
+		return dst, invalid
+	}
+	return append(append(append(dst, '+'), main.code...), national...), valid
+}
+
+// refused is invalid when none of the numbers is given out that the library could make of the digits: as they are, without
+// the calling code, and each of these without the national prefix, once or twice.
+func (p *plans) refused(one *plan, d []byte) verdict {
+	main := p.byCode[number([]byte(one.code))]
+	if len(main) == 0 {
+		return unsure
+	}
+	could := p.could(one, main[0].compile(), d, 1)
+	if could == invalid && startsWith(d, one.code) {
+		could = p.could(one, main[0], d[len(one.code):], 2)
+	}
+	return could
+}
+
+func (p *plans) could(one, main *plan, d []byte, strips int) verdict {
+	if p.assigned(one.code, d) {
+		return unsure
+	}
+	if strips == 0 {
+		return invalid
+	}
+	for _, by := range [...]*plan{one, main} {
+		if by.national == nil || !by.national.prefixes(d) {
 			continue
 		}
-		national := d[k+1:]
-		main := p.byCode[code][0].compile()
-		if main.national != nil && main.national.prefixes(national) || !p.assigned(main.code, national) {
-			return dst, false
+		if by.nationalPrefix == "" || p.could(one, main, d[len(by.nationalPrefix):], strips-1) != invalid {
+			return unsure
 		}
-		return append(append(dst, '+'), d...), true
 	}
-	return dst, false
+	return invalid
 }
 
 // assigned reports whether a national number is valid in one of the regions that share a calling code, asked in the
 // library's order: the first whose leading digits or whose numbers fit decides.
 func (p *plans) assigned(code string, national []byte) bool {
-	number := 0
-	for i := range len(code) {
-		number = number*10 + int(code[i]-'0')
-	}
-	all := p.byCode[number]
+	all := p.byCode[number([]byte(code))]
 	for _, one := range all {
 		one.compile()
 		if len(all) > 1 && one.leading != nil {
