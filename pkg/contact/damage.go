@@ -2,6 +2,7 @@ package contact
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 
@@ -30,7 +31,7 @@ func suspect(cell []byte) bool {
 
 func ascii(s []byte) bool {
 	for len(s) >= 8 {
-		if (s[0]|s[1]|s[2]|s[3]|s[4]|s[5]|s[6]|s[7])&0x80 != 0 {
+		if binary.LittleEndian.Uint64(s)&0x8080808080808080 != 0 {
 			return false
 		}
 		s = s[8:]
@@ -46,26 +47,20 @@ func ascii(s []byte) bool {
 // appendProse appends text of one line or several. What a formula that failed left is no text. Invisible characters at the
 // edges are cut off; inside they stay, with a remark.
 func appendProse(dst []byte, spec *Spec, cell []byte) ([]byte, Code) {
-	lines := spec.Type == TypeLines
-	if n := len(cell); cell[0] != '#' && cell[0] != ' ' && cell[0] < utf8.RuneSelf && cell[n-1] < utf8.RuneSelf {
-		base := len(dst)
-		dst, code := appendText(dst, cell, spec.MaxRunes, spec.MaxBytes, lines)
-		if code == "" && len(dst)-base > 0 && !ascii(dst[base:]) && anyHidden(dst[base:]) {
-			code = finding.InvisibleKept
+	inner := cell
+	if n := len(cell); cell[0] <= '#' || cell[0] >= utf8.RuneSelf || cell[n-1] >= utf8.RuneSelf {
+		inner = trim(cell, true)
+		if spreadsheetError(inner) {
+			return dst, finding.SpreadsheetError
 		}
-		return dst, code
-	}
-	inner := trim(cell, true)
-	if spreadsheetError(inner) {
-		return dst, finding.SpreadsheetError
 	}
 	base := len(dst)
-	dst, code := appendText(dst, inner, spec.MaxRunes, spec.MaxBytes, lines)
+	dst, code, everyday := appendTextRemark(dst, inner, spec.MaxRunes, spec.MaxBytes, spec.Type == TypeLines)
 	switch {
 	case code != "":
 	case hiddenEdges(cell, inner):
 		code = finding.InvisibleCharacter
-	case !ascii(dst[base:]) && anyHidden(dst[base:]):
+	case !everyday && anyHidden(dst[base:]):
 		code = finding.InvisibleKept
 	}
 	return dst, code

@@ -135,16 +135,21 @@ func ParseBirthDate(cell []byte, rules DateRules, today Date) (Date, Code) {
 	if code != "" && code.Failed() {
 		return 0, code
 	}
-	if d > today {
+	switch {
+	case d > today:
 		return 0, finding.BirthDateFuture
-	}
-	y, m, day := today.Civil()
-	if first, ok := DateOf(y-Oldest, m, day); ok && d < first {
+	case d < today-Oldest*365 && d < yearsBefore(today, Oldest):
 		return 0, finding.BirthDateTooOld
-	} else if !ok { // today is 29 February and that year had none
-		if first, _ := DateOf(y-Oldest, 3, 1); d < first {
-			return 0, finding.BirthDateTooOld
-		}
 	}
 	return d, code
+}
+
+// yearsBefore is the same day some years ago; 1 March for a 29 February that there was not.
+func yearsBefore(d Date, years int) Date {
+	y, m, day := d.Civil()
+	before, ok := DateOf(y-years, m, day)
+	if !ok {
+		before, _ = DateOf(y-years, 3, 1)
+	}
+	return before
 }

@@ -50,27 +50,74 @@ func (e *DateEvidence) Add(cell []byte) {
 	if Blank(cell) {
 		return
 	}
-	reads := func(o DateOrder, pivot uint8) bool {
-		_, code := ParseDate(cell, DateRules{Order: o, Pivot: pivot})
+	s, plain := asciiOf(trim(cell, false))
+	switch {
+	case len(s) > maxDateText:
+		e.other++
+	case plain && !worded(s) && !allDigits(s):
+		e.addParts(s)
+	default:
+		e.addReadings(cell)
+	}
+}
+
+// addParts looks at three numbers with signs between, the way nearly all dates go.
+func (e *DateEvidence) addParts(s []byte) {
+	parts, code := splitDate(s)
+	if code != "" && code != finding.DateWithTime {
+		e.other++
+		return
+	}
+	reads := func(y, m, d datePart) bool {
+		_, code := partsDate(y, m, d, DateRules{Pivot: anyPivot})
+		return code == ""
+	}
+	if parts[0].digits == 4 {
+		if reads(parts[0], parts[1], parts[2]) {
+			e.first++
+		} else {
+			e.other++
+		}
+		return
+	}
+	fits := 0
+	if reads(parts[2], parts[1], parts[0]) {
+		fits |= fitsDMY
+	}
+	if reads(parts[2], parts[0], parts[1]) {
+		fits |= fitsMDY
+	}
+	if reads(parts[0], parts[1], parts[2]) {
+		fits |= fitsYMD
+	}
+	switch {
+	case fits == 0:
+		e.other++
+	default:
+		e.fits[fits]++
+		if parts[2].digits == 2 || parts[0].digits == 2 && parts[2].digits < 4 {
+			e.short++
+		}
+	}
+}
+
+// addReadings asks the reader of dates itself.
+func (e *DateEvidence) addReadings(cell []byte) {
+	reads := func(o DateOrder) bool {
+		_, code := ParseDate(cell, DateRules{Order: o, Pivot: anyPivot})
 		return code == "" || code == finding.DateWithTime
 	}
-	if reads(ISO, 0) {
+	if reads(ISO) { // the month has a name, or eight digits begin with the year
 		e.first++
 		return
 	}
-	fits, short := 0, false
+	fits := 0
 	for i, o := range [...]DateOrder{DMY, MDY, YMD} {
-		if reads(o, anyPivot) {
+		if reads(o) {
 			fits |= 1 << i
-			short = short || !reads(o, 0)
 		}
 	}
-	if short {
-		e.short++
-	}
 	switch {
-	case fits == fitsDMY|fitsMDY|fitsYMD && reads(ISO, anyPivot):
-		e.first++ // the month has a name, the year two digits
 	case fits != 0:
 		e.fits[fits]++
 	case plausibleSerial(cell):

@@ -79,10 +79,10 @@ func (n *Normaliser) append(dst []byte, spec *Spec, cell []byte, rules Rules) ([
 		return n.Phones.Append(dst, cell, rules.Country)
 	case TypeBirthDate:
 		d, code := ParseBirthDate(cell, rules.Dates, rules.Today)
-		return appendDate(dst, d, code)
+		return appendDate(dst, cell, d, code)
 	case TypeDate:
 		d, code := ParseDate(cell, rules.Dates)
-		return appendDate(dst, d, code)
+		return appendDate(dst, cell, d, code)
 	case TypeSSN:
 		return AppendSSN(dst, cell)
 	case TypeZip:
@@ -105,9 +105,12 @@ func (n *Normaliser) append(dst []byte, spec *Spec, cell []byte, rules Rules) ([
 	return AppendText(dst, cell, spec.MaxRunes, spec.MaxBytes)
 }
 
-func appendDate(dst []byte, d Date, code Code) ([]byte, Code) {
-	if code != "" && code.Failed() {
+func appendDate(dst, cell []byte, d Date, code Code) ([]byte, Code) {
+	switch {
+	case code != "" && code.Failed():
 		return dst, code
+	case len(cell) == 10 && cell[4] == '-' && cell[7] == '-':
+		return append(dst, cell...), code // as it is written
 	}
 	return d.AppendISO(dst), code
 }

@@ -2,6 +2,7 @@ package contact
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 
@@ -21,47 +22,74 @@ func AppendLines(dst, cell []byte, maxRunes, maxBytes int) ([]byte, Code) {
 }
 
 func appendText(dst, cell []byte, maxRunes, maxBytes int, lines bool) ([]byte, Code) {
+	dst, code, _ := appendTextRemark(dst, cell, maxRunes, maxBytes, lines)
+	return dst, code
+}
+
+// appendTextRemark tells beside if the text is everyday writing, which holds nothing that cannot be seen.
+func appendTextRemark(dst, cell []byte, maxRunes, maxBytes int, lines bool) (out []byte, code Code, everyday bool) {
 	cell = trim(cell, true)
 	if maxBytes > 0 && len(cell) > 4*maxBytes {
-		return dst, finding.TooLong // before any work: normal forms shrink text by less than that
+		return dst, finding.TooLong, true // before any work: normal forms shrink text by less than that
 	}
 	base := len(dst)
-	runes, plain := 0, true
-	for i := 0; i < len(cell); i++ {
-		c := cell[i]
-		if c >= utf8.RuneSelf {
-			plain = false
-			break
-		}
-		if c < ' ' || c == 0x7f {
-			switch {
-			case lines && c == '\n':
-			case lines && c == '\t':
-				c = ' '
-			case lines && c == '\r':
-				if i+1 < len(cell) && cell[i+1] == '\n' {
-					continue
-				}
-				c = '\n'
-			default:
-				return dst[:base], controlCode(c)
-			}
-		}
-		dst = append(dst, c)
-	}
-	if plain {
-		runes = len(dst) - base
+	runes := len(cell)
+	if everyday = printable(cell); everyday {
+		dst = append(dst, cell...)
+	} else if runes, everyday = everydayText(cell); everyday {
+		dst = append(dst, cell...)
 	} else {
-		var code Code
-		if dst, code = appendUnicode(dst[:base], cell, lines); code != "" {
-			return dst[:base], code
+		if dst, code = appendUnicode(dst, cell, lines); code != "" {
+			return dst[:base], code, false
 		}
 		runes = utf8.RuneCount(dst[base:])
 	}
 	if maxRunes > 0 && runes > maxRunes || maxBytes > 0 && len(dst)-base > maxBytes {
-		return dst[:base], finding.TooLong
+		return dst[:base], finding.TooLong, everyday
 	}
-	return dst, ""
+	return dst, "", everyday
+}
+
+// printable reports whether all bytes are printable ASCII.
+func printable(s []byte) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for len(s) >= 8 {
+		w := binary.LittleEndian.Uint64(s)
+		d := w ^ 0x7f*ones
+		if (w|(w-' '*ones)&^w|(d-ones)&^d)&tops != 0 {
+			return false
+		}
+		s = s[8:]
+	}
+	for _, c := range s {
+		if c < ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// everydayText counts the runes of text that is ASCII and whole letters of Latin, Cyrillic, Kana and Han: each of these is
+// its own normal form whatever stands beside it. It reports false when there is anything else.
+func everydayText(s []byte) (runes int, ok bool) {
+	for i := 0; i < len(s); runes++ {
+		if c := s[i]; c < utf8.RuneSelf {
+			if c < ' ' || c == 0x7f {
+				return 0, false
+			}
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(s[i:])
+		switch {
+		case r >= 0xC0 && r < 0x300, r >= 0x400 && r < 0x483, r >= 0x48A && r < 0x530, r >= 0x3041 && r < 0x3097, r >= 0x30A1 && r < 0x30FB,
+			r >= 0x4E00 && r < 0xA000:
+		default:
+			return 0, false
+		}
+		i += size
+	}
+	return runes, true
 }
 
 func appendUnicode(dst, cell []byte, lines bool) ([]byte, Code) {
@@ -121,9 +149,15 @@ func controlCode(c byte) Code {
 // spaces of fixed width made plain ones, for an id that was pasted with one would otherwise make a second contact.
 func AppendID(dst, cell []byte, maxRunes, maxBytes int) ([]byte, Code) {
 	base := len(dst)
-	dst, code := appendText(dst, cell, 0, maxBytes, false)
+	dst, code, everyday := appendTextRemark(dst, cell, 0, maxBytes, false)
 	if code != "" {
 		return dst, code
+	}
+	if everyday {
+		if maxRunes > 0 && len(dst)-base > maxRunes && utf8.RuneCount(dst[base:]) > maxRunes {
+			return dst[:base], finding.TooLong
+		}
+		return dst, ""
 	}
 	w := base
 	for i := base; i < len(dst); {
@@ -183,7 +217,9 @@ func AppendContactID(dst, cell []byte) ([]byte, Code) {
 
 // Blank reports whether a cell holds nothing but white space and invisible characters. A blank cell never changes
 // anything.
-func Blank(cell []byte) bool { return len(cell) == 0 || len(trim(cell, true)) == 0 }
+func Blank(cell []byte) bool {
+	return len(cell) == 0 || (cell[0] <= ' ' || cell[0] >= utf8.RuneSelf) && len(trim(cell, true)) == 0
+}
 
 // trim cuts white space of any script and invisible characters off both ends; CR and LF only when breaks is set.
 func trim(s []byte, breaks bool) []byte {

@@ -50,6 +50,10 @@ var zipMasks = [...]struct{ country, masks string }{
 // prefix with a hyphen (D-10115, CH-8001) is dropped. Without a country, or for one without a rule, 2 to 16 letters,
 // digits, single spaces and hyphens are taken.
 func AppendZip(dst, cell []byte, country Country) ([]byte, Code) {
+	masks := zipMasksOf(country)
+	if len(cell) == 5 && len(masks) >= 5 && masks[:5] == "#####" && (len(masks) == 5 || masks[5] == '|') && allDigits(cell) {
+		return append(dst, cell...), "" // the way most go
+	}
 	s, ok := asciiOf(trim(cell, false))
 	if !ok || len(s) == 0 || len(s) > 24 {
 		return dst, finding.ZipInvalid
@@ -73,7 +77,6 @@ func AppendZip(dst, cell []byte, country Country) ([]byte, Code) {
 		}
 		compact = append(compact, c)
 	}
-	masks := zipMasksOf(country)
 	if masks == "" {
 		return appendAnyZip(dst, s)
 	}
@@ -92,23 +95,18 @@ func AppendZip(dst, cell []byte, country Country) ([]byte, Code) {
 	}
 }
 
+// zipMasksBy is the table by country.
+var zipMasksBy = func() (by [26*26 + 1]string) {
+	for _, z := range zipMasks {
+		by[CountryByCode(z.country)] = z.masks
+	}
+	by[0] = ""
+	return by
+}()
+
 func zipMasksOf(country Country) string {
-	if country == 0 {
-		return ""
-	}
-	var code [2]byte
-	country.Append(code[:0])
-	lo, hi := 0, len(zipMasks)
-	for lo < hi {
-		mid := (lo + hi) / 2
-		if zipMasks[mid].country < string(code[:]) {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	if lo < len(zipMasks) && zipMasks[lo].country == string(code[:]) {
-		return zipMasks[lo].masks
+	if int(country) < len(zipMasksBy) {
+		return zipMasksBy[country]
 	}
 	return ""
 }
