@@ -19,6 +19,7 @@ import (
 const (
 	typesPart     = "[Content_Types].xml"
 	mimeTypePart  = "mimetype" // of OpenDocument files
+	manifestPart  = "meta-inf/manifest.xml"
 	maxRelations  = 100_000
 	checkInterval = 1 << 20
 )
@@ -65,9 +66,12 @@ func (p *pack) openDocument() error {
 	if !bytes.HasPrefix(kind, []byte("application/vnd.oasis.opendocument.")) {
 		return &finding.FileRefusal{Code: finding.FileIsZIP}
 	}
-	manifest, err := p.archive.Open(p.members["meta-inf/manifest.xml"])
-	if !p.has("META-INF/manifest.xml") || err != nil {
+	if !p.has(manifestPart) {
 		return &finding.FileRefusal{Code: finding.FileIsODS}
+	}
+	manifest, err := p.archive.Open(p.members[manifestPart])
+	if err != nil {
+		return err
 	}
 	defer manifest.Close()
 	text, err := io.ReadAll(io.LimitReader(manifest, 1<<20))

@@ -14,7 +14,7 @@ const (
 
 	// maxRowBytes bounds the XML of one row, formulas and styles included; maxSkippedBytes that of what is no row.
 	maxRowBytes     = 16 << 20
-	maxSkippedBytes = 256 << 20
+	maxSkippedBytes = 128 << 20
 )
 
 // Rows reads the rows of a sheet. Each call of Next reads a bounded piece of it.
@@ -82,13 +82,11 @@ func (r *Rows) atRow(err error) error {
 }
 
 func (r *Rows) next() error {
-	for from := r.t.offset(); ; {
+	r.t.bound("bytes between rows", maxSkippedBytes)
+	for {
 		kind, err := r.t.next()
 		if err != nil {
 			return err
-		}
-		if r.t.offset()-from > maxSkippedBytes {
-			return tooLarge("bytes between rows", maxSkippedBytes)
 		}
 		switch {
 		case kind == endElement && r.inData && r.t.depth() == 1:
@@ -110,15 +108,12 @@ func (r *Rows) readRow() error {
 	if err := r.beginRow(r.t.attr("r")); err != nil {
 		return err
 	}
-	from := r.t.offset()
+	r.t.bound("row bytes", maxRowBytes)
 	column := 0 // of the next cell that does not say where it stands
 	for {
 		kind, err := r.t.next()
 		if err != nil {
 			return cut(err)
-		}
-		if r.t.offset()-from > maxRowBytes {
-			return tooLarge("row bytes", maxRowBytes)
 		}
 		switch {
 		case kind == endElement:

@@ -11,6 +11,8 @@ const (
 	stringChunk = 1 << offsetBits // bytes of text held together; a longer string has a chunk for itself
 	placeChunk  = 1 << 16         // places held together
 	placeBytes  = 4
+
+	maxStringXML = 16 << 20 // of one string, its runs' formats included
 )
 
 // sharedStrings is the workbook's table of strings, read as far as indexes ask for. Chunks are never moved, so the
@@ -88,6 +90,7 @@ func (s *sharedStrings) readOne() error {
 		}
 		s.t, s.done = t, done
 	}
+	s.t.bound("string bytes in XML", maxStringXML)
 	for {
 		kind, err := s.t.next()
 		if err != nil {

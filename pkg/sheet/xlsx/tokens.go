@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"unicode/utf8"
 
 	"github.com/contactmill/contactmill/pkg/contact/finding"
 )
@@ -15,6 +14,7 @@ const (
 	maxAttributes = 128
 	maxTokenBytes = 1 << 20 // a tag, or the text between two tags
 	tokenBuffer   = 64 << 10
+	maxPartBytes  = 64 << 20 // of a part that is read at once
 )
 
 // errSyntax says that a part is not well-formed XML.
@@ -28,26 +28,6 @@ const (
 	text
 )
 
-// namespace is what is needed of an element's namespace.
-type namespace uint8
-
-const (
-	noNamespace namespace = iota
-	mainNamespace
-	relationsNamespace // of r:id attributes
-	otherNamespace
-)
-
-// namespaces are the names of the transitional and the strict schema.
-var namespaces = map[string]namespace{
-	"http://schemas.openxmlformats.org/spreadsheetml/2006/main":           mainNamespace,
-	"http://purl.oclc.org/ooxml/spreadsheetml/main":                       mainNamespace,
-	"http://schemas.openxmlformats.org/package/2006/relationships":        mainNamespace,
-	"http://schemas.openxmlformats.org/package/2006/content-types":        mainNamespace,
-	"http://schemas.openxmlformats.org/officeDocument/2006/relationships": relationsNamespace,
-	"http://purl.oclc.org/ooxml/officeDocument/relationships":             relationsNamespace,
-}
-
 // tokens cuts a part into XML tokens. It reads the XML that spreadsheet programs write: UTF-8, no document type, no
 // entities but the five of XML and numeric ones. Everything else ends in a refusal. What it returns is valid until the
 // next call.
@@ -60,6 +40,8 @@ type tokens struct {
 	err error
 
 	consumed int64 // bytes before buf[0]
+	until    int64 // reading beyond is refused
+	bounded  finding.FileRefusal
 	names    []byte
 	marks    []int // where the names of open elements begin in names
 	bindings []binding
@@ -76,18 +58,21 @@ type tokens struct {
 	selfEnded bool   // the element closed itself
 }
 
-type binding struct {
-	prefix string
-	space  namespace
-	depth  int
-}
-
 type attribute struct {
 	prefix, name, value []byte
 }
 
 func newTokens(in io.Reader) *tokens {
-	return &tokens{in: in, buf: make([]byte, tokenBuffer)}
+	t := &tokens{in: in, buf: make([]byte, tokenBuffer)}
+	t.bound("part bytes", maxPartBytes)
+	return t
+}
+
+// bound lets n more bytes be read, give or take the buffer. Whoever reads a part in pieces sets it for each of them, so
+// that none is without end.
+func (t *tokens) bound(limit string, n int64) {
+	t.until = t.offset() + n
+	t.bounded = finding.FileRefusal{Code: finding.WorkbookTooLarge, Limit: limit, Value: n}
 }
 
 // offset is how many bytes were read of the part.
@@ -150,6 +135,10 @@ func (t *tokens) next() (tokenKind, error) {
 func (t *tokens) more() error {
 	if t.err != nil {
 		return t.err
+	}
+	if t.offset() > t.until {
+		refusal := t.bounded
+		return &refusal
 	}
 	if t.pos > 0 {
 		copy(t.buf, t.buf[t.pos:t.end])
@@ -420,109 +409,6 @@ func scanAttribute(b []byte) (attribute, int, error) {
 	return a, i, nil
 }
 
-// push opens an element by its full name.
-func (t *tokens) push(full []byte, declares bool) error {
-	if len(t.marks) == maxDepth {
-		return tooLarge("element depth", maxDepth)
-	}
-	t.marks = append(t.marks, len(t.names))
-	t.names = append(t.names, full...)
-	if declares {
-		for _, a := range t.attrs {
-			switch {
-			case len(a.prefix) == 0 && string(a.name) == "xmlns":
-				t.bind("", a.value)
-			case string(a.prefix) == "xmlns":
-				t.bind(string(a.name), a.value)
-			}
-		}
-	}
-	t.name, t.space = full, t.unnamed
-	if i := bytes.IndexByte(full, ':'); i >= 0 {
-		t.name, t.space = full[i+1:], t.resolve(full[:i])
-	}
-	t.closing = t.selfEnded
-	return nil
-}
-
-func (t *tokens) bind(prefix string, name []byte) {
-	space, ok := namespaces[string(name)]
-	if !ok && len(name) > 0 {
-		space = otherNamespace
-	}
-	t.bindings = append(t.bindings, binding{prefix, space, len(t.marks)})
-	if prefix == "" {
-		t.unnamed = space
-	}
-}
-
-func (t *tokens) resolve(prefix []byte) namespace {
-	for i := len(t.bindings) - 1; i >= 0; i-- {
-		if t.bindings[i].prefix == string(prefix) {
-			return t.bindings[i].space
-		}
-	}
-	return otherNamespace
-}
-
-// pop closes the innermost element.
-func (t *tokens) pop() {
-	if n := len(t.bindings); n > 0 && t.bindings[n-1].depth == len(t.marks) {
-		for n > 0 && t.bindings[n-1].depth == len(t.marks) {
-			n--
-		}
-		t.bindings = t.bindings[:n]
-		t.unnamed = t.resolve(nil)
-		if t.unnamed == otherNamespace && !t.bound("") {
-			t.unnamed = noNamespace
-		}
-	}
-	last := len(t.marks) - 1
-	t.names = t.names[:t.marks[last]]
-	t.marks = t.marks[:last]
-}
-
-func (t *tokens) bound(prefix string) bool {
-	for _, b := range t.bindings {
-		if b.prefix == prefix {
-			return true
-		}
-	}
-	return false
-}
-
-// is reports whether the current element has this name in the spreadsheet's own namespace, or in none.
-func (t *tokens) is(name string) bool {
-	return t.space <= mainNamespace && string(t.name) == name
-}
-
-// attr returns an attribute without a prefix, undecoded; nil if it is not there.
-func (t *tokens) attr(name string) []byte {
-	for i := range t.attrs {
-		if len(t.attrs[i].prefix) == 0 && string(t.attrs[i].name) == name {
-			return t.attrs[i].value
-		}
-	}
-	return nil
-}
-
-// decoded returns an attribute without a prefix, decoded.
-func (t *tokens) decoded(name string) (string, error) {
-	value, err := appendDecoded(nil, t.attr(name))
-	return string(value), err
-}
-
-// relation returns the id of a relationship that the current element names.
-func (t *tokens) relation() (string, error) {
-	for _, a := range t.attrs {
-		if string(a.name) == "id" && len(a.prefix) > 0 && t.resolve(a.prefix) == relationsNamespace {
-			value, err := appendDecoded(nil, a.value)
-			return string(value), err
-		}
-	}
-	return "", nil
-}
-
 // skip moves behind the element that has just begun.
 func (t *tokens) skip() error {
 	for depth := len(t.marks); ; {
@@ -540,141 +426,6 @@ func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\
 
 // endsName are the bytes that no name holds.
 var endsName = [256]bool{' ': true, '\n': true, '\t': true, '\r': true, '/': true, '>': true, '=': true, '<': true, '"': true, '\'': true, '&': true, '!': true, '?': true}
-
-// appendDecoded appends XML text with its entities resolved and its line ends made LF.
-func appendDecoded(dst, raw []byte) ([]byte, error) {
-	for {
-		i := bytes.IndexByte(raw, '&')
-		if i < 0 {
-			return appendLines(dst, raw), nil
-		}
-		dst = appendLines(dst, raw[:i])
-		raw = raw[i+1:]
-		end := bytes.IndexByte(raw[:min(len(raw), 12)], ';')
-		if end < 1 {
-			return dst, errSyntax
-		}
-		switch name := raw[:end]; {
-		case string(name) == "amp":
-			dst = append(dst, '&')
-		case string(name) == "lt":
-			dst = append(dst, '<')
-		case string(name) == "gt":
-			dst = append(dst, '>')
-		case string(name) == "quot":
-			dst = append(dst, '"')
-		case string(name) == "apos":
-			dst = append(dst, '\'')
-		case name[0] == '#':
-			r, ok := reference(name[1:])
-			if !ok {
-				return dst, errSyntax
-			}
-			dst = utf8.AppendRune(dst, r)
-		default:
-			return dst, &finding.FileRefusal{Code: finding.WorkbookUnsafe}
-		}
-		raw = raw[end+1:]
-	}
-}
-
-// reference is the character of a numeric reference. NUL and surrogates are none.
-func reference(digits []byte) (rune, bool) {
-	base := rune(10)
-	if len(digits) > 0 && digits[0] == 'x' {
-		base, digits = 16, digits[1:]
-	}
-	var r rune
-	for _, c := range digits {
-		d := digit(c)
-		if d < 0 || d >= base {
-			return 0, false
-		}
-		if r = r*base + d; r > utf8.MaxRune {
-			return 0, false
-		}
-	}
-	return r, r != 0 && utf8.ValidRune(r)
-}
-
-// digit is the value of a hexadecimal digit, -1 for none.
-func digit(c byte) rune {
-	switch {
-	case '0' <= c && c <= '9':
-		return rune(c - '0')
-	case 'a' <= c && c <= 'f':
-		return rune(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return rune(c-'A') + 10
-	}
-	return -1
-}
-
-// appendLines appends text with CR LF and CR made LF, as XML has it.
-func appendLines(dst, raw []byte) []byte {
-	for {
-		i := bytes.IndexByte(raw, '\r')
-		if i < 0 {
-			return append(dst, raw...)
-		}
-		dst = append(append(dst, raw[:i]...), '\n')
-		raw = raw[i+1:]
-		if len(raw) > 0 && raw[0] == '\n' {
-			raw = raw[1:]
-		}
-	}
-}
-
-// appendEscaped appends s with the _xHHHH_ escapes of spreadsheet strings resolved, once. Surrogates count in pairs.
-func appendEscaped(dst, s []byte) []byte {
-	for {
-		i := bytes.Index(s, []byte("_x"))
-		if i < 0 {
-			return append(dst, s...)
-		}
-		unit, ok := escape(s[i:])
-		r, n := rune(unit), escapeBytes
-		if ok && 0xd800 <= unit && unit < 0xdc00 {
-			low, paired := escape(s[i+escapeBytes:])
-			ok = paired && 0xdc00 <= low && low < 0xe000
-			r, n = (r-0xd800)<<10|(rune(low)-0xdc00)+0x10000, 2*escapeBytes
-		}
-		if ok = ok && utf8.ValidRune(r); !ok {
-			dst = append(dst, s[:i+2]...)
-			s = s[i+2:]
-			continue
-		}
-		dst = utf8.AppendRune(append(dst, s[:i]...), r)
-		s = s[i+n:]
-	}
-}
-
-const escapeBytes = len("_x0000_")
-
-// escape reads the escape at the head of s.
-func escape(s []byte) (unit uint16, ok bool) {
-	if len(s) < escapeBytes || s[0] != '_' || s[1] != 'x' || s[6] != '_' {
-		return 0, false
-	}
-	for _, c := range s[2:6] {
-		d := digit(c)
-		if d < 0 {
-			return 0, false
-		}
-		unit = unit<<4 | uint16(d)
-	}
-	return unit, true
-}
-
-// unescapedInPlace resolves the _xHHHH_ escapes in what was appended to dst behind from.
-func unescapedInPlace(dst []byte, from int) []byte {
-	if bytes.Index(dst[from:], []byte("_x")) < 0 {
-		return dst
-	}
-	return appendEscaped(dst[:from], bytes.Clone(dst[from:]))
-}
-
-func trimmed(value []byte) []byte { return bytes.Trim(value, " \t\r\n") }
 
 // ended is the error of a part that was read to its end.
 func ended(err error) error {
