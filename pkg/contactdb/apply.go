@@ -36,10 +36,11 @@ const (
 // Change says what the rows that were staged are.
 type Change struct {
 	Job   Job
-	New   int64  // how many make contacts
-	Known bool   // some change contacts
-	Meet  bool   // several may change the same contact
-	Keys  uint16 // keys that a new one may have, bit n for key n
+	New   int64          // how many make contacts
+	Known bool           // some change contacts
+	Meet  bool           // several may change the same contact
+	Keys  uint16         // keys that a new one may have, bit n for key n
+	Own   []contact.Spec // own fields that a row may have a word on
 	List  string
 	Rows  int64            // of the file, for positions on the list
 	Ring  *keyring.Keyring // makes fallback keys
@@ -109,8 +110,14 @@ func (m *Merges) plan(ctx context.Context, tx pgx.Tx, c Change) (d difference, e
 		return d, err
 	}
 	var bits int64
-	if err := tx.QueryRow(ctx, m.sql.Compare, c.Job.Account).Scan(&d.changes, &bits); err != nil {
+	guarded := ownNumbers(c.Own, contact.TypeAuthorisation)
+	if err := tx.QueryRow(ctx, m.sql.Compare, c.Job.Account, guarded).Scan(&d.changes, &bits); err != nil {
 		return d, fmt.Errorf("compare with contacts: %w", err)
+	}
+	if len(guarded) > 0 {
+		if _, err := tx.Exec(ctx, m.sql.FindKept, c.Job.Account, guarded); err != nil {
+			return d, fmt.Errorf("find withdrawn authorisations: %w", err)
+		}
 	}
 	d.fields = uint64(bits)
 	return d, m.measure(ctx, tx, m.sql.MeasureChanged, d.changes)
@@ -132,7 +139,15 @@ func (m *Merges) fold(ctx context.Context, tx pgx.Tx, c Change) (met bool, err e
 	if err := m.measure(ctx, tx, m.sql.MeasureMet, tag.RowsAffected()); err != nil {
 		return false, err
 	}
-	for _, sql := range []string{m.sql.FoldMet, m.sql.DropFolded} {
+	steps := []string{m.sql.FoldMet, m.sql.DropFolded}
+	if len(c.Own) > 0 {
+		keys, bits := ownKeys(c.Own)
+		if _, err := tx.Exec(ctx, m.sql.FindMetOwn, c.Job.Account, ownNumbers(c.Own, contact.TypeAuthorisation), keys, bits); err != nil {
+			return false, fmt.Errorf("find own fields of rows that meet: %w", err)
+		}
+		steps = []string{m.sql.FoldMet, m.sql.FoldMetOwn, m.sql.DropFolded}
+	}
+	for _, sql := range steps {
 		if _, err := tx.Exec(ctx, sql); err != nil {
 			return false, fmt.Errorf("fold rows that meet: %w", err)
 		}
@@ -144,12 +159,18 @@ func (m *Merges) fold(ctx context.Context, tx pgx.Tx, c Change) (met bool, err e
 func (m *Merges) writeKeys(s *script, c Change, d difference) bool {
 	unique := c.Keys &^ (1<<contact.ContactID | 1<<contact.NameBirthZip)
 	makes := c.New > 0 && unique != 0
-	if !makes && d.fields&keyBits == 0 {
+	if !makes && d.fields&(keyBits|ownKeyBits) == 0 {
 		return false
 	}
 	s.add("guard keys", "savepoint keys")
 	if d.fields&keyBits != 0 {
 		s.add("release keys", m.sql.ReleaseKeys, c.Job.Account)
+	}
+	if d.fields&ownKeyBits != 0 {
+		s.add("release own keys", m.sql.ReleaseOwnKeys, c.Job.Account)
+		s.add("write changed own keys", m.sql.WriteChangedOwnKeys, c.Job.Account)
+	}
+	if d.fields&keyBits != 0 {
 		s.add("write changed keys", m.sql.WriteChangedKeys, c.Job.Account)
 	}
 	if makes {
@@ -193,7 +214,11 @@ func (m *Merges) write(s *script, c Change, d difference, added int64) {
 		}
 		s.add("write changed contacts", m.sql.WriteChangedContacts, c.Job.Account, c.Job.Number)
 		if d.met {
-			s.add("write origins of contacts where rows met", m.sql.WriteMetOrigins, c.Job.Account, c.Job.Number)
+			sql := m.sql.WriteMetOrigins
+			if d.fields&ownBit != 0 {
+				sql = m.sql.WriteMetOwnOrigins
+			}
+			s.add("write origins of contacts where rows met", sql, c.Job.Account, c.Job.Number)
 		}
 	}
 	if c.List != "" {
@@ -252,9 +277,19 @@ func (m *Merges) renewNames(ctx context.Context, tx pgx.Tx, c Change) error {
 	return nil
 }
 
-// Changed gives the rows that changed their contact, in their order.
-func (m *Merges) Changed(ctx context.Context, tx pgx.Tx) (*RowList, error) {
-	return m.readRows(ctx, tx, m.sql.ReadChangedRows)
+// Changed gives the rows that changed their contact, in their order, and with them those whose words on authorisations
+// were not followed, as the person had withdrawn them.
+func (m *Merges) Changed(ctx context.Context, tx pgx.Tx, c Change) (*RowList, error) {
+	sql, kept := m.sql.ReadChangedRows, len(ownNumbers(c.Own, contact.TypeAuthorisation)) > 0
+	if kept {
+		sql = m.sql.ReadChangedAndKeptRows
+	}
+	rows, err := tx.Query(ctx, sql)
+	if err != nil {
+		return nil, fmt.Errorf("read rows: %w", err)
+	}
+	l := &RowList{rows: rows, ok: true, withKept: kept, changed: true}
+	return l, l.step()
 }
 
 // Blocked gives the rows that would have taken a key of another contact, with that contact.
@@ -281,28 +316,26 @@ func PackageTooSmall(held, added, most int64) error {
 
 // RowList is numbers of rows as they come from the database. The zero value has none.
 type RowList struct {
-	rows pgx.Rows
-	at   int64
-	ok   bool
+	rows     pgx.Rows
+	at       int64
+	ok       bool
+	withKept bool
+	changed  bool
+	kept     []int32
 }
 
-func (m *Merges) readRows(ctx context.Context, tx pgx.Tx, sql string) (*RowList, error) {
-	rows, err := tx.Query(ctx, sql)
-	if err != nil {
-		return nil, fmt.Errorf("read rows: %w", err)
-	}
-	l := &RowList{rows: rows, ok: true}
-	return l, l.step()
-}
-
-// Has tells whether row is in the list; rows must be asked in growing order.
-func (l *RowList) Has(row int64) (bool, error) {
+// Of tells whether a row changed its contact, and which authorisations it did not turn on: their numbers, valid until the
+// next call. Rows must be asked in growing order.
+func (l *RowList) Of(row int64) (changed bool, kept []int32, err error) {
 	for l.ok && l.at < row {
 		if err := l.step(); err != nil {
-			return false, err
+			return false, nil, err
 		}
 	}
-	return l.ok && l.at == row, nil
+	if !l.ok || l.at != row {
+		return false, nil, nil
+	}
+	return l.changed, l.kept, nil
 }
 
 func (l *RowList) step() error {
@@ -313,7 +346,11 @@ func (l *RowList) step() error {
 		}
 		return nil
 	}
-	if err := l.rows.Scan(&l.at); err != nil {
+	into := []any{&l.at, &l.changed, &l.kept}
+	if !l.withKept {
+		into = into[:1]
+	}
+	if err := l.rows.Scan(into...); err != nil {
 		return fmt.Errorf("read rows: %w", err)
 	}
 	return nil

@@ -22,11 +22,12 @@ type Staged struct {
 	Line    int64
 	Contact uuid.UUID // the contact it changes, or the id of the one it makes
 	Known   bool      // the contact is there
-	Unset   uint64    // fields it clears, bit n for field number n
-	Filled  uint64    // fields it has a value for, likewise
+	Unset   uint64    // fields it clears, bit n for field number n; own keys it clears by OwnKeyBit
+	Filled  uint64    // standard fields it has a value for, likewise
 	Values  [64][]byte
 	Keys    uint16 // keys it has, bit n for key n
 	Hashes  *[contact.Keys][16]byte
+	Own     []byte // what it says of own fields, as OwnValues has it; nil for nothing
 
 	PhoneFacts, EmailFacts []byte // JSON objects, nil for none
 }
@@ -45,11 +46,12 @@ const (
 
 // columnHashes are the keys that one column alone makes, in their order, with their columns in staged.
 var columnHashes = [...]string{contact.ExternalID: "external_id_hash", contact.Email: "email_hash", contact.Phone: "phone_hash",
-	contact.AccountNumber: "account_number_hash", contact.SSN: "ssn_hash", contact.VAT: "vat_number_hash", contact.NameBirthZip: "name_birth_zip_hash"}
+	contact.AccountNumber: "account_number_hash", contact.SSN: "ssn_hash", contact.VAT: "vat_number_hash", contact.NameBirthZip: "name_birth_zip_hash",
+	8: "own_8_hash", 9: "own_9_hash", 10: "own_10_hash", 11: "own_11_hash", 12: "own_12_hash", 13: "own_13_hash", 14: "own_14_hash", 15: "own_15_hash"}
 
 // Stage sends the rows that next gives, until io.EOF, to the session's table of staged rows. fields are those a row may
-// have values for and keys those it may have; facts tells whether a row may have facts. What next returns is used before
-// it is called again.
+// have values for, standard and own ones, and keys those it may have; facts tells whether a row may have facts. What next
+// returns is used before it is called again.
 //
 // Rows travel in COPY's binary form and nothing is allocated for any of them. COPY into a table with row-level security
 // is refused by the server, therefore the temporary table.
@@ -57,6 +59,7 @@ func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, k
 	e := &encoder{next: next, facts: facts, keys: keys &^ (1 << contact.ContactID)}
 	columns := []string{"row", "line", "contact_id", "known", "unset"}
 	for _, f := range fields {
+		e.own = e.own || f >= contact.FirstCustom
 		if c, ok := ColumnOf(f); ok {
 			e.fields = append(e.fields, column{field: f, date: c.Type == "date"})
 			columns = append(columns, c.Name)
@@ -64,6 +67,12 @@ func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, k
 	}
 	for rest := e.keys; rest != 0; rest &= rest - 1 {
 		columns = append(columns, columnHashes[bits.TrailingZeros16(rest)])
+	}
+	if e.own {
+		columns = append(columns, "own")
+		if err := m.makeOwn(ctx, tx); err != nil {
+			return err
+		}
 	}
 	if facts {
 		columns = append(columns, "phone_facts", "email_facts")
@@ -79,6 +88,16 @@ func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, k
 		return fmt.Errorf("stage rows: %w", err)
 	}
 	return m.measure(ctx, tx, m.sql.MeasureStaged, tag.RowsAffected())
+}
+
+// makeOwn makes the tables that only jobs with own fields need.
+func (m *Merges) makeOwn(ctx context.Context, tx pgx.Tx) error {
+	for _, sql := range []string{m.sql.MakeKept, m.sql.MakeMetOwn} {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("make tables of own fields: %w", err)
+		}
+	}
+	return nil
 }
 
 // measure tells the planner how large a table of ours is, which nobody else does for temporary ones: without, a large
@@ -103,6 +122,7 @@ type encoder struct {
 	next   func() (*Staged, error)
 	fields []column
 	keys   uint16
+	own    bool
 	facts  bool
 	width  uint16
 
@@ -195,6 +215,9 @@ func (e *encoder) append(s *Staged) error {
 		}
 		b = append(be.AppendUint32(b, 16), s.Hashes[k][:]...)
 	}
+	if e.own {
+		b = appendJSONB(b, s.Own)
+	}
 	if e.facts {
 		b = appendFacts(appendFacts(b, s.PhoneFacts), s.EmailFacts)
 	}
@@ -207,6 +230,14 @@ func appendFacts(b, facts []byte) []byte {
 		return binary.BigEndian.AppendUint32(b, null)
 	}
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(facts))), facts...)
+}
+
+// appendJSONB appends the binary form of jsonb: a version and the text.
+func appendJSONB(b, text []byte) []byte {
+	if text == nil {
+		return binary.BigEndian.AppendUint32(b, null)
+	}
+	return append(append(binary.BigEndian.AppendUint32(b, uint32(1+len(text))), 1), text...)
 }
 
 func flag(b bool) byte {

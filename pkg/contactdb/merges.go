@@ -19,24 +19,26 @@ var mergesQueries embed.FS
 
 // mergesSQL is what a merge asks, in the order it asks it.
 type mergesSQL struct {
-	OwnBackend, MarkWork, FenceSettings, ReadFence, EndBackend, RaiseFence string
-	ReadApplied                                                            string
-	WorkSettings, MakeStaged, MakeChanged, MakeBlocked                     string
-	MakeMet                                                                string
-	KeyChangesAfter                                                        string
-	MeasureStaged, MeasureChanged, MeasureMet                              string
-	FindMet, FoldMet, DropFolded                                           string
-	Compare, BlockRows, CountNew                                           string
-	ReadNames, WriteNames                                                  string
-	ReleaseKeys, WriteChangedKeys, WriteNewKeys                            string
-	ReleaseFallbacks, WriteChangedFallbacks                                string
-	WriteNewFallbacks                                                      string
-	WriteNewContacts                                                       string
-	WriteJournal, WriteChangedContacts, WriteMetOrigins                    string
-	MakeList, WriteList                                                    string
-	WriteHeld                                                              string
-	ReadChangedRows, ReadBlockedRows                                       string
-	HoldFence, WriteApplied                                                string
+	OwnBackend, MarkWork, FenceSettings, ReadFence, EndBackend, RaiseFence  string
+	ReadApplied                                                             string
+	WorkSettings, MakeStaged, MakeChanged, MakeBlocked                      string
+	MakeMet, MakeMetOwn, MakeKept                                           string
+	KeyChangesAfter                                                         string
+	MeasureStaged, MeasureChanged, MeasureMet                               string
+	FindMet, FoldMet, DropFolded                                            string
+	FindMetOwn, FoldMetOwn, FindKept                                        string
+	Compare, BlockRows, CountNew                                            string
+	ReadNames, WriteNames                                                   string
+	ReleaseKeys, WriteChangedKeys, WriteNewKeys                             string
+	ReleaseOwnKeys, WriteChangedOwnKeys                                     string
+	ReleaseFallbacks, WriteChangedFallbacks                                 string
+	WriteNewFallbacks                                                       string
+	WriteNewContacts                                                        string
+	WriteJournal, WriteChangedContacts, WriteMetOrigins, WriteMetOwnOrigins string
+	MakeList, WriteList                                                     string
+	WriteHeld                                                               string
+	ReadChangedRows, ReadChangedAndKeptRows, ReadBlockedRows                string
+	HoldFence, WriteApplied                                                 string
 }
 
 // Merges is the contact database as the service merge uses it: jobs are applied, each in one transaction.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/contact/finding"
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/row"
 )
@@ -23,6 +24,7 @@ const (
 	reasonNoProvider = "unknown-to-provider"
 	reasonErased     = "erased"
 	reasonInvalid    = "invalid"
+	reasonConsent    = string(finding.ConsentKept)
 )
 
 // fate is what is known of a row's outcome before the database is asked. It fits a byte, so that ten million rows are
@@ -105,29 +107,38 @@ func (j *job) decide(r *record, v *row.Verdict) pair {
 }
 
 // explain fills in whom or which line a verdict's outcome is about: ids and line numbers, never contact data.
-func explain(e *row.Ended, v *row.Verdict) {
+func (j *job) explain(e *row.Ended, v *row.Verdict) {
 	switch v.Relation {
 	case row.Repeat:
 		e.Detail = line(v.FirstLine)
 	case row.One, row.Other:
 		e.Contact = v.Contact
-		e.Detail = byKeys(v.Contact, v.Keys)
+		e.Detail = j.byKeys(v.Contact, v.Keys)
 	case row.Several:
 		all := make([]string, len(v.Several))
 		for i, c := range v.Several {
-			all[i] = byKeys(c.Contact, c.Keys)
+			all[i] = j.byKeys(c.Contact, c.Keys)
 		}
 		e.Detail = strings.Join(all, "; ")
 	}
 }
 
 // byKeys is "contact 0190... by email, phone".
-func byKeys(id uuid.UUID, keys uint16) string {
+func (j *job) byKeys(id uuid.UUID, keys uint16) string {
 	names := make([]string, 0, 2)
 	for ; keys != 0; keys &= keys - 1 {
-		names = append(names, contact.Key(bits.TrailingZeros16(keys)).String())
+		names = append(names, j.schema.KeyName(contact.Key(bits.TrailingZeros16(keys))))
 	}
 	return fmt.Sprintf("contact %s by %s", id, strings.Join(names, ", "))
+}
+
+// withheld tells of authorisations that stayed withdrawn, by the names of their fields.
+func (j *job) withheld(e *row.Ended, kept []int32) {
+	names := make([]string, len(kept))
+	for i, f := range kept {
+		names[i] = j.schema.Name(contact.Field(f))
+	}
+	e.Reason, e.Detail = reasonConsent, strings.Join(names, ", ")
 }
 
 // ids gives the contacts of one try their ids. They are UUIDv7 of one moment with a counter in their last 62 bits: they

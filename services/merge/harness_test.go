@@ -21,6 +21,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/contactdb"
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/fields"
 	"github.com/contactmill/contactmill/pkg/keyring"
 	"github.com/contactmill/contactmill/pkg/postgres/postgrestest"
 	"github.com/contactmill/contactmill/pkg/row"
@@ -116,6 +117,7 @@ type file struct {
 	list   string
 	check  bool
 	keep   bool // keep out whom the provider does not know
+	own    []*accountsv1.Field // of the account
 	head   []string
 	rows   [][]string
 	facts  map[int64][2]string   // by row
@@ -130,14 +132,21 @@ func (w *world) prepare(t testing.TB, f file) *stage.Claim {
 	name := func(what string) string { return blob.WorkName(w.account, c.Job, "test", 1, what) }
 	header := row.Header{}
 	v := &ingestv1.ValidateResult{Rows: int64(len(f.rows))}
-	var fields []contact.Field
+	schema, err := fields.SchemaOf(f.own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var specs []contact.Spec
 	for i, h := range f.head {
-		field, ok := contact.FieldByName(h)
+		field, ok := schema.Field(h)
 		if !ok {
 			t.Fatalf("no field %s", h)
 		}
-		spec, _ := field.Spec()
-		fields = append(fields, field)
+		spec, _ := schema.Spec(field)
+		if field < contact.FirstCustom {
+			spec.Number = field
+		}
+		specs = append(specs, spec)
 		header.Columns = append(header.Columns, row.Column{Heading: h, Field: h, Secret: spec.Secret})
 		v.Columns = append(v.Columns, &ingestv1.Column{Index: int32(i + 1), Heading: h, Field: h})
 	}
@@ -153,7 +162,7 @@ func (w *world) prepare(t testing.TB, f file) *stage.Claim {
 				return err
 			}
 			for n := from; n < to; n++ {
-				r, k := w.row(t, c, n, fields, f.rows[n], hasher)
+				r, k := w.row(t, c, n, specs, f.rows[n], hasher)
 				all = append(all, k)
 				v.Keys |= uint32(k.Mask)
 				if err := cells.Append(r); err != nil {
@@ -183,7 +192,7 @@ func (w *world) prepare(t testing.TB, f file) *stage.Claim {
 		}
 		return vs.Close()
 	})}
-	c.Work = &ingestv1.Work{Validated: v, Matched: m, Enriched: &ingestv1.EnrichResult{}, Account: &ingestv1.AccountSettings{KeepOutUnknown: f.keep},
+	c.Work = &ingestv1.Work{Validated: v, Matched: m, Enriched: &ingestv1.EnrichResult{}, Account: &ingestv1.AccountSettings{KeepOutUnknown: f.keep, Fields: f.own},
 		Job: &ingestv1.Job{Number: w.number.Add(1), Settings: &ingestv1.ImportSettings{Mode: ingestv1.Mode(f.mode), List: f.list, Check: f.check}}}
 	if f.facts != nil {
 		c.Work.Enriched.Facts = w.put(t, name("facts"), func(out io.Writer) error {
@@ -220,7 +229,7 @@ func (w *world) put(t testing.TB, name string, write func(io.Writer) error) *ing
 }
 
 // row is what validation makes of a row.
-func (w *world) row(t testing.TB, c *stage.Claim, n int, fields []contact.Field, cells []string, h *keyring.Hasher) (*row.Cells, row.Keys) {
+func (w *world) row(t testing.TB, c *stage.Claim, n int, specs []contact.Spec, cells []string, h *keyring.Hasher) (*row.Cells, row.Keys) {
 	t.Helper()
 	r := &row.Cells{Line: int64(n) + 2}
 	k := row.Keys{Line: r.Line}
@@ -234,7 +243,7 @@ func (w *world) row(t testing.TB, c *stage.Claim, n int, fields []contact.Field,
 	}
 	at := map[contact.Field]string{}
 	for i, cell := range cells {
-		spec, _ := fields[i].Spec()
+		spec := specs[i]
 		switch {
 		case cell == "":
 			r.Values = append(r.Values, row.Value{})
@@ -252,7 +261,7 @@ func (w *world) row(t testing.TB, c *stage.Claim, n int, fields []contact.Field,
 		default:
 			r.Values = append(r.Values, row.Value{Kind: row.AsCell})
 		}
-		at[fields[i]] = cell
+		at[spec.Number] = cell
 		if spec.Key == contact.ContactID {
 			k.Mask |= 1
 			k.Hash[0] = uuid.MustParse(cell)
@@ -290,16 +299,16 @@ func (w *world) match(t testing.TB, keys []row.Keys, instead map[int64]row.Verdi
 					return err
 				}
 			}
-			for key := range contact.NameBirthZip {
-				if k.Mask&(1<<key) == 0 || v.Relation == row.Bad {
+			for key := range contact.Key(contact.Keys) {
+				if !key.Unique() || k.Mask&(1<<key) == 0 || v.Relation == row.Bad {
 					continue
 				}
 				if earlier, ok := first[k.Hash[key]]; ok && earlier != n {
 					v = row.Verdict{Relation: row.Repeat, Keys: 1 << key, First: int64(earlier), FirstLine: int64(earlier) + 2}
 				}
 			}
-			for key := range contact.NameBirthZip {
-				if k.Mask&(1<<key) != 0 && v.Relation != row.Repeat && v.Relation != row.Bad {
+			for key := range contact.Key(contact.Keys) {
+				if key.Unique() && k.Mask&(1<<key) != 0 && v.Relation != row.Repeat && v.Relation != row.Bad {
 					first[k.Hash[key]] = n
 				}
 			}
@@ -411,10 +420,13 @@ func (w *world) sound(t testing.TB) {
 	for what, sql := range map[string]string{
 		"held is not the number of contacts": `select h.account_id::text from contacts.holdings h where held <> (select count(*) from contacts.contacts c where c.account_id = h.account_id)`,
 		"keys of contacts without a row": `select c.contact_id::text || k.key from contacts.contacts c cross join lateral (values (1, external_id_hash), (2, email_hash), (3, phone_hash),
-			(4, account_number_hash), (5, ssn_hash), (6, vat_number_hash)) k (key, hash) where k.hash is not null and not exists
+			(4, account_number_hash), (5, ssn_hash), (6, vat_number_hash), (8, own_8_hash), (9, own_9_hash), (10, own_10_hash), (11, own_11_hash),
+			(12, own_12_hash), (13, own_13_hash), (14, own_14_hash), (15, own_15_hash)) k (key, hash) where k.hash is not null and not exists
 			(select from contacts.contact_keys x where x.account_id = c.account_id and x.hash = k.hash and x.key = k.key and x.contact_id = c.contact_id)`,
 		"more keys than contacts have": `select 'x' where (select count(*) from contacts.contact_keys) <> (select count(external_id_hash) + count(email_hash) + count(phone_hash)
-			+ count(account_number_hash) + count(ssn_hash) + count(vat_number_hash) from contacts.contacts)`,
+			+ count(account_number_hash) + count(ssn_hash) + count(vat_number_hash) + count(own_8_hash) + count(own_9_hash) + count(own_10_hash) + count(own_11_hash)
+			+ count(own_12_hash) + count(own_13_hash) + count(own_14_hash) + count(own_15_hash) from contacts.contacts)`,
+		"own fields are null or empty":  `select contact_id::text from contacts.contacts where own = '{}' or jsonb_strip_nulls(own) <> own`,
 		"fallback keys differ": `(select contact_id::text, name_birth_zip_hash from contacts.contacts where name_birth_zip_hash is not null except select contact_id::text, hash from contacts.contact_fallbacks)
 			union all (select contact_id::text, hash from contacts.contact_fallbacks except select contact_id::text, name_birth_zip_hash from contacts.contacts)`,
 		"members are not counted": `select l.name from contacts.lists l where members <> (select count(*) from contacts.list_members m where m.list_id = l.list_id)

@@ -8,6 +8,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/contactdb"
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/fields"
 	"github.com/contactmill/contactmill/pkg/row"
 	"github.com/contactmill/contactmill/pkg/stage"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
@@ -22,7 +23,10 @@ type job struct {
 	keepOutUnknown bool // new contacts that the provider does not know
 
 	chunks     []chunk
+	schema     *contact.Schema
 	fields     []contact.Field // of the mapped columns, NoField for one that is not kept; the order of row.Cells.Values
+	specs      []contact.Spec  // parallel to fields, of own ones
+	own        []contact.Spec  // the own fields among them
 	keys       uint16          // keys that a row may have, bit n for key n
 	rows       int64
 	verdicts   blob.Object
@@ -65,18 +69,27 @@ func (j *job) read(c *stage.Claim) error {
 	if j.mode < row.Add || j.mode > row.Upsert {
 		return fault.New(fault.Invalid, "bad-mode", "job %s has no mode that this program knows", c.Job)
 	}
+	var err error
+	if j.schema, err = fields.SchemaOf(w.GetAccount().GetFields()); err != nil {
+		return fmt.Errorf("read the account's fields of job %s: %w", c.Job, err)
+	}
 	for _, col := range w.GetValidated().GetColumns() {
 		if col.GetField() == "" {
 			continue
 		}
-		f, ok := contact.FieldByName(col.GetField())
+		f, ok := j.schema.Field(col.GetField())
 		if !ok {
-			return fault.New(fault.Invalid, "unknown-field", "column %d is mapped to a field that this program does not know", col.GetIndex())
+			return fault.New(fault.Invalid, "unknown-field", "column %d is mapped to a field that the account does not have", col.GetIndex())
+		}
+		var spec contact.Spec
+		if f >= contact.FirstCustom {
+			spec, _ = j.schema.Spec(f)
+			j.own = append(j.own, spec)
 		}
 		if f == contact.FieldContactID {
 			f = contact.NoField // recognises, and is not kept
 		}
-		j.fields = append(j.fields, f)
+		j.fields, j.specs = append(j.fields, f), append(j.specs, spec)
 	}
 	prefix := blob.JobPrefix(c.Account, c.Job)
 	for _, ch := range w.GetValidated().GetChunks() {
@@ -90,7 +103,6 @@ func (j *job) read(c *stage.Claim) error {
 		}
 		j.chunks = append(j.chunks, chunk{cells, keys})
 	}
-	var err error
 	if j.verdicts, err = stage.FromObject(prefix, w.GetMatched().GetVerdicts()); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (w *worker) outcomes(ctx context.Context, tx pgx.Tx, s *staging, someBlocke
 	}
 	changed := &contactdb.RowList{}
 	if s.known > 0 {
-		if changed, err = w.contacts.Changed(ctx, tx); err != nil {
+		if changed, err = w.contacts.Changed(ctx, tx, s.change()); err != nil {
 			return none, err
 		}
 	}
@@ -86,18 +86,21 @@ func (s *staging) each(ctx context.Context, changed *contactdb.RowList, blocked 
 		e = row.Ended{Outcome: p.outcome, Reason: p.reason}
 		switch p.action {
 		case row.Nothing:
-			explain(&e, v)
+			s.job.explain(&e, v)
 		case row.AddContact:
 			e.Contact = s.ids.at(news)
 			news++
 		case row.UpdateContact:
 			e.Contact = v.Contact
-			did, err := changed.Has(int64(n))
+			did, kept, err := changed.Of(int64(n))
 			if err != nil {
 				return err
 			}
 			if !did {
 				e.Outcome = row.Unchanged
+			}
+			if len(kept) > 0 {
+				s.job.withheld(&e, kept)
 			}
 		}
 		if other, ok := blocked[int64(n)]; ok {

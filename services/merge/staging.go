@@ -29,8 +29,9 @@ type staging struct {
 
 	record record
 	staged contactdb.Staged
+	own    contactdb.OwnValues
+	hasher *keyring.Hasher
 	common uint16 // unique keys by which every known row so far was found
-	values uint64
 }
 
 // stage streams the rows into the transaction's table of staged rows.
@@ -40,7 +41,7 @@ func (w *worker) stage(ctx context.Context, tx pgx.Tx, j *job, overrides map[int
 		return nil, err
 	}
 	defer src.close()
-	s := &staging{worker: w, job: j, source: src, overrides: overrides, progress: progress, fates: newFates(j.rows), ids: newIDs(), common: 0xffff}
+	s := &staging{worker: w, job: j, source: src, overrides: overrides, progress: progress, fates: newFates(j.rows), ids: newIDs(), hasher: w.ring.Hasher(), common: 0xffff}
 	err = w.contacts.Stage(ctx, tx, j.fields, j.keys, j.facts != nil, s.next)
 	if err != nil {
 		return nil, err
@@ -91,9 +92,15 @@ func (s *staging) fill(r *record, v *row.Verdict, action row.Action) (*contactdb
 		t.PhoneFacts, t.EmailFacts = r.phone, r.email
 		s.new++
 	}
-	t.Unset, t.Filled = 0, 0
+	t.Unset, t.Filled, t.Own = 0, 0, nil
+	t.Keys, t.Hashes = r.keys.Mask, &r.keys.Hash
+	if len(s.job.own) > 0 {
+		if err := s.fillOwn(r); err != nil {
+			return nil, fmt.Errorf("row %d: %w", r.n, err)
+		}
+	}
 	for i, f := range s.job.fields {
-		if f == contact.NoField {
+		if f == contact.NoField || f >= contact.FirstCustom {
 			continue
 		}
 		switch value := &r.cells.Values[i]; value.Kind {
@@ -104,14 +111,56 @@ func (s *staging) fill(r *record, v *row.Verdict, action row.Action) (*contactdb
 			t.Values[f] = value.Text
 		}
 	}
-	s.values |= t.Filled | t.Unset
-	t.Keys, t.Hashes = r.keys.Mask, &r.keys.Hash
 	if t.Filled&(1<<contact.FieldSSN) != 0 {
 		if err := s.sealForContact(t); err != nil {
 			return nil, fmt.Errorf("row %d: %w", r.n, err)
 		}
 	}
 	return t, nil
+}
+
+// fillOwn fills in what a row says of the account's own fields. A new contact has nothing to clear.
+func (s *staging) fillOwn(r *record) error {
+	t := &s.staged
+	s.own.Reset()
+	for i, f := range s.job.fields {
+		if f < contact.FirstCustom {
+			continue
+		}
+		spec, value := &s.job.specs[i], &r.cells.Values[i]
+		clears := value.Kind == row.Unset || spec.Type == contact.TypeAuthorisation && string(value.Text) == contactdb.TakenBack
+		switch {
+		case value.Kind == row.Empty || clears && !t.Known:
+		case clears:
+			s.own.Clear(f)
+			if spec.Key != contact.NoKey {
+				t.Unset |= contactdb.OwnKeyBit(spec.Key)
+			}
+		case spec.Secret:
+			if err := s.sealOwn(spec, value.Text); err != nil {
+				return err
+			}
+		default:
+			s.own.Text(f, value.Text)
+		}
+	}
+	t.Own = s.own.JSON()
+	return nil
+}
+
+// sealOwn opens an own field's secret value, which is sealed for the row's line, and seals it for the contact.
+func (s *staging) sealOwn(spec *contact.Spec, value []byte) error {
+	t := &s.staged
+	plain, err := s.worker.ring.Open(value, keyring.ForRow(s.job.Account, spec.Name, s.job.ID, uint64(t.Line)))
+	if err != nil {
+		return err
+	}
+	sealed, err := s.worker.ring.Seal(plain, keyring.ForContact(s.job.Account, contactdb.OwnName(spec.Number), t.Contact))
+	if err != nil {
+		return err
+	}
+	s.own.Secret(spec.Number, s.own.Hash(s.hasher, s.job.Account, spec.Number, plain), sealed)
+	return nil
 }
 
 // sealForContact opens the SSN, which is sealed for the row's line, and seals it for the contact.
@@ -127,7 +176,7 @@ func (s *staging) sealForContact(t *contactdb.Staged) error {
 
 // change is what was staged, in the database's words.
 func (s *staging) change() contactdb.Change {
-	return contactdb.Change{Job: s.job.Job, New: s.new, Known: s.known > 0, Meet: s.meet(), Keys: s.job.keys, List: s.job.list,
+	return contactdb.Change{Job: s.job.Job, New: s.new, Known: s.known > 0, Meet: s.meet(), Keys: s.job.keys, Own: s.job.own, List: s.job.list,
 		Rows: s.job.rows, Ring: s.worker.ring}
 }
 

@@ -6,6 +6,12 @@ with wanted as (
     left join changed d on d.row = s.row
     cross join lateral (values (1024::bigint, s.external_id_hash), (32::bigint, s.email_hash), (16::bigint, s.phone_hash), (256::bigint, s.account_number_hash), (128::bigint, s.ssn_hash), (131072::bigint, s.vat_number_hash)) as h (field, hash)
     where h.hash is not null and (not s.known or d.fields & h.field <> 0)
+    union all
+    select s.row, s.contact_id, h.hash
+    from staged s
+    left join changed d on d.row = s.row
+    cross join lateral (values (281474976710656::bigint, s.own_8_hash), (562949953421312::bigint, s.own_9_hash), (1125899906842624::bigint, s.own_10_hash), (2251799813685248::bigint, s.own_11_hash), (4503599627370496::bigint, s.own_12_hash), (9007199254740992::bigint, s.own_13_hash), (18014398509481984::bigint, s.own_14_hash), (36028797018963968::bigint, s.own_15_hash)) as h (field, hash)
+    where s.own is not null and h.hash is not null and (not s.known or d.fields & h.field <> 0)
 ), first as (
     select distinct on (hash) hash, row, contact_id
     from wanted

@@ -1,5 +1,6 @@
 -- The rows of a job that have something to do, as they come from its file. Kept by the session from job to job, so that
--- small jobs do not pay for making it.
+-- small jobs do not pay for making it. own has an entry for each own field that the row has a word on, null where it
+-- clears it; unset has bit 40 + n where that clears the own key n.
 create temporary table if not exists staged (
     row bigint not null,
     line bigint not null,
@@ -29,6 +30,15 @@ create temporary table if not exists staged (
     ssn_hash uuid,
     vat_number_hash uuid,
     name_birth_zip_hash uuid,
+    own jsonb,
+    own_8_hash uuid,
+    own_9_hash uuid,
+    own_10_hash uuid,
+    own_11_hash uuid,
+    own_12_hash uuid,
+    own_13_hash uuid,
+    own_14_hash uuid,
+    own_15_hash uuid,
     phone_facts json,
     email_facts json
 ) on commit delete rows

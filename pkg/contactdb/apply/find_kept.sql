@@ -1,0 +1,8 @@
+-- Finds the rows that would turn a withdrawn authorisation on again, or take it back. $2 are the numbers of the
+-- authorisations.
+insert into kept (row, field)
+select s.row, a.key::integer
+from staged s
+join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
+cross join unnest($2::text[]) as a (key)
+where s.known and s.own ? a.key and s.own -> a.key <> '"False"' and c.own ->> a.key = 'False'
