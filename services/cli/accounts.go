@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,18 +14,29 @@ import (
 )
 
 func (p *program) template() *cobra.Command {
-	return &cobra.Command{Use: "template", Short: "Write the import template with the account's fields to standard output", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+	var format string
+	c := &cobra.Command{Use: "template", Short: "Write the import template with the account's fields to standard output", Args: args(cobra.NoArgs)}
+	c.Flags().StringVar(&format, "format", "csv", "csv or xlsx")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		v, ok := accountsv1.TemplateFormat_value["TEMPLATE_FORMAT_"+strings.ToUpper(format)]
+		if !ok || v == 0 {
+			return usage{fmt.Errorf("--format %q: say csv or xlsx", format)}
+		}
+		if v == int32(accountsv1.TemplateFormat_TEMPLATE_FORMAT_XLSX) && isTerminal(p.out) {
+			return usage{errors.New("a workbook is nothing for a terminal: contactmill template --format xlsx > template.xlsx")}
+		}
 		client, err := p.client()
 		if err != nil {
 			return err
 		}
-		r, err := client.accounts.GetTemplate(c.Context(), &accountsv1.GetTemplateRequest{})
+		r, err := client.accounts.GetTemplate(c.Context(), &accountsv1.GetTemplateRequest{Format: accountsv1.TemplateFormat(v)})
 		if err != nil {
 			return err
 		}
 		_, err = p.out.Write(r.Content)
 		return err
-	}}
+	}
+	return c
 }
 
 func (p *program) accounts() *cobra.Command {
@@ -86,7 +99,7 @@ func (p *program) accountsCreate() *cobra.Command {
 }
 
 func (p *program) accountsSet() *cobra.Command {
-	var country, bad, unknown string
+	var country, bad, unknown, legacy string
 	var size int64
 	var raw, results int32
 	r := &accountsv1.UpdateAccountRequest{}
@@ -99,12 +112,14 @@ func (p *program) accountsSet() *cobra.Command {
 	f.Int32Var(&results, "result-days", 0, "days that reports are kept")
 	f.StringVar(&bad, "bad-cell", "", "reject-row or drop-cell")
 	f.StringVar(&unknown, "unknown-to-provider", "", "add or keep-out")
+	f.StringVar(&legacy, "legacy-encoding", "", "charset of text files that are neither UTF-8 nor UTF-16, e.g. iso-8859-2; \"\" for windows-1252")
 	c.RunE = func(c *cobra.Command, names []string) error {
 		r.Account = strings.Join(names, "")
 		r.SetRecipients = f.Changed("recipient")
 		set := map[string]func(){
 			"country": func() { r.Country = &country }, "package": func() { r.Package = &size },
 			"raw-days": func() { r.RawDays = &raw }, "result-days": func() { r.ResultDays = &results },
+			"legacy-encoding": func() { r.LegacyEncoding = &legacy },
 		}
 		for name, do := range set {
 			if f.Changed(name) {
@@ -143,8 +158,9 @@ func word(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", "
 
 func (p *program) account(a *accountsv1.Account) error {
 	return p.one(a, func() {
-		fmt.Fprintf(p.out, "account %s  %s\n  country     %s\n  package     %s\n  recipients  %s\n  files kept  raw %d days, results %d days\n",
-			printable(a.Name), a.Id, printable(a.Country), humanize.Comma(a.Package), printable(strings.Join(a.Recipients, ", ")), a.RawDays, a.ResultDays)
+		fmt.Fprintf(p.out, "account %s  %s\n  country     %s\n  package     %s\n  recipients  %s\n  files kept  raw %d days, results %d days\n  charset     %s\n",
+			printable(a.Name), a.Id, printable(a.Country), humanize.Comma(a.Package), printable(strings.Join(a.Recipients, ", ")), a.RawDays, a.ResultDays,
+			printable(cmp.Or(a.LegacyEncoding, "windows-1252"))+" where a text file is neither UTF-8 nor UTF-16")
 	})
 }
 

@@ -1,7 +1,7 @@
 // Package cli is the command line: what people and scripts hand files in with, follow jobs and manage contacts.
 //
 //	In        arguments, environment, files, standard input
-//	Out       gRPC to ingest, contacts and accounts; results on standard output, progress and errors on standard error
+//	Out       gRPC to ingest, contacts, accounts and validator; results on standard output, progress and errors on standard error
 //	Owns      nothing: a pure client
 //	Promises  results are alike for people (-o table) and scripts (-o json, jsonl); exit codes tell how it ended:
 //	          0 done, 1 error, 2 usage, 3 finished with rejects, 4 not found, 5 waits for a person
@@ -157,7 +157,7 @@ func (p *program) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&p.addr, "addr", "", "server, host:port; several replicas with commas")
 	root.PersistentFlags().StringVarP(&p.output, "output", "o", "table", "table, json or jsonl")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(p.importCommand(), p.jobs(), p.contacts(), p.lists(), p.events(), p.template(), p.accounts(), p.keys())
+	root.AddCommand(p.importCommand(), p.inspect(), p.jobs(), p.contacts(), p.lists(), p.fields(), p.codes(), p.template(), p.events(), p.accounts(), p.keys())
 	return root
 }
 

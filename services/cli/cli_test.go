@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
@@ -27,7 +28,11 @@ func TestUsageErrors(t *testing.T) {
 	for _, args := range [][]string{
 		{"nonsense"}, {"--nope"}, {"-o", "yaml", "jobs", "list"}, {"import"}, {"import", "f.csv"}, {"import", "f.csv", "--mode", "foo"}, {"import", "a", "b", "--mode", "add"},
 		{"import", "f.csv", "--mode", "add", "--map", "foo"}, {"import", "f.csv", "--mode", "add", "--map", "=email"}, {"import", "f.csv", "--mode", "add", "--map", "foo="},
-		{"import", "f.csv", "--mode", "add", "--date-order", "YDM"}, {"jobs", "nonsense"}, {"jobs", "get"}, {"jobs", "list", "--state", "FOO"}, {"jobs", "list", "--state", "UNSPECIFIED"},
+		{"import", "f.csv", "--mode", "add", "--date-order", "YDM"}, {"import", "f.csv", "--mode", "add", "--ignore", ""}, {"import", "f.csv", "--mode", "add", "--map", "a=email", "--ignore", "a"},
+		{"import", "f.csv", "--mode", "add", "--delimiter", ";;"}, {"import", "f.csv", "--mode", "add", "--quote", "''"}, {"import", "f.csv", "--mode", "add", "--escape", "none"},
+		{"import", "f.csv", "--mode", "add", "--header-line", "-1"}, {"import", "f.csv", "--mode", "add", "--value", "a=b"}, {"import", "f.csv", "--mode", "add", "--value", "a:=b"},
+		{"import", "f.csv", "--mode", "add", "--value", "a:b=c", "--value", "a:b=d"}, {"inspect", "-"}, {"inspect", "f.csv", "--rows", "0"}, {"inspect", "f.csv", "--mode", "none"},
+		{"jobs", "nonsense"}, {"jobs", "get"}, {"jobs", "list", "--state", "FOO"}, {"jobs", "list", "--state", "UNSPECIFIED"},
 		{"jobs", "list", "--limit", "x"}, {"jobs", "report", "1", "--outcome", "lost"}, {"contacts", "add", "foo"}, {"contacts", "set", "id"}, {"contacts", "list", "--count", "--all"},
 		{"keys", "create", "--role", "boss"}, {"accounts", "set", "--bad-cell", "eat"}, {"accounts", "create"}, {"events", "watch", "now"},
 	} {
@@ -53,7 +58,9 @@ func TestErrors(t *testing.T) {
 		{[]string{"jobs", "get", "99"}, nil, 4},
 		{[]string{"jobs", "cancel", "1"}, nil, 1},
 		{[]string{"import", dir, "--mode", "add"}, nil, 1},
-		{[]string{"import", dir + "/none.csv", "--mode", "add"}, nil, 4},
+		{[]string{"import", dir + "/none.csv", "--mode", "add"}, nil, 1},
+		{[]string{"inspect", dir + "/none.csv"}, nil, 1},
+		{[]string{"inspect", dir}, nil, 1},
 		{[]string{"jobs", "list"}, []string{"CONTACTMILL_ADDR=" + s.addr, "CONTACTMILL_API_KEY=cm_other"}, 1},
 		{[]string{"jobs", "list"}, []string{"CONTACTMILL_ADDR=" + s.addr}, 1},
 		{[]string{"jobs", "list"}, []string{"CONTACTMILL_ADDR=nowhere", "CONTACTMILL_API_KEY=cm_other"}, 1},
@@ -78,7 +85,8 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	var all strings.Builder
-	for _, args := range [][]string{{"--help"}, {"import", "--help"}, {"jobs", "--help"}, {"jobs"}, {"contacts", "--help"}, {"accounts", "set", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"import", "--help"}, {"jobs", "--help"}, {"jobs"}, {"contacts", "--help"}, {"accounts", "set", "--help"},
+		{"inspect", "--help"}, {"jobs", "answer", "--help"}, {"fields", "--help"}, {"fields", "add", "--help"}, {"codes", "--help"}, {"template", "--help"}} {
 		r := s.run(t, "", args...)
 		if r.code != 0 || r.err != "" {
 			t.Errorf("%q: code %d, %s", args, r.code, r.err)
@@ -96,14 +104,19 @@ func TestOutput(t *testing.T) {
 	s := newServer(t)
 	bad := job("2", ingestv1.JobState_JOB_STATE_REJECTED, nil)
 	bad.FileName, bad.Problem = hostile, &ingestv1.Problem{Code: "x", Message: hostile, Hint: hostile}
+	read := job("4", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 20, Added: 6, Invalid: 14})
+	read.File = &ingestv1.FileFacts{Format: "csv", Encoding: "utf-16le", Evidence: "bom", Delimiter: "\t", Quote: "\"", Escape: "\\", LineEnd: "LF", HeadingLine: 2,
+		Warnings: []*ingestv1.FileWarning{{Code: "title-lines", Message: "a title stands above the heading", Line: 1}}}
+	read.Columns = []*ingestv1.Column{{Index: 1, Heading: "Email", Field: "email", Confidence: 1, How: "name"}, {Index: 2, Heading: hostile}, {Index: 3}}
+	read.UnknownValues = []*ingestv1.UnknownValue{{Field: "colour", Value: "rouge vif", Rows: 12, Lines: []int64{3, 4, 1005}}, {Field: "colour", Value: hostile, Rows: 1, Lines: []int64{9}}}
 	asks := job("3", ingestv1.JobState_JOB_STATE_NEEDS_ANSWER, nil)
 	asks.Question = &ingestv1.Question{Code: "date-order", Message: "Day first or month first?", Hint: "contactmill jobs answer 3 --date-order DMY"}
 	asks.Queue = &ingestv1.QueuePlace{Ahead: 2}
-	s.put(job("1", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1234567, Added: 1234560, Invalid: 7}), bad, asks)
+	s.put(job("1", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1234567, Added: 1234560, Invalid: 7}), bad, asks, read)
 	s.contacts = []*contactsv1.Contact{{Id: "c1", Values: map[string]string{"first_name": hostile, "email": "a@example.org"}, Lists: []string{hostile}}, {Id: "c2"}}
 	s.account = &accountsv1.Account{Id: "a1", Name: hostile, Country: "US", Package: 20_000_000, Recipients: []string{hostile}}
 	for name, args := range map[string][]string{
-		"jobs": {"jobs", "list"}, "one-job": {"jobs", "list", "--limit", "1"}, "job-1": {"jobs", "get", "1"}, "job-2": {"jobs", "get", "2"}, "job-3": {"jobs", "get", "job-3"},
+		"jobs": {"jobs", "list"}, "one-job": {"jobs", "list", "--limit", "1"}, "job-1": {"jobs", "get", "1"}, "job-2": {"jobs", "get", "2"}, "job-3": {"jobs", "get", "job-3"}, "job-4": {"jobs", "get", "4"},
 		"contacts": {"contacts", "list"}, "account": {"accounts", "get"},
 	} {
 		for _, format := range []string{"table", "json", "jsonl"} {
@@ -201,12 +214,22 @@ func TestMappingAndAnswers(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.put(job("1", ingestv1.JobState_JOB_STATE_QUEUED, nil))
-	r := s.run(t, "", "jobs", "answer", "1", "--map", "a=b=email", "--map", "Kunde Nr.=external_id", "--map", "junk=-", "--date-order", "dmy")
-	if r.code != 0 {
-		t.Fatalf("%+v", r)
-	}
-	if d := cmp.Diff(map[string]string{"a=b": "email", "Kunde Nr.": "external_id", "junk": "-"}, s.answered.Mapping); d != "" || s.answered.DateOrder != ingestv1.DateOrder_DATE_ORDER_DMY {
-		t.Errorf("%v; mapping (-want +got):\n%s", s.answered.DateOrder, d)
+	for _, c := range []struct {
+		flags []string
+		want  *ingestv1.AnswerJobRequest
+	}{
+		{[]string{"--map", "a=b=email", "--map", "Kunde Nr.=external_id", "--map", "junk=-", "--ignore", "#3", "--ignore", "junk", "--date-order", "dmy"}, &ingestv1.AnswerJobRequest{
+			Mapping: map[string]string{"a=b": "email", "Kunde Nr.": "external_id", "junk": "-", "#3": "-"}, DateOrder: ingestv1.DateOrder_DATE_ORDER_DMY}},
+		{[]string{"--delimiter", `\t`, "--quote", "NONE", "--escape", "backslash", "--encoding", "Shift_JIS", "--sheet", "Blatt 1", "--header-line", "3"}, &ingestv1.AnswerJobRequest{
+			Reading: &ingestv1.Reading{Delimiter: "\t", Quote: "none", Escape: `\`, Encoding: "Shift_JIS", Sheet: "Blatt 1", HeadingLine: 3}}},
+		{[]string{"--value", "colour:rouge=R", "--value", "colour:a:b=c=G", "--value", "size:n/a="}, &ingestv1.AnswerJobRequest{
+			Values: map[string]*ingestv1.ValueMap{"colour": {Values: map[string]string{"rouge": "R", "a:b=c": "G"}}, "size": {Values: map[string]string{"n/a": ""}}}}},
+	} {
+		c.want.Job = "1"
+		r := s.run(t, "", append([]string{"jobs", "answer", "1"}, c.flags...)...)
+		if d := cmp.Diff(c.want, s.answered, protocmp.Transform()); d != "" || r.code != 0 {
+			t.Errorf("%q: %+v; answer (-want +got):\n%s", c.flags, r, d)
+		}
 	}
 }
 

@@ -30,36 +30,28 @@ const (
 )
 
 func (p *program) importCommand() *cobra.Command {
-	var mode, order, request string
-	var maps []string
+	var mode, request string
 	var wait bool
+	var says said
 	s := &ingestv1.ImportSettings{}
 	c := &cobra.Command{Use: "import FILE", Short: "Hand in a file of contacts; - reads standard input", Args: args(cobra.ExactArgs(1))}
 	f := c.Flags()
 	f.StringVar(&mode, "mode", "", "needed: add (new contacts only), update (known ones only) or upsert (both)")
 	f.StringVar(&s.List, "list", "", "list the contacts join; made if missing")
-	f.StringArrayVar(&maps, "map", nil, "HEADING=FIELD, e.g. --map customer_no=external_id; FIELD - ignores the column, #3 is the third column")
 	f.BoolVar(&s.Check, "check", false, "check only: say what would become of each row, change nothing")
 	f.StringVar(&request, "request-id", "", "the submission's own id: the same id sent again is the same job")
-	f.StringVar(&order, "date-order", "", "YMD, DMY or MDY; found from the file if not given")
 	f.StringSliceVar(&s.Recipients, "recipient", nil, "who else is told by email")
 	f.BoolVar(&wait, "wait", false, "wait until the job is final or waits for a person")
+	says.flags(f)
 	c.RunE = func(c *cobra.Command, a []string) error {
-		v, ok := ingestv1.Mode_value["MODE_"+strings.ToUpper(mode)]
-		switch {
-		case mode == "":
-			return usage{errors.New("--mode is needed: say add, update or upsert")}
-		case !ok || v == 0:
-			return usage{fmt.Errorf("--mode %q: say add, update or upsert", mode)}
-		}
-		s.Mode = ingestv1.Mode(v)
 		var err error
-		if s.Mapping, err = mapping(maps); err != nil {
+		if s.Mode, err = importMode(mode); err != nil {
 			return err
 		}
-		if s.DateOrder, err = dateOrder(order); err != nil {
+		if err := says.read(); err != nil {
 			return err
 		}
+		says.settings(s)
 		if request == "" {
 			request = uuid.Must(uuid.NewV7()).String()
 		}
@@ -85,13 +77,24 @@ func (p *program) importCommand() *cobra.Command {
 	return c
 }
 
+func importMode(s string) (ingestv1.Mode, error) {
+	v, ok := ingestv1.Mode_value["MODE_"+strings.ToUpper(s)]
+	switch {
+	case s == "":
+		return 0, usage{errors.New("--mode is needed: say add, update or upsert")}
+	case !ok || v == 0:
+		return 0, usage{fmt.Errorf("--mode %q: say add, update or upsert", s)}
+	}
+	return ingestv1.Mode(v), nil
+}
+
 // upload hands a file in and resumes where the server is when the connection breaks.
 func (p *program) upload(ctx context.Context, c *client, name string, h *ingestv1.UploadHeader, b *bar) (*ingestv1.Job, error) {
 	if name == "-" {
 		h.FileName = "stdin"
 		return once(ctx, c, p.in, h, b)
 	}
-	f, err := open(name)
+	f, err := open(name, "- reads standard input")
 	if err != nil {
 		return nil, err
 	}
@@ -138,22 +141,21 @@ func (p *program) upload(ctx context.Context, c *client, name string, h *ingestv
 	}
 }
 
-// open opens a file that can be handed in.
-func open(name string) (*os.File, error) {
+// open opens a file of this machine; hint is what to do instead of naming what is no file.
+func open(name, hint string) (*os.File, error) {
 	f, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) { // of this machine, so it is an error of the command and nothing that the server lacks
+		return nil, fault.New(fault.Invalid, "no-such-file", "there is no file %s", name)
+	}
 	if e, ok := errors.AsType[*os.PathError](err); ok {
-		kind := fault.Invalid
-		if errors.Is(err, os.ErrNotExist) {
-			kind = fault.NotFound
-		}
-		return nil, fault.New(kind, "no-such-file", "%s cannot be read: %s", name, e.Err)
+		return nil, fault.New(fault.Invalid, "bad-file", "%s cannot be read: %s", name, e.Err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fault.New(fault.Invalid, "no-file", "%s is no file", name).Hint("- reads standard input")
+		err = fault.New(fault.Invalid, "no-file", "%s is no file", name).Hint("%s", hint)
 	}
 	if err != nil {
 		_ = f.Close() // it was not used
@@ -209,28 +211,4 @@ func digest(f *os.File) (int64, string, error) {
 	h := sha256.New()
 	n, err := io.Copy(h, f)
 	return n, hex.EncodeToString(h.Sum(nil)), err
-}
-
-// mapping reads HEADING=FIELD pairs; the heading may hold an equals sign, a field never does.
-func mapping(pairs []string) (map[string]string, error) {
-	m := map[string]string{}
-	for _, s := range pairs {
-		i := strings.LastIndexByte(s, '=')
-		if i < 1 || i == len(s)-1 {
-			return nil, usage{fmt.Errorf("--map %q: say HEADING=FIELD", s)}
-		}
-		m[s[:i]] = s[i+1:]
-	}
-	return m, nil
-}
-
-func dateOrder(s string) (ingestv1.DateOrder, error) {
-	if s == "" {
-		return 0, nil
-	}
-	v, ok := ingestv1.DateOrder_value["DATE_ORDER_"+strings.ToUpper(s)]
-	if !ok || v == 0 {
-		return 0, usage{fmt.Errorf("--date-order %q: say YMD, DMY or MDY", s)}
-	}
-	return ingestv1.DateOrder(v), nil
 }

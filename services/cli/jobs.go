@@ -103,22 +103,16 @@ func (p *program) jobsRetry() *cobra.Command {
 }
 
 func (p *program) jobsAnswer() *cobra.Command {
-	var maps []string
-	var order string
 	var wait bool
+	var says said
 	c := &cobra.Command{Use: "answer JOB", Short: "Answer a job that waits for a person", Args: args(cobra.ExactArgs(1))}
-	c.Flags().StringArrayVar(&maps, "map", nil, "HEADING=FIELD; FIELD - ignores the column, #3 is the third column")
-	c.Flags().StringVar(&order, "date-order", "", "YMD, DMY or MDY")
+	says.flags(c.Flags())
 	c.Flags().BoolVar(&wait, "wait", false, "wait until it is final or waits for a person")
 	c.RunE = func(c *cobra.Command, a []string) error {
-		r := &ingestv1.AnswerJobRequest{Job: a[0]}
-		var err error
-		if r.Mapping, err = mapping(maps); err != nil {
+		if err := says.read(); err != nil {
 			return err
 		}
-		if r.DateOrder, err = dateOrder(order); err != nil {
-			return err
-		}
+		r := &ingestv1.AnswerJobRequest{Job: a[0], Mapping: says.mapping, DateOrder: says.dateOrder, Reading: says.reading, Values: says.valueMaps}
 		client, err := p.client()
 		if err != nil {
 			return err
@@ -208,6 +202,9 @@ func (p *program) onJob(use, short string, do func(context.Context, *client, str
 func (p *program) job(j *ingestv1.Job) error {
 	return p.one(j, func() {
 		fmt.Fprintln(p.out, strings.TrimSpace(fmt.Sprintf("job %d  %s  %s  %s", j.Number, printable(j.FileName), state(j.State), counts(j))))
+		if j.File != nil {
+			fmt.Fprintf(p.out, "  file: %s\n", factsLine(j.File))
+		}
 		if q := j.Queue; q != nil {
 			fmt.Fprintf(p.out, "  %d ahead in the queue", q.Ahead)
 			if q.EstimatedStart != nil {
@@ -236,6 +233,11 @@ func (p *program) remarks(j *ingestv1.Job) {
 	if q := j.Question; q != nil {
 		remark(q.Code, q.Message, q.Hint)
 	}
+	p.fileRemarks(j.File)
+	if names := ignored(j.Columns); names != "" {
+		fmt.Fprintf(p.out, "  ignored columns: %s\n", names)
+	}
+	p.unknownValues(j.UnknownValues)
 	c := j.GetCounts()
 	for _, o := range []struct {
 		name string

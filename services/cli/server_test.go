@@ -26,6 +26,7 @@ import (
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+	validatorv1 "github.com/contactmill/contactmill/proto/gen/contactmill/validator/v1"
 	"github.com/contactmill/contactmill/services/cli"
 )
 
@@ -41,6 +42,8 @@ type server struct {
 	ingestv1.UnimplementedEventsServiceServer
 	contactsv1.UnimplementedContactsServiceServer
 	accountsv1.UnimplementedAccountsServiceServer
+	accountsv1.UnimplementedFieldsServiceServer
+	validatorv1.UnimplementedInspectServiceServer
 	addr string
 
 	mu       sync.Mutex
@@ -55,6 +58,15 @@ type server struct {
 	watches  []*ingestv1.WatchEventsRequest
 	events   [][]*ingestv1.WatchEventsResponse // of each watch; then the stream breaks, after the last one it stays
 	answered *ingestv1.AnswerJobRequest
+	fields   []*accountsv1.Field
+	updated  *accountsv1.UpdateFieldRequest
+	coded    *accountsv1.SetCodesRequest
+
+	wishes     []*validatorv1.Wish // of an inspection
+	pieces     []*validatorv1.Piece
+	inspected  *validatorv1.InspectHeader
+	inspection *validatorv1.Inspection
+
 	watching chan struct{} // told when a watch has sent all it has and stays
 }
 
@@ -71,6 +83,8 @@ func newServer(t *testing.T) *server {
 	ingestv1.RegisterEventsServiceServer(g.Registrar(), s)
 	contactsv1.RegisterContactsServiceServer(g.Registrar(), s)
 	accountsv1.RegisterAccountsServiceServer(g.Registrar(), s)
+	accountsv1.RegisterFieldsServiceServer(g.Registrar(), s)
+	validatorv1.RegisterInspectServiceServer(g.Registrar(), s)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- g.Run(ctx) }()
