@@ -69,9 +69,13 @@ func TestRefusesHostileWorkbooks(t *testing.T) {
 		{"a part cut short", cell, parts{"xl/worksheets/sheet1.xml": sheet(cell)[:200]}, finding.WorkbookDamaged, ""},
 		{"two roots", cell, parts{"xl/worksheets/sheet1.xml": sheet(cell) + "<worksheet/>"}, finding.WorkbookDamaged, ""},
 		{"text behind the root", cell, parts{"xl/worksheets/sheet1.xml": sheet(cell) + "x"}, finding.WorkbookDamaged, ""},
+		{"a sheet in a namespace of its own", cell, parts{"xl/worksheets/sheet1.xml": strings.Replace(sheet(cell), mainSpace, "urn:else", 1)}, finding.WorkbookDamaged, ""},
+		{"a part that is something else", cell, parts{"xl/worksheets/sheet1.xml": `<html/>`}, finding.WorkbookDamaged, ""},
 		{"no XML", cell, parts{"xl/worksheets/sheet1.xml": "{}"}, finding.WorkbookDamaged, ""},
 		{"an unknown encoding", cell, parts{"xl/worksheets/sheet1.xml": `<?xml version="1.0" encoding="klingon"?><worksheet/>`}, finding.WorkbookDamaged, ""},
 		{"a sheet that is not there", cell, parts{"xl/worksheets/sheet1.xml": ""}, finding.WorkbookDamaged, ""},
+		{"a workbook without sheets", cell, parts{"xl/workbook.xml": `<workbook/>`}, finding.WorkbookDamaged, ""},
+		{"a workbook of charts", cell, parts{"xl/_rels/workbook.xml.rels": strings.Replace(bookRels, "/worksheet\"", "/chartsheet\"", 1)}, finding.FileEmpty, ""},
 		{"no workbook", cell, parts{"xl/workbook.xml": ""}, finding.WorkbookDamaged, ""},
 		{"a binary workbook", cell, parts{"[Content_Types].xml": strings.Replace(contentType, "vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml", "vnd.ms-excel.sheet.binary.macroEnabled.main", 1)}, finding.WorkbookBinary, ""},
 		{"a letter", cell, parts{"[Content_Types].xml": strings.Replace(contentType, "spreadsheetml.sheet", "wordprocessingml.document", 1)}, finding.FileIsDocument, ""},
@@ -182,6 +186,7 @@ func TestTakesWorkbooksOfThePOIProject(t *testing.T) {
 	files := append(corpora(t, "poi_xlsx/*.xlsx"), corpora(t, "poi_xlsx/*.xlsm")...)
 	refused := map[string]finding.Code{
 		"protected_passtika.xlsx":                  finding.WorkbookProtected,
+		"sample-beta.xlsx":                         finding.WorkbookDamaged, // in the namespaces of a format before the standard
 		"xlsx-corrupted.xlsx":                      finding.WorkbookDamaged,
 		"duplicate-filename.xlsx":                  finding.ArchiveUnsafe,
 		"duplicate-filename-case-insensitive.xlsx": finding.ArchiveUnsafe,
@@ -196,6 +201,7 @@ func TestTakesWorkbooksOfThePOIProject(t *testing.T) {
 func TestTakesWorkbooksOfTheExcelizeProject(t *testing.T) {
 	files := corpora(t, "excelize/*.xlsx")
 	refused := map[string]finding.Code{
+		"BadWorkbook.xlsx": finding.WorkbookDamaged, // it lists no sheet
 		"encryptAES.xlsx":  finding.WorkbookProtected,
 		"encryptSHA1.xlsx": finding.WorkbookProtected,
 	}

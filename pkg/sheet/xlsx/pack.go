@@ -91,8 +91,8 @@ func (p *pack) has(part string) bool {
 	return ok
 }
 
-// open reads a part as tokens, until done is called.
-func (p *pack) open(part string) (t *tokens, done func() error, err error) {
+// open reads a part as tokens, from behind the begin of its root element, until done is called.
+func (p *pack) open(part, root string) (t *tokens, done func() error, err error) {
 	m, ok := p.members[partKey(part)]
 	if !ok {
 		return nil, nil, errSyntax
@@ -105,7 +105,14 @@ func (p *pack) open(part string) (t *tokens, done func() error, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return newTokens(decoded), in.Close, nil
+	t = newTokens(decoded)
+	if _, err := t.next(); err != nil {
+		return nil, nil, cut(err)
+	}
+	if !t.is(root) {
+		return nil, nil, errSyntax
+	}
+	return t, in.Close, nil
 }
 
 // checked calls the pack's check now and then.
@@ -153,7 +160,7 @@ func inUTF8(in io.Reader) (io.Reader, error) {
 }
 
 func (p *pack) readTypes() error {
-	t, done, err := p.open(typesPart)
+	t, done, err := p.open(typesPart, "Types")
 	if err != nil {
 		return err
 	}
@@ -236,7 +243,7 @@ func (p *pack) relations(part string) (relations, error) {
 	if !p.has(name) {
 		return nil, nil
 	}
-	t, done, err := p.open(name)
+	t, done, err := p.open(name, "Relationships")
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (w *Workbook) rows(sheet int, shown bool) (*Rows, error) {
 	if sheet < 0 || sheet >= len(w.parts) {
 		return nil, errors.New("no such sheet in the workbook")
 	}
-	t, done, err := w.pack.open(w.parts[sheet])
+	t, done, err := w.pack.open(w.parts[sheet], "worksheet")
 	if err != nil {
 		return nil, err
 	}

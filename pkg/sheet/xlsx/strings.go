@@ -84,7 +84,7 @@ func (s *sharedStrings) readOne() error {
 		return io.EOF
 	}
 	if s.t == nil {
-		t, done, err := s.pack.open(s.part)
+		t, done, err := s.pack.open(s.part, "sst")
 		if err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ func (w *Workbook) readStyles(part string) error {
 	if !w.pack.has(part) {
 		return nil
 	}
-	t, done, err := w.pack.open(part)
+	t, done, err := w.pack.open(part, "styleSheet")
 	if err != nil {
 		return err
 	}

@@ -160,20 +160,31 @@ func (w *Workbook) Rows(sheet int) (*Rows, error) { return w.rows(sheet, false) 
 func (w *Workbook) ShownRows(sheet int) (*Rows, error) { return w.rows(sheet, true) }
 
 func (w *Workbook) readWorkbook(part string, related relations) error {
-	t, done, err := w.pack.open(part)
+	t, done, err := w.pack.open(part, "workbook")
 	if err != nil {
 		return err
 	}
 	defer done()
-	return each(t, func() error {
+	listed := false
+	err = each(t, func() error {
 		switch {
 		case t.is("workbookPr"):
 			w.date1904 = isTrue(t.attr("date1904"))
 		case t.is("sheet"):
+			listed = true
 			return w.addSheet(t, related)
 		}
 		return nil
 	})
+	switch {
+	case err != nil:
+		return err
+	case !listed:
+		return errSyntax
+	case len(w.sheets) == 0:
+		return &finding.FileRefusal{Code: finding.FileEmpty} // charts alone
+	}
+	return nil
 }
 
 func (w *Workbook) addSheet(t *tokens, related relations) error {
