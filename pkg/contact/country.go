@@ -5,15 +5,16 @@ import (
 	"strings"
 )
 
-// Country is a country or territory of ISO 3166-1; the zero value is none. Kosovo has its usual XK.
+// Country is a country or territory of ISO 3166-1; the zero value is none. Kosovo has its usual XK; Ascension and Tristan da
+// Cunha, whose codes are reserved, have numbering plans and zip codes of their own.
 type Country uint16
 
 // secondLetters holds, by first letter, the second letters of the assigned codes.
 var secondLetters = [26]string{
-	"DEFGILMOQRSTUWXZ", "ABDEFGHIJLMNOQRSTVWYZ", "ACDFGHIKLMNORUVWXYZ", "EJKMOZ", "CEGHRST", "IJKMOR",
+	"CDEFGILMOQRSTUWXZ", "ABDEFGHIJLMNOQRSTVWYZ", "ACDFGHIKLMNORUVWXYZ", "EJKMOZ", "CEGHRST", "IJKMOR",
 	"ABDEFGHILMNPQRSTUWY", "KMNRTU", "DELMNOQRST", "EMOP", "EGHIMNPRWYZ", "ABCIKRSTUVY",
 	"ACDEFGHKLMNOPQRSTUVWXYZ", "ACEFGILOPRUZ", "M", "AEFGHKLMNRSTWY", "A", "EOSUW",
-	"ABCDEGHIJKLMNORSTVXYZ", "CDFGHJKLMNORTVWZ", "AGMSYZ", "ACEGINU", "FS", "K", "ET", "AMW",
+	"ABCDEGHIJKLMNORSTVXYZ", "ACDFGHJKLMNORTVWZ", "AGMSYZ", "ACEGINU", "FS", "K", "ET", "AMW",
 }
 
 func countryOf(a, b byte) Country {

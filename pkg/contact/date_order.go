@@ -109,6 +109,9 @@ func (e *DateEvidence) addReadings(cell []byte) {
 	}
 	if reads(ISO) { // the month has a name, or eight digits begin with the year
 		e.first++
+		if _, code := ParseDate(cell, DateRules{}); code == finding.DateTwoDigitYear {
+			e.short++
+		}
 		return
 	}
 	fits := 0

@@ -1,8 +1,10 @@
 package contact_test
 
 import (
+	"net/mail"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/contact/finding"
@@ -68,6 +70,81 @@ func TestEmailAgreesWithIDNA(t *testing.T) {
 		}
 		if (err == nil) != (code == "") || err == nil && string(got) != "a@"+want {
 			t.Fatalf("%q: got %q, %q; IDNA says %q, %v", domain, got, code, want, err)
+		}
+	})
+}
+
+// lookup is the library's reading of a domain that mail is sent to.
+var lookup = idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.VerifyDNSLength(true), idna.BidiRule(), idna.CheckHyphens(false))
+
+// libraryEmail is what net/mail and IDNA make of a cell, held to the rules of this package: a bare dot-atom in ASCII before
+// the @, lengths as SMTP has them, a dot in the domain, a last label that is no number.
+func libraryEmail(cell string) (string, bool) {
+	cell = strings.Trim(cell, " \t")
+	at := strings.LastIndexByte(cell, '@')
+	if at < 1 || at > 64 || len(cell) > 1016 {
+		return "", false
+	}
+	local, domain := cell[:at], cell[at+1:]
+	for _, c := range []byte(local) {
+		if c >= utf8.RuneSelf || strings.IndexByte("()<>[]:;@\\,\" ", c) >= 0 {
+			return "", false
+		}
+	}
+	if a, err := mail.ParseAddress(local + "@example.com"); err != nil || a.Address != local+"@example.com" || a.Name != "" {
+		return "", false
+	}
+	ascii, err := lookup.ToASCII(domain)
+	if err != nil {
+		return "", false
+	}
+	labels := strings.Split(ascii, ".")
+	for _, label := range labels {
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' {
+			return "", false
+		}
+	}
+	if last := labels[len(labels)-1]; len(labels) < 2 || strings.Trim(last, "0123456789") == "" {
+		return "", false
+	}
+	out := strings.ToLower(local) + "@" + ascii
+	return out, len(out) <= 254
+}
+
+func sameAsLibrary(t interface{ Fatalf(string, ...any) }, cell string) {
+	got, code := contact.AppendEmail(nil, []byte(cell))
+	if code == finding.EmailNoDot {
+		return // beyond the library's rules
+	}
+	want, ok := libraryEmail(cell)
+	if ok != !code.Failed() || ok && string(got) != want {
+		t.Fatalf("%q: got %q, %q; the library says %q, %v", cell, got, code, want, ok)
+	}
+}
+
+func TestEmailAgreesWithLibrary(t *testing.T) {
+	t.Parallel()
+	for _, row := range corpusRows(t, "isemail/isemail_tests.csv") {
+		if !strings.ContainsAny(row["address"], "\r\n") {
+			sameAsLibrary(t, row["address"])
+		}
+	}
+	pieces := []string{"ann", "A", "é", ".", "..", "-", "@", "@", "example", ".com", ".COM", "bücher", "xn--", "1", "127.0.0.1", " ", "\t", "(x)", "\"", "_", "+", "'", "!", "例え", "ａ", "\u200b", "ß", "\x7f", ",", "<", ">"}
+	rapid.Check(t, func(t *rapid.T) {
+		sameAsLibrary(t, strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 7).Draw(t, "pieces"), ""))
+	})
+}
+
+func FuzzEmail(f *testing.F) {
+	for _, cell := range []string{"Ann@Example.COM", "o'brien+x@sub.example.co.uk", "ann@Bücher.example", "ann@xn--bcher-kva.example", "ann@io", "ann@127.0.0.1", "\"ann\"@example.com", "a..b@example.com", "ann@exa_mple.com", "ann@a.b-"} {
+		f.Add(cell)
+	}
+	f.Fuzz(func(t *testing.T, cell string) {
+		sameAsLibrary(t, cell)
+		if out, code := contact.AppendEmail(nil, []byte(cell)); !code.Failed() {
+			if again, code2 := contact.AppendEmail(nil, out); code2 != code || string(again) != string(out) {
+				t.Fatalf("%q became %q with %q, and that %q with %q", cell, out, code, again, code2)
+			}
 		}
 	})
 }

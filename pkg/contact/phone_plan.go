@@ -38,12 +38,9 @@ func (p *plans) load() {
 		}
 		byID := make(map[string]*plan, len(all.GetMetadata()))
 		for _, meta := range all.GetMetadata() {
-			if c := CountryByCode(meta.GetId()); c != 0 || meta.GetId() == "AC" || meta.GetId() == "TA" {
+			if c := CountryByCode(meta.GetId()); c != 0 {
 				one := &plan{code: strconv.Itoa(int(meta.GetCountryCode())), meta: meta}
-				byID[meta.GetId()] = one
-				if c != 0 {
-					p.regions[c] = one
-				}
+				byID[meta.GetId()], p.regions[c] = one, one
 			}
 		}
 		for code := range p.byCode {
