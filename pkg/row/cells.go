@@ -31,10 +31,11 @@ func (h Header) Mapped() []int {
 
 // Finding is an error or a warning on a row.
 type Finding struct {
-	Code    string // stable, e.g. "phone-invalid"
-	Column  int    // position from 0; -1 for the whole row
-	Warning bool
-	Value   string // the cell, masked where secret, cut to a sensible length; empty for none
+	Code     string // stable, e.g. "phone-invalid"
+	Column   int    // position from 0; -1 for the whole row
+	Warning  bool
+	Value    string // the cell, masked where secret, cut to a sensible length; for a whole row what it is about; empty for none
+	Repaired string // what the cell was taken for, masked and cut likewise; empty where it was taken as it stands, or not at all
 }
 
 // ValueKind says what a cell means for its field.
@@ -92,8 +93,11 @@ func (c *CellsWriter) Append(r *Cells) error {
 		for _, f := range r.Findings {
 			b = appendText(b, f.Code)
 			b = binary.AppendUvarint(b, uint64(f.Column+1))
-			b = append(b, flag(f.Warning))
+			b = append(b, flag(f.Warning)|flag(f.Repaired != "")<<1)
 			b = appendText(b, f.Value)
+			if f.Repaired != "" {
+				b = appendText(b, f.Repaired)
+			}
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.Cells)))
@@ -164,7 +168,13 @@ func (c *CellsReader) Next() (*Cells, error) {
 	r.Findings, r.Cells, r.Values = r.Findings[:0], r.Cells[:0], r.Values[:0]
 	if flags&2 != 0 {
 		for n := k.uvarint(); n > 0 && !k.bad; n-- {
-			r.Findings = append(r.Findings, Finding{Code: string(k.text()), Column: int(k.uvarint()) - 1, Warning: k.byte() != 0, Value: string(k.text())})
+			f := Finding{Code: string(k.text()), Column: int(k.uvarint()) - 1}
+			flags := k.byte()
+			f.Warning, f.Value = flags&1 != 0, string(k.text())
+			if flags&2 != 0 {
+				f.Repaired = string(k.text())
+			}
+			r.Findings = append(r.Findings, f)
 		}
 	}
 	for n := k.uvarint(); n > 0 && !k.bad; n-- {

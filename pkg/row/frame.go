@@ -22,7 +22,7 @@ const (
 // versions are those that writers write. An object of an older one is read too: what it can hold is a part of what a newer
 // one can.
 var versions = map[byte]byte{
-	kindCells:    1,
+	kindCells:    2, // from 2 on what a value was repaired to
 	kindKeys:     2, // from 2 on keys beyond the eighth
 	kindVerdicts: 2, // likewise
 	kindFacts:    1,

@@ -88,7 +88,7 @@ func TestCellsComeBack(t *testing.T) {
 			r := Cells{Line: rapid.Int64Range(1, 1e9).Draw(t, "line"), Invalid: rapid.Bool().Draw(t, "invalid")}
 			r.Cells = rapid.SliceOfN(genBytes(40), 0, len(h.Columns)).Draw(t, "cells")
 			for range rapid.IntRange(0, 2).Draw(t, "findings") {
-				r.Findings = append(r.Findings, Finding{"some-code", rapid.IntRange(-1, 300).Draw(t, "column"), rapid.Bool().Draw(t, "warning"), rapid.String().Draw(t, "value")})
+				r.Findings = append(r.Findings, Finding{"some-code", rapid.IntRange(-1, 300).Draw(t, "column"), rapid.Bool().Draw(t, "warning"), rapid.String().Draw(t, "value"), rapid.String().Draw(t, "repaired")})
 			}
 			if !r.Invalid {
 				for _, col := range mapped {

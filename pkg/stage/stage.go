@@ -84,6 +84,15 @@ func (c *Claim) LeaveToCommit(ctx context.Context) error {
 	return err
 }
 
+// RecallMapping asks what was said of files with the same columns; a ledger that does not remember anything says nothing.
+func (c *Claim) RecallMapping(ctx context.Context, headingsKey []byte) (*ingestv1.RecallMappingResponse, error) {
+	r, err := c.ledger.RecallMapping(rpc.WithAccount(ctx, c.Account), &ingestv1.RecallMappingRequest{Claim: c.claimant(), HeadingsKey: headingsKey})
+	if fault.Of(err) == fault.Unimplemented {
+		return &ingestv1.RecallMappingResponse{}, nil
+	}
+	return r, err
+}
+
 func (c *Claim) claimant() *ingestv1.Claimant {
 	return &ingestv1.Claimant{JobId: c.Job.String(), Stage: string(c.stage), Token: c.Token}
 }

@@ -42,6 +42,10 @@ func (d direct) Release(ctx context.Context, r *ingestv1.ReleaseRequest, _ ...gr
 	return d.l.Release(ctx, r)
 }
 
+func (d direct) RecallMapping(ctx context.Context, r *ingestv1.RecallMappingRequest, _ ...grpc.CallOption) (*ingestv1.RecallMappingResponse, error) {
+	return d.l.RecallMapping(ctx, r)
+}
+
 func (d direct) LeaveToCommit(ctx context.Context, r *ingestv1.LeaveToCommitRequest, _ ...grpc.CallOption) (*ingestv1.LeaveToCommitResponse, error) {
 	return d.l.LeaveToCommit(ctx, r)
 }

@@ -49,12 +49,14 @@ func mixed() result {
 	bad := cells(5, "=cmd|' /C calc'!A0", "12", "***-**-6789", "a", "extra", "more")
 	bad.Invalid = true
 	bad.Findings = []row.Finding{{Code: "phone-invalid", Column: 1, Value: "12"}, {Code: "row-long", Column: -1}}
+	repaired := cells(3, "Bob", "+15551230000", "", "")
+	repaired.Findings = []row.Finding{{Code: "point-zero-removed", Column: 1, Warning: true, Value: "15551230000.0", Repaired: "+15551230000"}}
 	warned := cells(4, "Zoë, \"Z\"\nline two", "+15551234567")
 	warned.Findings = []row.Finding{{Code: "row-short", Column: -1, Warning: true}}
 	return result{
 		headings: []string{"First, name", "Phone", "SSN", "LINE"},
 		chunks: [][]*row.Cells{
-			{cells(2, "Ann", "+15551230000", "***-**-1234", "x"), cells(3, "Bob", "+15551230000", "", "")},
+			{cells(2, "Ann", "+15551230000", "***-**-1234", "x"), repaired},
 			{warned, bad},
 		},
 		ended: []*row.Ended{
@@ -84,7 +86,8 @@ func TestReports(t *testing.T) {
 	const phone = `not a valid phone number (write it with its country code, such as +1 202 224 3121)`
 	want := "\"First, name\",Phone,SSN,LINE,line_2,outcome,reason,contact_id\n" +
 		"Ann,'+15551230000,***-**-1234,x,2,ADDED,," + known.String() + "\n" +
-		"Bob,'+15551230000,,,3,DUPLICATE,repeats-row: an earlier row of the file has one of its keys (keep one of the rows) [line 2],\n" +
+		"Bob,'+15551230000,,,3,DUPLICATE,\"repeats-row: an earlier row of the file has one of its keys (keep one of the rows) [line 2]; column Phone: warning point-zero-removed: " +
+		"the digits ended in .0, which was removed (format the column as text before saving) [\"\"15551230000.0\"\" was taken as \"\"+15551230000\"\"]\",\n" +
 		"\"Zoë, \"\"Z\"\"\nline two\",'+15551234567,,,4,ADDED,warning row-short: the row has fewer cells than the heading; the missing ones count as empty (fill the row up)," + known.String() + "\n"
 	rows, err := csv.NewReader(strings.NewReader(all)).ReadAll()
 	if err != nil || len(rows) != 5 {

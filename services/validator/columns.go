@@ -1,174 +1,76 @@
 package validator
 
 import (
-	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/mapping"
 	"github.com/contactmill/contactmill/pkg/row"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
 
-// enough is the confidence below which a heading is not mapped by itself.
-const enough = .75
-
-// ignore as a field says that a column is not to be mapped.
-const ignore = "-"
-
 // column is a column of the file and what it means.
 type column struct {
-	heading    string
-	field      contact.Field // NoField where it is ignored
-	spec       contact.Spec
-	confidence float64
-	said       bool // by the submitter
-	dates      contact.DateRules
+	mapping.Column
+	spec    contact.Spec
+	dates   contact.DateRules
+	decimal byte              // what stands before the decimals of its numbers; 0 where that is not known
+	values  map[string]string // what its values mean, by the value as it is compared; nil for none
 }
 
-// mapColumns finds the field of each column: what the submitter said, else what the heading says. A question means that
-// only a person can go on, a problem that nobody can.
-func mapColumns(headings []string, said map[string]string) ([]column, *ingestv1.Question, *ingestv1.Problem) {
-	columns := make([]column, len(headings))
-	fields := map[string]string{} // what was said, by the heading as it is compared
-	for heading, field := range said {
-		fields[compared(heading)] = field
-	}
-	used := map[string]bool{}
-	for i, h := range headings {
-		c := column{heading: h}
-		key := place(i)
-		name, ok := fields[key]
+// columnsOf readies what mapping found.
+func columnsOf(r mapping.Result, schema *contact.Schema, values map[string]*ingestv1.ValueMap) []column {
+	columns := make([]column, len(r.Columns))
+	for i, c := range r.Columns {
+		columns[i] = column{Column: c}
+		if r.HeadingIsData { // a heading that is somebody's data is shown nowhere
+			columns[i].Heading = place(i)
+		}
+		spec, ok := schema.Spec(c.Field)
 		if !ok {
-			key = compared(h)
-			name, ok = fields[key]
-		}
-		if ok {
-			used[key], c.said = true, true
-			if name != ignore {
-				f, known := contact.FieldByName(name)
-				if !known {
-					return nil, nil, &ingestv1.Problem{Code: "unknown-field", Message: fmt.Sprintf("There is no field %q.", name), Hint: "Fields are " + fieldNames() + "."}
-				}
-				c.field, c.confidence = f, 1
-			}
-		} else if f, sure := contact.MatchHeading(h); sure >= enough {
-			c.field, c.confidence = f, sure
-		}
-		columns[i] = c
-	}
-	var missing []string
-	for heading := range said {
-		if !used[compared(heading)] {
-			missing = append(missing, heading)
-		}
-	}
-	if len(missing) > 0 {
-		slices.Sort(missing)
-		return columns, &ingestv1.Question{Code: "mapped-column-missing",
-			Message: fmt.Sprintf("The mapping names a column that the file does not have: %s.", strings.Join(missing, ", ")),
-			Hint:    "Say which column has it now: contactmill jobs answer JOB --map HEADING=FIELD; or cancel the job."}, nil
-	}
-	settle(columns)
-	for i := range columns {
-		columns[i].spec, _ = columns[i].field.Spec()
-	}
-	return columns, ask(columns), refuse(columns)
-}
-
-// settle lets a column that was mapped by the submitter, or surer than others, have its field alone.
-func settle(columns []column) {
-	for i := range columns {
-		a := &columns[i]
-		for j := range columns {
-			b := &columns[j]
-			if i == j || a.field == contact.NoField || a.field != b.field {
-				continue
-			}
-			if !a.said && (b.said || a.confidence < b.confidence) {
-				a.field, a.confidence = contact.NoField, 0
-			}
-		}
-	}
-}
-
-func refuse(columns []column) *ingestv1.Problem {
-	for _, c := range columns {
-		if c.field != contact.NoField {
-			return nil
-		}
-	}
-	return &ingestv1.Problem{Code: "nothing-maps", Message: "No column of the file is known as a field: the first line may be data, or the headings have other names.",
-		Hint: "Put a line of headings first, or map them: --map HEADING=FIELD. Fields are " + fieldNames() + "."}
-}
-
-// ask finds what only a person can answer about the columns.
-func ask(columns []column) *ingestv1.Question {
-	byField := map[contact.Field][]int{}
-	for i, c := range columns {
-		if c.field != contact.NoField {
-			byField[c.field] = append(byField[c.field], i)
-		}
-	}
-	for _, f := range contact.Fields() {
-		same := byField[f]
-		if len(same) < 2 {
 			continue
 		}
-		a, b := columns[same[0]].heading, columns[same[1]].heading
-		message := fmt.Sprintf("The columns %q and %q both look like %s.", a, b, f)
-		if compared(a) == compared(b) {
-			message = fmt.Sprintf("The columns %d and %d are both called %q.", same[0]+1, same[1]+1, a)
-			a, b = place(same[0]), place(same[1])
+		columns[i].spec = spec
+		if spec.Type == contact.TypeBirthDate {
+			columns[i].dates.Pivot = contact.PivotCertain
 		}
-		return &ingestv1.Question{Code: "two-columns-for-one-field", Message: message,
-			Hint:    fmt.Sprintf("Say which it is and ignore the other: contactmill jobs answer JOB --map %q --map %q", a+"="+f.String(), b+"="+ignore),
-			Columns: toColumns(columns, nil)}
-	}
-	if len(byField) > 0 && !hasKey(byField) {
-		return &ingestv1.Question{Code: "no-key-column",
-			Message: "No column is known as a key, so rows cannot be recognised as contacts: it may have been renamed.",
-			Hint:    "Say which column is one: contactmill jobs answer JOB --map HEADING=external_id (or email, phone, account_number, ssn, vat_number).",
-			Columns: toColumns(columns, nil)}
-	}
-	return nil
-}
-
-func hasKey[T any](fields map[contact.Field]T) bool {
-	for f := range fields {
-		if s, _ := f.Spec(); s.Key != contact.NoKey {
-			return true
+		if m := values[spec.Name].GetValues(); len(m) > 0 {
+			columns[i].values = make(map[string]string, len(m))
+			for from, to := range m {
+				columns[i].values[comparedValue([]byte(from))] = to
+			}
 		}
 	}
-	for _, f := range []contact.Field{contact.FieldFirstName, contact.FieldLastName, contact.FieldBirthDate, contact.FieldZip} {
-		if _, ok := fields[f]; !ok {
-			return false
-		}
-	}
-	return true
+	return columns
 }
 
-// place names a column by its position, for files in which a heading occurs twice.
-func place(i int) string { return "#" + strconv.Itoa(i+1) }
+// mapped tells whether the column has a field.
+func (c *column) mapped() bool { return c.Field != contact.NoField }
 
-// compared is how headings are told apart: trimmed, without case.
-func compared(heading string) string { return strings.ToLower(strings.TrimSpace(heading)) }
-
-func fieldNames() string {
-	var names []string
-	for _, f := range contact.Fields() {
-		names = append(names, f.String())
-	}
-	return strings.Join(names, ", ")
+// dated tells whether the column holds dates.
+func (c *column) dated() bool {
+	return c.mapped() && (c.spec.Type == contact.TypeBirthDate || c.spec.Type == contact.TypeDate)
 }
 
+// numbered tells whether the column holds numbers.
+func (c *column) numbered() bool { return c.mapped() && c.spec.Type == contact.TypeNumber }
+
+// coded tells whether the column holds codes of a code book.
+func (c *column) coded() bool {
+	return c.mapped() && (c.spec.Type == contact.TypeCriterion || c.spec.Type == contact.TypeCriteria)
+}
+
+// toColumns is the columns for people. filled is nil where the file was not read.
 func toColumns(columns []column, filled []int64) []*ingestv1.Column {
 	out := make([]*ingestv1.Column, len(columns))
-	for i, c := range columns {
-		out[i] = &ingestv1.Column{Index: int32(i + 1), Heading: strings.ToValidUTF8(c.heading, "�"), Field: c.field.String(), Confidence: c.confidence}
+	for i := range columns {
+		c := &columns[i]
+		out[i] = &ingestv1.Column{Index: int32(i + 1), Heading: valid(c.Heading), Field: c.spec.Name, Confidence: c.Confidence, How: string(c.How)}
 		if filled != nil {
 			out[i].Filled = filled[i]
+			if c.dated() && filled[i] > 0 {
+				out[i].DateOrder = toOrder(c.dates.Order)
+			}
 		}
 	}
 	return out
@@ -177,8 +79,57 @@ func toColumns(columns []column, filled []int64) []*ingestv1.Column {
 // header is the columns as chunks have them.
 func header(columns []column) row.Header {
 	var h row.Header
-	for _, c := range columns {
-		h.Columns = append(h.Columns, row.Column{Heading: c.heading, Field: c.field.String(), Secret: c.spec.Secret})
+	for i := range columns {
+		h.Columns = append(h.Columns, row.Column{Heading: columns[i].Heading, Field: columns[i].spec.Name, Secret: columns[i].spec.Secret})
 	}
 	return h
 }
+
+func toQuestion(q *mapping.Question, columns []column) *ingestv1.Question {
+	if q == nil {
+		return nil
+	}
+	all := toColumns(columns, nil)
+	out := &ingestv1.Question{Code: q.Code, Message: q.Message, Hint: q.Hint, Columns: all}
+	if len(q.Columns) > 0 {
+		out.Columns = nil
+		for _, i := range q.Columns {
+			out.Columns = append(out.Columns, all[i])
+		}
+	}
+	return out
+}
+
+func toProblem(p *mapping.Problem) *ingestv1.Problem {
+	if p == nil {
+		return nil
+	}
+	return &ingestv1.Problem{Code: p.Code, Message: p.Message, Hint: p.Hint}
+}
+
+func toOrder(o contact.DateOrder) ingestv1.DateOrder {
+	switch o {
+	case contact.YMD:
+		return ingestv1.DateOrder_DATE_ORDER_YMD
+	case contact.DMY:
+		return ingestv1.DateOrder_DATE_ORDER_DMY
+	case contact.MDY:
+		return ingestv1.DateOrder_DATE_ORDER_MDY
+	}
+	return ingestv1.DateOrder_DATE_ORDER_UNSPECIFIED
+}
+
+// fromOrder is false where nothing was said.
+func fromOrder(o ingestv1.DateOrder) (contact.DateOrder, bool) {
+	switch o {
+	case ingestv1.DateOrder_DATE_ORDER_YMD:
+		return contact.YMD, true
+	case ingestv1.DateOrder_DATE_ORDER_DMY:
+		return contact.DMY, true
+	case ingestv1.DateOrder_DATE_ORDER_MDY:
+		return contact.MDY, true
+	}
+	return contact.ISO, false
+}
+
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

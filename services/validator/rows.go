@@ -3,8 +3,8 @@ package validator
 import (
 	"bytes"
 	"fmt"
-	"strings"
-	"unicode/utf8"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -13,14 +13,6 @@ import (
 	"github.com/contactmill/contactmill/pkg/keyring"
 	"github.com/contactmill/contactmill/pkg/row"
 	"github.com/contactmill/contactmill/pkg/sheet"
-)
-
-const (
-	// maxShown is how many bytes of a cell a finding shows.
-	maxShown = 120
-
-	// withheld stands for a record whose cells cannot be told apart in a file that has a secret column.
-	withheld = "(not shown: the file has a secret column)"
 )
 
 // unset in a cell clears its field.
@@ -32,25 +24,44 @@ type plan struct {
 	columns      []column
 	header       row.Header
 	mapped       []int // columns with a field
-	country      int   // in mapped: the column that says the row's country; -1 for none
-	secret       bool  // some column is
-	adds         bool  // the mode is add
-	drop         bool  // a bad cell is dropped with a warning
+	required     []need
+	country      int  // in mapped: the column that says the row's country; -1 for none
+	secret       bool // some column is
+	mode         row.Mode
+	drop         bool // a bad cell is dropped with a warning
 	home         contact.Country
 	today        contact.Date
 }
 
-// newPlan makes a plan of mapped columns; the policies are the caller's to set.
-func newPlan(account, job uuid.UUID, columns []column) *plan {
+// need is a field without whose value a row is INVALID.
+type need struct {
+	name string
+	at   int // in mapped; -1 if no column has it
+}
+
+// newPlan makes a plan of mapped columns; mode and policies are the caller's to set.
+func newPlan(account, job uuid.UUID, schema *contact.Schema, columns []column) *plan {
 	p := &plan{account: account, job: job, columns: columns, header: header(columns), country: -1}
 	p.mapped = p.header.Mapped()
 	for i, col := range p.mapped {
 		p.secret = p.secret || columns[col].spec.Secret
-		if columns[col].field == contact.FieldCountry {
+		if columns[col].Field == contact.FieldCountry {
 			p.country = i
 		}
 	}
+	for _, spec := range schema.Own() {
+		if spec.Required {
+			p.required = append(p.required, need{spec.Name, slices.IndexFunc(p.mapped, func(col int) bool { return columns[col].Field == spec.Number })})
+		}
+	}
 	return p
+}
+
+// clone is a copy that the next block leaves alone.
+func (t *tally) clone() tally {
+	c := *t
+	c.filled, c.unknown = slices.Clone(t.filled), maps.Clone(t.unknown)
+	return c
 }
 
 // worker reads blocks into chunks. It belongs to one goroutine and reuses all it has.
@@ -58,8 +69,8 @@ type worker struct {
 	*plan
 	parser     *sheet.Parser
 	normaliser *contact.Normaliser
-	seal       *keyring.Keyring
-	hasher     *keyring.Hasher
+	seal       *keyring.Keyring // nil: nothing is kept, so secret values are masked
+	hasher     *keyring.Hasher  // nil likewise: which keys a row has is all that counts
 
 	cellsOut, keysOut bytes.Buffer
 	text              []byte // normalised values of the row
@@ -81,7 +92,10 @@ type tally struct {
 	rows, blank, invalid, broken, warnings int64
 	keys                                   uint16
 	filled                                 []int64
+	unknown                                unknowns
 }
+
+func newTally(columns int) tally { return tally{filled: make([]int64, columns), unknown: unknowns{}} }
 
 func (t *tally) add(o *tally) {
 	t.rows += o.rows
@@ -93,22 +107,29 @@ func (t *tally) add(o *tally) {
 	for i, n := range o.filled {
 		t.filled[i] += n
 	}
+	t.unknown.add(o.unknown)
 }
 
-// read turns a block into the contents of its two objects, which are valid until the next call.
-func (w *worker) read(b *sheet.Block) (cells, keys []byte, err error) {
+// read turns a block, with a row before it if that is not nil, into the contents of its two objects, which are valid until
+// the next call.
+func (w *worker) read(before *sheet.Record, b *sheet.Block) (cells, keys []byte, err error) {
 	w.cellsOut.Reset()
 	w.keysOut.Reset()
-	filled := w.filled
+	filled, unknown := w.filled, w.unknown
 	clear(filled)
-	w.tally = tally{filled: filled}
+	clear(unknown)
+	w.tally = tally{filled: filled, unknown: unknown}
 	cw, err := row.NewCellsWriter(&w.cellsOut, w.header)
 	if err != nil {
 		return nil, nil, fmt.Errorf("write rows: %w", err)
 	}
 	kw := row.NewKeysWriter(&w.keysOut)
 	w.parser.Reset(b)
-	for r := w.parser.Next(); r != nil; r = w.parser.Next() {
+	r := before
+	if r == nil {
+		r = w.parser.Next()
+	}
+	for ; r != nil; r = w.parser.Next() {
 		if err := w.take(r); err != nil {
 			return nil, nil, err
 		}
@@ -159,16 +180,17 @@ func (w *worker) take(r *sheet.Record) error {
 	}
 	rules := contact.Rules{Country: w.home, Today: w.today}
 	if w.country >= 0 {
-		w.normalise(w.country, rules)
+		w.normalise(w.country, r.Kinds, rules)
 		if s := w.spans[w.country]; s.kind == row.AsCell || s.kind == row.AsText {
 			rules.Country = contact.CountryByCode(string(w.text[s.a:s.z]))
 		}
 	}
 	for i := range w.mapped {
 		if i != w.country {
-			w.normalise(i, rules)
+			w.normalise(i, r.Kinds, rules)
 		}
 	}
+	w.require()
 	w.recognise()
 	if w.key.Mask == 0 && !w.row.Invalid {
 		w.keyless()
@@ -184,11 +206,26 @@ func (w *worker) take(r *sheet.Record) error {
 }
 
 // normalise reads the cell of a mapped column into the text.
-func (w *worker) normalise(i int, rules contact.Rules) {
+func (w *worker) normalise(i int, kinds []sheet.Kind, rules contact.Rules) {
 	col := w.mapped[i]
 	c := &w.columns[col]
 	if col >= len(w.row.Cells) {
 		return
+	}
+	if kinds != nil {
+		switch kinds[col] {
+		case sheet.Number:
+			rules.Cell = contact.CellNumber
+		case sheet.Rounded:
+			rules.Cell = contact.CellRounded
+		case sheet.Date:
+			rules.Cell = contact.CellDate
+		case sheet.Bool:
+			rules.Cell = contact.CellBool
+		case sheet.NoValue:
+			w.bad(col, finding.FormulaWithoutValue, "")
+			return
+		}
 	}
 	cell := sheet.Strip(w.row.Cells[col])
 	if len(cell) == 0 {
@@ -198,17 +235,27 @@ func (w *worker) normalise(i int, rules contact.Rules) {
 		w.spans[i].kind = row.Unset
 		return
 	}
-	rules.Dates = c.dates
+	if c.values != nil {
+		if cell = c.meant(cell); len(cell) == 0 {
+			return
+		}
+	}
+	rules.Dates, rules.Decimal = c.dates, c.decimal
 	a := len(w.text)
 	text, code := w.normaliser.AppendSpec(w.text, &c.spec, cell, rules)
 	w.text = text
 	if code != "" {
-		failed := code.Failed()
-		w.find(string(code), col, !failed || w.drop, w.shown(col, cell))
-		if failed {
+		if code.Failed() {
 			w.text = w.text[:a]
-			w.row.Invalid = w.row.Invalid || !w.drop
+			if code == finding.CodeUnknown {
+				w.unknown.gather(w.normaliser, c, col, cell, w.row.Line)
+			}
+			w.bad(col, code, w.shown(col, w.row.Cells[col]))
 			return
+		}
+		w.find(string(code), col, true, w.shown(col, w.row.Cells[col]))
+		if code.Repaired() {
+			w.row.Findings[len(w.row.Findings)-1].Repaired = w.shown(col, w.text[a:])
 		}
 	}
 	if len(w.text) == a {
@@ -221,6 +268,30 @@ func (w *worker) normalise(i int, rules contact.Rules) {
 	w.spans[i] = span{kind, a, len(w.text)}
 }
 
+// bad says that a cell is refused, and its row with it unless bad cells are dropped.
+func (w *worker) bad(col int, code contact.Code, shown string) {
+	w.find(string(code), col, w.drop, shown)
+	w.row.Invalid = w.row.Invalid || !w.drop
+}
+
+// require holds the row to the fields that must have a value. A row that only updates may leave them as they are.
+func (w *worker) require() {
+	for _, need := range w.required {
+		kind, col := row.Empty, -1
+		if need.at >= 0 {
+			kind, col = w.spans[need.at].kind, w.mapped[need.at]
+		}
+		if kind == row.Unset || kind == row.Empty && w.mode != row.Update {
+			about := ""
+			if col < 0 {
+				about = need.name
+			}
+			w.find(string(finding.ValueMissing), col, false, about)
+			w.row.Invalid = true
+		}
+	}
+}
+
 // recognise hashes the row's keys.
 func (w *worker) recognise() {
 	var first, last, birth, zip []byte
@@ -230,7 +301,7 @@ func (w *worker) recognise() {
 			continue
 		}
 		value := w.text[s.a:s.z]
-		switch w.columns[col].field {
+		switch w.columns[col].Field {
 		case contact.FieldFirstName:
 			first = value
 		case contact.FieldLastName:
@@ -247,7 +318,7 @@ func (w *worker) recognise() {
 				w.set(k, id)
 			}
 		default:
-			w.set(k, w.hasher.Hash(w.account, uint8(k), value))
+			w.know(k, value)
 		}
 	}
 	if len(first) == 0 || len(last) == 0 || len(birth) == 0 || len(zip) == 0 {
@@ -259,8 +330,17 @@ func (w *worker) recognise() {
 	}
 	var ok bool
 	if w.fold, ok = contact.AppendNameBirthZip(w.fold[:0], first, last, d, zip); ok {
-		w.set(contact.NameBirthZip, w.hasher.Hash(w.account, uint8(contact.NameBirthZip), w.fold))
+		w.know(contact.NameBirthZip, w.fold)
 	}
+}
+
+// know notes that the row has a key, with its hash.
+func (w *worker) know(k contact.Key, value []byte) {
+	if w.hasher == nil {
+		w.key.Mask |= 1 << k
+		return
+	}
+	w.set(k, w.hasher.Hash(w.account, uint8(k), value))
 }
 
 func (w *worker) set(k contact.Key, hash [16]byte) {
@@ -272,12 +352,12 @@ func (w *worker) set(k contact.Key, hash [16]byte) {
 func (w *worker) keyless() {
 	named := false
 	for i, col := range w.mapped {
-		switch w.columns[col].field {
+		switch w.columns[col].Field {
 		case contact.FieldFirstName, contact.FieldLastName, contact.FieldFullName:
 			named = named || w.spans[i].z > w.spans[i].a
 		}
 	}
-	taken := w.adds && named
+	taken := w.mode == row.Add && named
 	w.find(string(finding.NoKey), -1, taken, "")
 	w.row.Invalid = w.row.Invalid || !taken
 }
@@ -288,7 +368,9 @@ func (w *worker) values() error {
 		v := row.Value{Kind: s.kind}
 		if s.kind == row.AsText || s.kind == row.AsCell {
 			v.Text = w.text[s.a:s.z]
-			if c := &w.columns[w.mapped[i]]; c.spec.Secret {
+			if c := &w.columns[w.mapped[i]]; c.spec.Secret && w.seal == nil {
+				v = row.Value{Kind: row.AsText, Text: c.masked(v.Text)}
+			} else if c.spec.Secret {
 				sealed, err := w.seal.Seal(v.Text, keyring.ForRow(w.account, c.spec.Name, w.job, uint64(w.row.Line)))
 				if err != nil {
 					return fmt.Errorf("seal a secret value: %w", err)
@@ -299,18 +381,6 @@ func (w *worker) values() error {
 		w.row.Values = append(w.row.Values, v)
 	}
 	return nil
-}
-
-// mask covers the secret cells of the row.
-func (w *worker) mask() {
-	if !w.secret {
-		return
-	}
-	for i := range w.row.Cells {
-		if i < len(w.columns) && w.columns[i].spec.Secret && len(w.row.Cells[i]) > 0 {
-			w.row.Cells[i] = masked(w.row.Cells[i])
-		}
-	}
 }
 
 // refuse makes the row of a record that cannot be taken apart, or holds what no text may.
@@ -325,11 +395,11 @@ func (w *worker) refuse(r *sheet.Record) {
 		shown = fmt.Sprintf("line %d", r.At)
 	}
 	w.find(string(r.Code), r.Column-1, false, shown)
-	if r.Code == finding.QuoteOpen || r.Code == finding.QuoteStray {
+	if r.Code == finding.QuoteOpen || r.Code == finding.QuoteStray || r.Code == finding.InvalidUTF8 {
 		w.broken++
 	}
 	switch {
-	case len(r.Cells) > 0:
+	case len(r.Cells) > 0 && (!w.secret || r.Code != finding.RowLong): // in a row that is too long a secret may have slipped
 		w.row.Cells = append(w.row.Cells, r.Cells...)
 		w.mask()
 	case w.secret:
@@ -344,33 +414,4 @@ func (w *worker) find(code string, column int, warning bool, shown string) {
 		w.warnings++
 	}
 	w.row.Findings = append(w.row.Findings, row.Finding{Code: code, Column: column, Warning: warning, Value: shown})
-}
-
-// shown is a cell as a finding shows it.
-func (w *worker) shown(col int, cell []byte) string {
-	if col < len(w.columns) && w.columns[col].spec.Secret {
-		cell = masked(cell)
-	}
-	if len(cell) > maxShown {
-		cut := maxShown
-		for cut > 0 && !utf8.RuneStart(cell[cut]) {
-			cut--
-		}
-		return strings.ToValidUTF8(string(cell[:cut]), "\uFFFD") + "…"
-	}
-	return strings.ToValidUTF8(string(cell), "\uFFFD")
-}
-
-// masked leaves at most the last four digits of a secret cell.
-func masked(cell []byte) []byte {
-	var last []byte
-	for i := len(cell) - 1; i >= 0 && len(last) < 4; i-- {
-		if c := cell[i]; c >= '0' && c <= '9' {
-			last = append(last, c)
-		}
-	}
-	if len(last) < 4 {
-		return []byte("***")
-	}
-	return []byte{'*', '*', '*', '-', '*', '*', '-', last[3], last[2], last[1], last[0]}
 }

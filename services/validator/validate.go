@@ -5,17 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/contact"
-	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"github.com/contactmill/contactmill/pkg/fields"
+	"github.com/contactmill/contactmill/pkg/mapping"
 	"github.com/contactmill/contactmill/pkg/row"
 	"github.com/contactmill/contactmill/pkg/sheet"
 	"github.com/contactmill/contactmill/pkg/stage"
@@ -26,52 +21,34 @@ const (
 	// blockBytes is how much of a file makes a chunk; smaller files make one of their size.
 	blockBytes = 4 << 20
 	leastBlock = 64 << 10
-
-	// A file is refused as a whole when more than one record in brokenShare is broken, and not only a few are.
-	brokenShare = 100
-	brokenFew   = 100
 )
 
 // validate reads the job's file into chunks.
 func (s *Service) validate(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRequest, error) {
 	r, err := s.read(ctx, c)
-	var refused *sheet.Refusal
-	if errors.As(err, &refused) {
-		r, err = &ingestv1.ValidateResult{Rejected: &ingestv1.Problem{Code: string(refused.Code), Message: refused.Error(), Hint: refused.Hint()}}, nil
-	}
 	if err != nil {
-		return nil, err
+		if r, err = ended(err); err != nil {
+			return nil, err
+		}
 	}
+	r.Question = named(r.Question, c)
 	return &ingestv1.FinishRequest{Result: &ingestv1.FinishRequest_Validated{Validated: r}}, nil
 }
 
 func (s *Service) read(ctx context.Context, c *stage.Claim) (*ingestv1.ValidateResult, error) {
-	src, err := s.openFile(ctx, c)
+	schema, err := fields.SchemaOf(c.Work.Account.GetFields())
 	if err != nil {
 		return nil, err
 	}
-	defer src.Close()
-	limits := sheet.DefaultLimits()
-	limits.BlockBytes = int(min(max(c.Work.File.Size, leastBlock), blockBytes))
-	file, err := sheet.Open(src, sheet.Options{Limits: limits})
-	if err != nil {
-		return nil, err
+	j := &reading{s: s, c: c, schema: schema, limits: sheet.DefaultLimits(), dialect: dialect(c.Work.Job.Settings.GetReading())}
+	j.limits.BlockBytes = int(min(max(c.Work.File.Size, leastBlock), blockBytes))
+	r, err := j.pass(ctx)
+	var again *sheet.Reopen
+	if errors.As(err, &again) { // the head was ASCII, what follows is not UTF-8: all of it is read anew
+		j.reopen, j.dialect.Encoding = again, again.Encoding
+		r, err = j.pass(ctx)
 	}
-	settings := c.Work.Job.Settings
-	columns, question, problem := mapColumns(file.Heading, settings.Mapping)
-	if problem != nil || question != nil {
-		return &ingestv1.ValidateResult{Columns: toColumns(columns, nil), Question: named(question, c), Rejected: problem}, nil
-	}
-	p := newPlan(c.Account, c.Job, columns)
-	p.adds, p.drop = row.Mode(settings.Mode) == row.Add, c.Work.Account.DropBadCells
-	p.home, p.today = contact.CountryByCode(c.Work.Account.Country), day(c.Work.Job.CreatedAt.AsTime())
-	job := &reading{s: s, c: c, plan: p, file: file, limits: limits, total: tally{filled: make([]int64, len(columns))}}
-	if question, err = job.run(ctx, settings.DateOrder); err != nil {
-		return nil, err
-	}
-	t := &job.total
-	result := &ingestv1.ValidateResult{Columns: toColumns(columns, t.filled), Rows: t.rows, Blank: t.blank, Invalid: t.invalid, Warnings: t.warnings, Keys: uint32(t.keys), Chunks: job.chunks, Question: named(question, c)}
-	return result, nil
+	return r, err
 }
 
 // named says in the hint which job is to be answered.
@@ -82,171 +59,160 @@ func named(q *ingestv1.Question, c *stage.Claim) *ingestv1.Question {
 	return q
 }
 
-// openFile reads the upload, every byte of it held against its checksum.
-func (s *Service) openFile(ctx context.Context, c *stage.Claim) (io.ReadCloser, error) {
-	o, err := stage.FromObject(blob.RawPrefix(c.Account), c.Work.File)
-	if err != nil {
-		return nil, err
-	}
-	return s.blob.ReadVerified(ctx, o)
-}
-
 // reading is one job's file on its way into chunks.
 type reading struct {
-	s      *Service
-	c      *stage.Claim
-	plan   *plan
-	file   *sheet.File
-	limits sheet.Limits
-
-	done   atomic.Int64 // rows
-	total  tally
-	chunks []*ingestv1.Chunk
+	s       *Service
+	c       *stage.Claim
+	schema  *contact.Schema
+	limits  sheet.Limits
+	dialect sheet.Dialect
+	reopen  *sheet.Reopen // why this is the second pass
 }
 
-// chunk is what a worker made of a block.
-type chunk struct {
-	index int
-	tally tally
-	*ingestv1.Chunk
-}
-
-// run settles the order of dates by the first block, then reads all blocks, many at once.
-func (j *reading) run(ctx context.Context, said ingestv1.DateOrder) (*ingestv1.Question, error) {
-	g, gctx := errgroup.WithContext(ctx)
-	blocks, chunks := make(chan *sheet.Block), make(chan chunk, j.s.workers)
-	var question *ingestv1.Question
-	g.Go(func() error {
-		defer close(blocks)
-		first := true
-		for b, err := range j.file.Blocks() {
-			if err != nil {
-				return fmt.Errorf("read the file: %w", err)
-			}
-			if first {
-				first = false
-				if question, err = j.dates(gctx, said, b); question != nil || err != nil {
-					b.Release()
-					return err
-				}
-			}
-			select {
-			case blocks <- b:
-			case <-gctx.Done():
-				b.Release()
-				return context.Cause(gctx)
-			}
-		}
-		return nil
-	})
-	workers, wctx := errgroup.WithContext(gctx)
-	for range j.s.workers {
-		workers.Go(func() error { return j.work(wctx, blocks, chunks) })
-	}
-	g.Go(func() error { defer close(chunks); return workers.Wait() })
-	g.Go(func() error {
-		for c := range chunks {
-			j.total.add(&c.tally)
-			for len(j.chunks) <= c.index {
-				j.chunks = append(j.chunks, nil)
-			}
-			j.chunks[c.index] = c.Chunk
-			if err := j.limits.CheckRecords(j.total.rows); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err := g.Wait(); err != nil {
+// pass reads the file from its beginning to its end, or to a question.
+func (j *reading) pass(ctx context.Context) (*ingestv1.ValidateResult, error) {
+	t, err := j.open(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if t := &j.total; t.broken > brokenFew && t.broken*brokenShare > t.rows {
-		return nil, &sheet.Refusal{Code: finding.TooManyBroken, Limit: "broken records", Value: t.rows / brokenShare}
-	}
-	var at int64
-	for _, c := range j.chunks {
-		c.FirstRow = at
-		at += c.Rows
-	}
-	return question, nil
-}
-
-// work makes chunks of blocks until there are no more.
-func (j *reading) work(ctx context.Context, blocks <-chan *sheet.Block, chunks chan<- chunk) error {
-	w := &worker{plan: j.plan, parser: j.file.Parser(), normaliser: j.s.normaliser, seal: j.s.keys, hasher: j.s.keys.Hasher(), tally: tally{filled: make([]int64, len(j.plan.columns))}}
-	for b := range blocks {
-		index := b.Index
-		cells, keys, err := w.read(b)
-		b.Release()
-		if err != nil {
-			return err
-		}
-		made := chunk{index: index, tally: w.tally, Chunk: &ingestv1.Chunk{Rows: w.rows}}
-		made.tally.filled = append([]int64(nil), w.filled...)
-		if made.Cells, err = j.put(ctx, fmt.Sprintf("cells-%06d", index), cells); err != nil {
-			return err
-		}
-		if made.Keys, err = j.put(ctx, fmt.Sprintf("keys-%06d", index), keys); err != nil {
-			return err
-		}
-		j.c.Progress(j.done.Add(w.rows), 0)
-		select {
-		case chunks <- made:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return nil
-}
-
-func (j *reading) put(ctx context.Context, what string, b []byte) (*ingestv1.Object, error) {
-	o, err := j.s.blob.Put(ctx, j.c.Object(what), bytes.NewReader(b), int64(len(b)))
+	defer t.close()
+	first, next, stop, err := begin(t.File)
 	if err != nil {
-		return nil, fmt.Errorf("keep %s: %w", what, err)
+		return nil, err
 	}
-	return stage.ToObject(o), nil
+	defer stop()
+	found, remembered, err := j.mapped(ctx, t.File, first)
+	if err != nil {
+		return nil, err
+	}
+	settings := j.c.Work.Job.Settings
+	columns := columnsOf(found, j.schema, values(remembered.GetValues(), settings.Values))
+	facts := toFacts(t.File, columns, found.Warnings)
+	settledBy(facts, j.reopen, columns)
+	r := &ingestv1.ValidateResult{File: facts, Columns: toColumns(columns, nil), Question: toQuestion(found.Question, columns), Rejected: toProblem(found.Problem)}
+	if r.Question != nil || r.Rejected != nil {
+		return r, nil
+	}
+	if r.Question, err = j.look(ctx, t.File, columns, first, remembered.GetDateOrder()); err != nil || r.Question != nil {
+		return r, err
+	}
+	p := newPlan(j.c.Account, j.c.Job, j.schema, columns)
+	p.mode, p.drop = row.Mode(settings.Mode), j.c.Work.Account.DropBadCells
+	p.home, p.today = contact.CountryByCode(j.c.Work.Account.Country), day(j.c.Work.Job.CreatedAt.AsTime())
+	m := &milling{reading: j, plan: p, file: t.File, total: newTally(len(columns))}
+	if found.HeadingIsData {
+		m.lead = lead(t.File)
+	} else {
+		r.HeadingsKey = found.HeadingsKey[:]
+	}
+	if err := m.all(ctx, first, next); err != nil {
+		return nil, err
+	}
+	total := &m.total
+	r.Columns, r.Chunks, r.UnknownValues = toColumns(columns, total.filled), m.chunks, total.unknown.list(columns)
+	r.Rows, r.Blank, r.Invalid, r.Warnings, r.Keys = total.rows, total.blank, total.invalid, total.warnings, uint32(total.keys)
+	return r, nil
 }
 
-// dates settles the order of dates: by what the submitter said, by the first block, or, where that leaves it open, by the
-// whole file. What is open even then is asked.
-func (j *reading) dates(ctx context.Context, said ingestv1.DateOrder, first *sheet.Block) (*ingestv1.Question, error) {
-	columns := j.plan.columns
-	if !slices.ContainsFunc(columns, column.dated) {
+// mapped finds the fields of the columns, by what was said of such files before too.
+func (j *reading) mapped(ctx context.Context, f *sheet.File, first *sheet.Block) (mapping.Result, *ingestv1.RecallMappingResponse, error) {
+	req := mapping.Request{Headings: f.Heading, Schema: j.schema, Said: j.c.Work.Job.Settings.Mapping}
+	if first != nil {
+		var err error
+		if req.Sample, err = sampleOf(f.Parser(), copied(first)); err != nil {
+			return mapping.Result{}, nil, err
+		}
+	}
+	found := mapping.Map(req)
+	remembered, err := j.c.RecallMapping(ctx, found.HeadingsKey[:])
+	if err != nil {
+		return mapping.Result{}, nil, fmt.Errorf("recall the mapping: %w", err)
+	}
+	if len(remembered.GetMapping()) > 0 {
+		req.Remembered = remembered.GetMapping()
+		found = mapping.Map(req)
+	}
+	return found, remembered, nil
+}
+
+// values are what was said before and, over it, what is said now.
+func values(before, now map[string]*ingestv1.ValueMap) map[string]*ingestv1.ValueMap {
+	out := map[string]*ingestv1.ValueMap{}
+	for _, m := range []map[string]*ingestv1.ValueMap{before, now} {
+		for field, v := range m {
+			if out[field] == nil {
+				out[field] = &ingestv1.ValueMap{Values: map[string]string{}}
+			}
+			for from, to := range v.GetValues() {
+				out[field].Values[comparedValue([]byte(from))] = to
+			}
+		}
+	}
+	return out
+}
+
+// look settles how dates and numbers are written: by what the submitter said, by the first block, or, where that leaves it
+// open, by the whole file. What is open even then is asked.
+func (j *reading) look(ctx context.Context, f *sheet.File, columns []column, first *sheet.Block, remembered ingestv1.DateOrder) (*ingestv1.Question, error) {
+	if first == nil || !evident(columns) {
 		return nil, nil
 	}
-	v := make([]votes, len(columns))
-	copied := first.Clone() // parsing spends a block
-	if err := poll(columns, j.file.Parser(), copied, v); err != nil {
+	said := j.c.Work.Job.Settings.DateOrder
+	e := make(evidence, len(columns))
+	if err := e.gather(columns, f.Parser(), copied(first)); err != nil {
 		return nil, err
 	}
-	if decide(columns, said, v) < 0 {
-		return nil, nil
-	}
-	src, err := j.s.openFile(ctx, j.c)
-	if err != nil {
-		return nil, err
-	}
-	defer src.Close()
-	file, err := sheet.Open(src, sheet.Options{Dialect: j.file.Dialect, Limits: j.limits})
-	if err != nil {
-		return nil, err
-	}
-	clear(v)
-	parser := file.Parser()
-	for b, err := range file.Blocks() {
-		if err != nil {
-			return nil, fmt.Errorf("read the file: %w", err)
-		}
-		err = poll(columns, parser, b, v)
-		b.Release()
-		if err != nil {
+	open, more := e.settle(columns, said, remembered)
+	if more {
+		var err error
+		if open, err = j.lookAtAll(ctx, columns, remembered); err != nil {
 			return nil, err
 		}
 	}
-	if open := decide(columns, said, v); open >= 0 {
-		return askDates(columns[open]), nil
+	if open >= 0 {
+		return askDates(&columns[open], open), nil
 	}
 	return nil, nil
+}
+
+// lookAtAll settles by every row of the file.
+func (j *reading) lookAtAll(ctx context.Context, columns []column, remembered ingestv1.DateOrder) (open int, err error) {
+	t, err := j.open(ctx)
+	if err != nil {
+		return -1, err
+	}
+	defer t.close()
+	e := make(evidence, len(columns))
+	parser := t.Parser()
+	for b, err := range t.Blocks() {
+		if err != nil {
+			return -1, fmt.Errorf("read the file: %w", err)
+		}
+		err = e.gather(columns, parser, b)
+		b.Release()
+		if err != nil {
+			return -1, err
+		}
+		if ctx.Err() != nil {
+			return -1, context.Cause(ctx)
+		}
+	}
+	open, _ = e.settle(columns, j.c.Work.Job.Settings.DateOrder, remembered)
+	return open, nil
+}
+
+// copied is a block to be parsed without spending the one it is of.
+func copied(b *sheet.Block) *sheet.Block {
+	return &sheet.Block{Data: bytes.Clone(b.Data), Index: b.Index, Offset: b.Offset, Line: b.Line}
+}
+
+// lead is the line of headings as the row that it is.
+func lead(f *sheet.File) *sheet.Record {
+	r := &sheet.Record{Line: f.Dialect.HeadingLine, At: f.Dialect.HeadingLine}
+	for _, h := range f.Heading {
+		r.Cells = append(r.Cells, []byte(h))
+	}
+	return r
 }
 
 // day is the date of a moment in UTC.

@@ -35,6 +35,7 @@ type Config struct {
 	S3URL   config.Secret `env:"S3_URL,required"`
 	Keyring string        `env:"KEYRING_FILE,required"`
 	Slots   int           `env:"VALIDATOR_SLOTS" envDefault:"2"` // jobs at once
+	Dir     string        `env:"SPOOL_DIR"`                      // for workbooks, encrypted and without a name; empty: where the system has temporary files
 }
 
 // Service works the stage validate.

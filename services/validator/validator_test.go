@@ -12,6 +12,7 @@ import (
 
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/keyring"
+	"github.com/contactmill/contactmill/pkg/mapping"
 	"github.com/contactmill/contactmill/pkg/row"
 	"github.com/contactmill/contactmill/pkg/sheet"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
@@ -19,42 +20,55 @@ import (
 
 var (
 	account = uuid.MustParse("0190a000-0000-7000-8000-00000000000a")
-	job     = uuid.MustParse("0190a000-0000-7000-8000-00000000000b")
+	jobID   = uuid.MustParse("0190a000-0000-7000-8000-00000000000b")
 )
 
+// reader is a worker of a file with the columns as they map by themselves and by what is said.
+func reader(t testing.TB, f *sheet.File, ring *keyring.Keyring, said map[string]string, schema *contact.Schema, values map[string]*ingestv1.ValueMap) *worker {
+	t.Helper()
+	found := mapping.Map(mapping.Request{Headings: f.Heading, Schema: schema, Said: said})
+	if found.Question != nil || found.Problem != nil {
+		t.Fatalf("question %v, problem %v", found.Question, found.Problem)
+	}
+	columns := columnsOf(found, schema, values)
+	p := newPlan(account, jobID, schema, columns)
+	p.mode, p.home = row.Upsert, contact.CountryByCode("US")
+	p.today, _ = contact.DateOf(2026, 11, 21)
+	return &worker{plan: p, parser: f.Parser(), normaliser: contact.NewNormaliser(), seal: ring, hasher: ring.Hasher(), tally: newTally(len(columns))}
+}
+
 // read runs a file's bytes through the same steps as a job, on one worker.
-func read(t *testing.T, file string, mapping map[string]string, change func(*plan)) (rows []string, keys []row.Keys, total tally) {
+func read(t *testing.T, file string, said map[string]string, change func(*plan)) (rows []string, keys []row.Keys, total tally) {
+	t.Helper()
+	return readOwn(t, file, said, nil, nil, change)
+}
+
+// readOwn is read for an account with fields of its own.
+func readOwn(t *testing.T, file string, said map[string]string, schema *contact.Schema, values map[string]*ingestv1.ValueMap, change func(*plan)) (rows []string, keys []row.Keys, total tally) {
 	t.Helper()
 	f, err := sheet.Open(strings.NewReader(file), sheet.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	columns, question, problem := mapColumns(f.Heading, mapping)
-	if question != nil || problem != nil {
-		t.Fatalf("question %v, problem %v", question, problem)
-	}
 	ring, err := keyring.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	today, _ := contact.DateOf(2026, 11, 21)
-	p := newPlan(account, job, columns)
-	p.home, p.today = contact.CountryByCode("US"), today
+	w := reader(t, f, ring, said, schema, values)
 	if change != nil {
-		change(p)
+		change(w.plan)
 	}
-	w := &worker{plan: p, parser: f.Parser(), normaliser: contact.NewNormaliser(), seal: ring, hasher: ring.Hasher(), tally: tally{filled: make([]int64, len(columns))}}
-	total.filled = make([]int64, len(columns))
+	total = newTally(len(w.columns))
 	for b, err := range f.Blocks() {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cells, hashes, err := w.read(b)
+		cells, hashes, err := w.read(nil, b)
 		if err != nil {
 			t.Fatal(err)
 		}
 		total.add(&w.tally)
-		rows = append(rows, show(t, cells, ring)...)
+		rows = append(rows, show(t, cells, ring, account, jobID)...)
 		kr, err := row.NewKeysReader(bytes.NewReader(hashes))
 		if err != nil {
 			t.Fatal(err)
@@ -70,7 +84,7 @@ func read(t *testing.T, file string, mapping map[string]string, change func(*pla
 }
 
 // show writes rows as lines: line number, INVALID, fields with their values, findings.
-func show(t *testing.T, cells []byte, ring *keyring.Keyring) (out []string) {
+func show(t testing.TB, cells []byte, ring *keyring.Keyring, account, job uuid.UUID) (out []string) {
 	t.Helper()
 	r, err := row.NewCellsReader(bytes.NewReader(cells))
 	if err != nil {
@@ -115,6 +129,9 @@ func show(t *testing.T, cells []byte, ring *keyring.Keyring) (out []string) {
 			if f.Value != "" {
 				s += "<" + f.Value + ">"
 			}
+			if f.Repaired != "" {
+				s += "=<" + f.Repaired + ">"
+			}
 		}
 		out = append(out, s)
 	}
@@ -132,7 +149,7 @@ func TestRows(t *testing.T) {
 		"A5,\"Flo\"x,Rida,,,,,\n" +
 		"A6,Gus,Short\n"
 	mapping := map[string]string{"id": "external_id"}
-	got, keys, total := read(t, file, mapping, func(p *plan) { p.adds = true })
+	got, keys, total := read(t, file, mapping, func(p *plan) { p.mode = row.Add })
 	want := []string{
 		"2 external_id=A1 first_name=Ada last_name=Lovelace email:=ada@example.org phone:=+12022243441 birth_date=1988-12-10 zip=20510",
 		"3 INVALID !email-invalid@3<bob at home>",
@@ -187,14 +204,13 @@ func TestABrokenRecordWithASecretColumnIsWithheld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	columns, _, _ := mapColumns(f.Heading, nil)
 	ring, err := keyring.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &worker{plan: newPlan(account, job, columns), parser: f.Parser(), normaliser: contact.NewNormaliser(), seal: ring, hasher: ring.Hasher(), tally: tally{filled: make([]int64, 2)}}
+	w := reader(t, f, ring, nil, nil, nil)
 	for b := range f.Blocks() {
-		cells, _, err := w.read(b)
+		cells, _, err := w.read(nil, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,80 +233,6 @@ func TestABrokenRecordWithASecretColumnIsWithheld(t *testing.T) {
 	}
 }
 
-func TestMapping(t *testing.T) {
-	for name, c := range map[string]struct {
-		headings string
-		said     map[string]string
-		fields   string
-		question string
-		problem  string
-	}{
-		"by heading":            {"Email;First name;Shoe size", nil, "email;first_name;", "", ""},
-		"said":                  {"kundennr;E-Mail", map[string]string{"KundenNr": "external_id"}, "external_id;email", "", ""},
-		"said wins":             {"Email;Private email", map[string]string{"Private email": "email"}, ";email", "", ""},
-		"ignored":               {"Email;Phone", map[string]string{"Phone": "-"}, "email;", "", ""},
-		"two for one":           {"Email;email", nil, "", "two-columns-for-one-field", ""},
-		"by position":           {"Email;email", map[string]string{"#2": "email", "#1": "-"}, ";email", "", ""},
-		"position is not there": {"Email", map[string]string{"#7": "email"}, "", "mapped-column-missing", ""},
-		"no key":                {"First name;City", nil, "", "no-key-column", ""},
-		"said heading is gone":  {"Email", map[string]string{"Mail": "email"}, "", "mapped-column-missing", ""},
-		"field unknown":         {"Email", map[string]string{"Email": "mail"}, "", "", "unknown-field"},
-		"nothing maps":          {"Shoe size;Hat size", nil, "", "", "nothing-maps"},
-		"name, birth and zip":   {"First name;Last name;Birth date;Zip", nil, "first_name;last_name;birth_date;zip", "", ""},
-	} {
-		columns, q, p := mapColumns(strings.Split(c.headings, ";"), c.said)
-		if q.GetCode() != c.question || p.GetCode() != c.problem {
-			t.Errorf("%s: question %q problem %q, want %q %q", name, q.GetCode(), p.GetCode(), c.question, c.problem)
-			continue
-		}
-		if q != nil && q.Hint == "" || p != nil && p.Hint == "" {
-			t.Errorf("%s: nobody is told what to do", name)
-		}
-		if c.question == "" && c.problem == "" {
-			var got []string
-			for _, col := range columns {
-				got = append(got, col.field.String())
-			}
-			if s := strings.Join(got, ";"); s != c.fields {
-				t.Errorf("%s: %s, want %s", name, s, c.fields)
-			}
-		}
-	}
-}
-
-func TestDateOrderIsDecidedByTheColumn(t *testing.T) {
-	for name, c := range map[string]struct {
-		cells   string
-		order   contact.DateOrder
-		decided bool
-	}{
-		"iso":            {"1990-01-02 1991-03-04", contact.YMD, true},
-		"day first":      {"01/02/1990 25/12/1980", contact.DMY, true},
-		"month first":    {"01/02/1990 12/25/1980", contact.MDY, true},
-		"open":           {"01/02/1990 03/04/1980", contact.ISO, false},
-		"both":           {"25/12/1990 12/25/1980", contact.ISO, false},
-		"empty":          {"", contact.ISO, true},
-		"one slip of 21": {strings.Repeat("25/12/1990 ", 21) + "12/25/1980", contact.DMY, true},
-	} {
-		var v votes
-		for _, cell := range strings.Fields(c.cells) {
-			v.count([]byte(cell))
-		}
-		if o, ok := v.order(); ok != c.decided || ok && o != c.order {
-			t.Errorf("%s: %v, %v; want %v, %v", name, o, ok, c.order, c.decided)
-		}
-	}
-}
-
-func TestSaidOrderWins(t *testing.T) {
-	columns, _, _ := mapColumns([]string{"Email", "Birth date"}, nil)
-	v := make([]votes, 2)
-	v[1].count([]byte("25/12/1990"))
-	if open := decide(columns, ingestv1.DateOrder_DATE_ORDER_MDY, v); open >= 0 || columns[1].dates.Order != contact.MDY {
-		t.Errorf("open %d, order %v", open, columns[1].dates.Order)
-	}
-}
-
 func BenchmarkRead(b *testing.B) {
 	var file bytes.Buffer
 	file.WriteString("External id,First name,Last name,Email,Phone number,Date of birth,Address,City,Zip code,Company\n")
@@ -309,16 +251,13 @@ func BenchmarkRead(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		columns, _, _ := mapColumns(f.Heading, nil)
-		p := newPlan(account, job, columns)
-		p.home = contact.CountryByCode("US")
-		p.today, _ = contact.DateOf(2026, 11, 21)
-		w := &worker{plan: p, parser: f.Parser(), normaliser: norm, seal: ring, hasher: ring.Hasher(), tally: tally{filled: make([]int64, len(columns))}}
+		w := reader(b, f, ring, nil, nil, nil)
+		w.normaliser = norm
 		for block, err := range f.Blocks() {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, _, err := w.read(block); err != nil {
+			if _, _, err := w.read(nil, block); err != nil {
 				b.Fatal(err)
 			}
 			rows += w.rows

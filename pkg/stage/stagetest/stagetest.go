@@ -28,6 +28,8 @@ const Key = config.Secret("the-service-key-of-a-test-ledger")
 type Ledger struct {
 	ingestv1.UnimplementedWorkServiceServer
 	Lease time.Duration
+	// Remembered is what RecallMapping answers; nothing if nil.
+	Remembered *ingestv1.RecallMappingResponse
 
 	mu      sync.Mutex
 	before  func(request proto.Message) error
@@ -189,6 +191,16 @@ func (l *Ledger) Release(_ context.Context, r *ingestv1.ReleaseRequest) (*ingest
 	delete(l.tokens, stage{r.Claim.JobId, r.Claim.Stage})
 	l.ended <- Ended{Release: r}
 	return &ingestv1.ReleaseResponse{}, nil
+}
+
+// RecallMapping is part of the contract.
+func (l *Ledger) RecallMapping(_ context.Context, r *ingestv1.RecallMappingRequest) (*ingestv1.RecallMappingResponse, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.holds(r.Claim); err != nil || l.Remembered == nil {
+		return &ingestv1.RecallMappingResponse{}, err
+	}
+	return l.Remembered, nil
 }
 
 // LeaveToCommit is part of the contract.

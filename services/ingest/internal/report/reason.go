@@ -19,7 +19,7 @@ var texts = map[string]struct{ text, hint string }{
 }
 
 // appendReason tells people why a row ended as it did, codes first for programs: what the outcome says, then each finding
-// on the row. Values are not repeated, they stand in the row.
+// on the row. Values are not repeated, they stand in the row; but what one was repaired to stands there beside it.
 func (w *writer) appendReason(b []byte, r *row.Cells, e *row.Ended) []byte {
 	said := false
 	for _, f := range r.Findings {
@@ -42,6 +42,13 @@ func (w *writer) appendReason(b []byte, r *row.Cells, e *row.Ended) []byte {
 			b = append(b, "warning "...)
 		}
 		b = appendText(b, f.Code)
+		switch {
+		case f.Repaired != "":
+			b = append(append(append(append(b, ` ["`...), f.Value...), `" was taken as "`...), f.Repaired...)
+			b = append(b, `"]`...)
+		case f.Column < 0 && f.Code == string(finding.ValueMissing):
+			b = append(append(append(b, " ["...), f.Value...), ']') // the field that no column has
+		}
 	}
 	if more := len(r.Cells) - len(w.headings); more > 0 {
 		if len(b) > 0 {

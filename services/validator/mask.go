@@ -1,0 +1,73 @@
+package validator
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/contactmill/contactmill/pkg/contact"
+)
+
+const (
+	// maxShown is how many bytes of a cell a finding shows.
+	maxShown = 120
+
+	// withheld stands for a record whose cells cannot be told apart in a file that has a secret column.
+	withheld = "(not shown: the file has a secret column)"
+
+	covered = "***"
+)
+
+// masked is a secret cell as it may be shown: a social security number by its last four digits, anything else not at all.
+func (c *column) masked(cell []byte) []byte {
+	if c.spec.Type != contact.TypeSSN {
+		return []byte(covered)
+	}
+	const shown, enough = 4, 8
+	digits := 0
+	var last []byte
+	for i := len(cell) - 1; i >= 0; i-- {
+		if d := cell[i]; d >= '0' && d <= '9' {
+			if digits++; len(last) < shown {
+				last = append(last, d)
+			}
+		}
+	}
+	if digits < enough {
+		return []byte(covered)
+	}
+	return []byte{'*', '*', '*', '-', '*', '*', '-', last[3], last[2], last[1], last[0]}
+}
+
+// shown is a cell as a finding shows it.
+func (w *worker) shown(col int, cell []byte) string {
+	if col >= len(w.columns) && w.secret {
+		return covered // a cell beyond the heading may be a secret one that slipped
+	}
+	if col < len(w.columns) && w.columns[col].spec.Secret {
+		cell = w.columns[col].masked(cell)
+	}
+	return shorten(cell)
+}
+
+func shorten(cell []byte) string {
+	if len(cell) > maxShown {
+		cut := maxShown
+		for cut > 0 && !utf8.RuneStart(cell[cut]) {
+			cut--
+		}
+		return strings.ToValidUTF8(string(cell[:cut]), "\uFFFD") + "…"
+	}
+	return strings.ToValidUTF8(string(cell), "\uFFFD")
+}
+
+// mask covers the secret cells of the row.
+func (w *worker) mask() {
+	if !w.secret {
+		return
+	}
+	for i := range w.row.Cells {
+		if i < len(w.columns) && w.columns[i].spec.Secret && len(w.row.Cells[i]) > 0 {
+			w.row.Cells[i] = w.columns[i].masked(w.row.Cells[i])
+		}
+	}
+}
