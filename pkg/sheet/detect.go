@@ -6,137 +6,223 @@ import (
 	"github.com/contactmill/contactmill/pkg/contact/finding"
 )
 
-const bom = "\ufeff"
-
 // delimiters are the ones that are looked for, the most usual first.
 var delimiters = [...]byte{',', ';', '\t', '|'}
 
-// Detect settles the dialect from the head of a file, 64 KiB or so; complete says that the head is all of it. Parts that
-// given already holds stay as they are. The candidates are what spoke for the delimiter. A file that is no text table is
-// refused by what it holds, whatever its name.
-func Detect(head []byte, complete bool, given Dialect) (Dialect, []Candidate, error) {
-	return detect(head, complete, given, DefaultLimits())
-}
-
+// detect settles the dialect from the decoded head of a file, 64 KiB or so; complete says that the head is all of it.
+// Parts that given already holds stay as they are. The candidates are what spoke for the delimiter. Line ends of the
+// head are put right in place.
 func detect(head []byte, complete bool, given Dialect, limits Limits) (Dialect, []Candidate, error) {
 	d := given
-	if code := foreign(head, complete); code != "" {
-		return d, nil, &Refusal{Code: code}
-	}
-	d.BOM = bytes.HasPrefix(head, []byte(bom))
-	if d.BOM {
-		head = head[len(bom):]
-	}
 	if len(bytes.TrimSpace(head)) == 0 && complete {
 		return d, nil, &Refusal{Code: finding.FileEmpty}
 	}
-	if d.Quote == 0 {
-		d.Quote = '"'
+	if err := d.check(); err != nil {
+		return d, nil, err
 	}
 	if d.LineEnd == AnyLineEnd {
 		d.LineEnd = lineEndOf(head, complete)
 	}
-	if d.LineEnd == CR {
-		head = bytes.ReplaceAll(head, []byte{'\r'}, newline)
+	if d.LineEnd == Mixed && given.LineEnd == AnyLineEnd {
+		d.LineEnd = loneEnds(head, complete, d, limits)
+	}
+	if d.LineEnd.alone() {
+		breakLines(head, complete)
 	}
 	if named := separatorLine(head); named != 0 {
 		d.Separator = true
-		if d.HeadingLine == 0 {
-			d.HeadingLine = 2
-		}
 		if d.Delimiter == 0 {
 			d.Delimiter = named
 		}
 	}
-	if d.Delimiter != 0 {
-		return d, nil, nil
+	if err := d.check(); err != nil {
+		return d, nil, err
 	}
-	candidates := make([]Candidate, 0, len(delimiters))
-	for _, c := range delimiters {
-		try := d
-		try.Delimiter = c
-		candidates = append(candidates, weigh(head, complete, try, limits))
-	}
-	var err error
-	d.Delimiter, err = choose(candidates)
-	return d, candidates, err
+	return settle(head, complete, d, limits)
 }
 
-// lineEndOf looks at the first line end. CR alone counts only where there is no line feed at all.
+// check refuses a dialect that nothing can be written in.
+func (d Dialect) check() error {
+	special := func(c byte) bool {
+		return c == 0 || c == '\t' || c >= ' ' && c < 0x7f && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
+	}
+	switch {
+	case !special(d.Delimiter), d.Quote != NoQuote && !special(d.Quote), !special(d.Escape),
+		d.Delimiter != 0 && (d.Delimiter == d.Quote || d.Delimiter == d.Escape), d.Escape != 0 && d.Escape == d.Quote:
+		return &Refusal{Code: finding.DialectImpossible}
+	}
+	return nil
+}
+
+// lineEndOf looks at the first line end; Mixed means that some lines may end in CR alone.
 func lineEndOf(head []byte, complete bool) LineEnd {
+	lone := 0
+	quoted := false
+	for i, c := range head {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case c == '\r' && !quoted && i+1 < len(head) && head[i+1] != '\n', c == '\r' && !quoted && i+1 == len(head) && complete:
+			lone++
+		}
+	}
 	i := bytes.IndexByte(head, '\n')
 	switch {
+	case i < 0 && bytes.IndexByte(head, '\r') >= 0 && (complete || bytes.IndexByte(head, '\r') < len(head)-1):
+		return CR
+	case lone > 0:
+		return Mixed
 	case i > 0 && head[i-1] == '\r':
 		return CRLF
-	case i >= 0:
-		return LF
-	}
-	cr := bytes.IndexByte(head, '\r')
-	if cr >= 0 && (complete || cr < len(head)-1) {
-		return CR
 	}
 	return LF
+}
+
+// loneEnds decides whether a CR alone ends a line in a file that has line feeds too: if its records are the more alike.
+func loneEnds(head []byte, complete bool, d Dialect, limits Limits) LineEnd {
+	feeds := LF
+	if i := bytes.IndexByte(head, '\n'); i > 0 && head[i-1] == '\r' {
+		feeds = CRLF
+	}
+	share := func(head []byte, end LineEnd) (fitting, records int) {
+		d := d
+		d.LineEnd = end
+		d, all, _ := settle(head, complete, d, limits)
+		for _, c := range all {
+			if c.Delimiter == d.Delimiter && c.Columns > 1 {
+				return c.Fitting, c.Records
+			}
+		}
+		return 0, 1
+	}
+	broken := bytes.Clone(head)
+	breakLines(broken, complete)
+	f1, r1 := share(head, feeds)
+	f2, r2 := share(broken, Mixed)
+	if f2*max(r1, 1) > f1*max(r2, 1) {
+		return Mixed
+	}
+	return feeds
+}
+
+// alone tells whether a CR by itself ends a line.
+func (e LineEnd) alone() bool { return e == CR || e == Mixed }
+
+// breakLines makes each CR that stands alone a line feed, so that nothing after has to know, and returns how far it got:
+// a CR at the very end waits for what follows.
+func breakLines(text []byte, complete bool) int {
+	for i := 0; ; i++ {
+		n := bytes.IndexByte(text[i:], '\r')
+		if n < 0 {
+			return len(text)
+		}
+		i += n
+		switch {
+		case i+1 == len(text) && !complete:
+			return i
+		case i+1 == len(text) || text[i+1] != '\n':
+			text[i] = '\n'
+		}
+	}
 }
 
 // separatorLine reads a first line of the form sep=X, with or without quotes, and returns X.
 func separatorLine(head []byte) byte {
 	line, _, _ := bytes.Cut(head, newline)
 	line = bytes.Trim(bytes.TrimSuffix(line, []byte{'\r'}), `"`)
-	if len(line) == 5 && bytes.EqualFold(line[:4], []byte("sep=")) && line[4] != '"' && line[4] > ' ' || string(line) == "sep=\t" {
+	if len(line) == 5 && bytes.EqualFold(line[:4], []byte("sep=")) && line[4] != '"' && line[4] >= ' ' || string(line) == "sep=\t" {
 		return line[4]
 	}
 	return 0
 }
 
-// weighed is how many records of the head are read with each delimiter.
-const weighed = 200
+// settle finds delimiter, quote, escape and heading. Quotes are double and doubled; another way is taken only where that
+// one breaks records, or the heading itself stands in other quotes, and the other way breaks none.
+func settle(head []byte, complete bool, d Dialect, limits Limits) (Dialect, []Candidate, error) {
+	usual := d
+	if usual.Quote == 0 {
+		usual.Quote = '"'
+	}
+	best, candidates, err := choose(head, complete, usual, limits)
+	if d.Quote == 0 && d.Escape == 0 || d.Quote == '"' && d.Escape == 0 {
+		for _, other := range others(head, d) {
+			got, all, otherErr := choose(head, complete, other, limits)
+			if otherErr == nil && (err != nil || best.worse(got)) {
+				best, candidates, err = got, all, nil
+			}
+		}
+	}
+	if err != nil {
+		return usual, candidates, err
+	}
+	if d.Delimiter != 0 {
+		candidates = nil
+	}
+	usual = best.dialect
+	usual.HeadingLine = best.heading
+	return usual, candidates, nil
+}
 
-// weigh reads the head with one delimiter. A record that the head cuts off does not count.
-func weigh(head []byte, complete bool, d Dialect, limits Limits) Candidate {
-	c := Candidate{Delimiter: d.Delimiter}
-	scan := newScanner(d, limits)
-	var found cells
-	line := int64(1)
-	for pos := 0; pos < len(head) && c.Records < weighed; {
-		found.list, found.dirty = found.list[:0], found.dirty[:0]
-		next, v, _, _ := scan.record(head, pos, complete, &found)
-		if v == more || v == tooLong || next == pos {
-			break
-		}
-		first := line
-		line += int64(bytes.Count(head[pos:next], newline))
-		pos = next
-		blank := true
-		for _, cell := range found.list {
-			blank = blank && empty(cell)
-		}
-		switch {
-		case first < d.HeadingLine, v == whole && blank:
-		case c.Columns == 0:
-			if v != whole {
-				return c
-			}
-			c.Columns = len(found.list)
-		case v != whole:
-			c.Records, c.Broken = c.Records+1, c.Broken+1
-		default:
-			c.Records++
-			if len(found.list) == c.Columns {
-				c.Fitting++
-			}
+// others are the ways of quoting that the head could be written in, besides the usual one.
+func others(head []byte, d Dialect) []Dialect {
+	var all []Dialect
+	if bytes.Contains(head, []byte(`\"`)) {
+		o := d
+		o.Quote, o.Escape = '"', '\\'
+		all = append(all, o)
+	}
+	if d.Quote != 0 {
+		return all
+	}
+	if bytes.Count(head, []byte{'\''}) >= 4 {
+		o := d
+		o.Quote = '\''
+		all = append(all, o)
+		if bytes.Contains(head, []byte(`\'`)) {
+			o.Escape = '\\'
+			all = append(all, o)
 		}
 	}
-	if c.Columns == 0 { // the heading is longer than the head: its delimiters are what there is to go by
-		c.Columns = 1 + bytes.Count(head, []byte{d.Delimiter})
+	if bytes.IndexByte(head, '"') >= 0 {
+		o := d
+		o.Quote = NoQuote
+		all = append(all, o)
 	}
-	return c
+	return all
+}
+
+// worse tells whether the other way of quoting is the right one for certain.
+func (r reading) worse(o reading) bool {
+	if o.broken > 0 || o.Columns == 0 {
+		return false
+	}
+	switch {
+	case o.dialect.Quote == '"': // escapes
+		return r.broken > 0 && o.fits()
+	case o.dialect.Quote == NoQuote: // quotes are inches or seconds: no cell stands in them
+		return r.enclosed == 0 && r.broken*10 > r.Records && o.fits()
+	case r.enclosed > 0 || !o.fits() || o.enclosed == 0:
+		return false
+	}
+	return o.named || r.broken == 0 && o.enclosed > 1 && !r.fits()
 }
 
 // choose takes the delimiter that splits the heading and fits the records best, then the one that makes more columns. A
 // heading that none splits has one column.
-func choose(candidates []Candidate) (byte, error) {
+func choose(head []byte, complete bool, d Dialect, limits Limits) (reading, []Candidate, error) {
+	if d.Delimiter != 0 {
+		r := weigh(head, complete, d, limits)
+		return r, []Candidate{r.Candidate}, nil
+	}
+	var all []reading
+	var candidates []Candidate
+	for _, c := range delimiters {
+		d.Delimiter = c
+		r := weigh(head, complete, d, limits)
+		all, candidates = append(all, r), append(candidates, r.Candidate)
+	}
 	best, tied := -1, false
-	for i, c := range candidates {
+	for i, c := range all {
 		if c.Columns < 2 {
 			continue
 		}
@@ -144,7 +230,7 @@ func choose(candidates []Candidate) (byte, error) {
 			best = i
 			continue
 		}
-		b := candidates[best]
+		b := all[best]
 		// shares are compared crosswise, to a tenth; without records all fit alike
 		mine, theirs := c.Fitting*max(b.Records, 1), b.Fitting*max(c.Records, 1)
 		margin := max(b.Records, 1) * max(c.Records, 1) / 10
@@ -156,10 +242,10 @@ func choose(candidates []Candidate) (byte, error) {
 		}
 	}
 	if best < 0 {
-		return delimiters[0], nil
+		return all[0], candidates, nil
 	}
 	if tied {
-		return 0, &Refusal{Code: finding.DelimiterAmbiguous}
+		return reading{}, candidates, &Refusal{Code: finding.DelimiterAmbiguous}
 	}
-	return candidates[best].Delimiter, nil
+	return all[best], candidates, nil
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/contactmill/contactmill/pkg/contact/finding"
 )
@@ -15,55 +14,73 @@ import (
 // File is a table that is being read from its first byte to its last.
 type File struct {
 	Dialect    Dialect
-	Evidence   Evidence    // how the encoding was found
+	Evidence   Evidence    // how the encoding was found; empty for a workbook
 	Candidates []Candidate // what spoke for the delimiter; empty if it was given or named by a sep= line
 	Samples    []Sample    // of the decoded text, if the encoding is a guess
 	Sheets     []SheetInfo // of a workbook
 	Warnings   []Warning   // on the file as a whole
-	TitleLines int64       // physical lines above the heading that are neither blank nor sep=
+	TitleLines int64       // lines above the heading that are neither blank nor sep=
 	Heading    []string    // as it stands, a cell each, quotes taken off
 
 	limits Limits
+	source *source
+	book   *book // of a workbook; the rest is for a text
+
 	scan   scanner
-	r      io.Reader
+	r      io.Reader // of text
+	legacy string
 	room   *room
 	buf    []byte // read and not yet handed out; begins where a record begins
+	broken int    // line ends are put right as far as here
 	done   bool   // r has ended
 	read   int64  // bytes read from r
-	offset int64  // of buf[0] in the file
+	offset int64  // of buf[0] in the text
 	line   int64  // of buf[0]
 	index  int
 	pool   sync.Pool
 }
 
-// headBytes is how much of a file is looked at to settle what it is.
-const headBytes = 64 << 10
-
 // readBytes is how much is read at once, so that it is still near the processor when it is looked at.
 const readBytes = 64 << 10
 
-// Open begins to read a table: it refuses what is none, settles the parts of the dialect that the options leave open, and
-// reads the heading. An error is a *Refusal, or wraps what r returned.
-func Open(r io.Reader, o Options) (*File, error) {
-	given, limits := o.Dialect, o.Limits
-	limits = limits.filled()
-	f := &File{limits: limits, r: r, line: 1}
-	f.buf = make([]byte, 0, limits.BlockBytes+headBytes)
-	if err := f.fill(headBytes); err != nil {
-		return nil, err
-	}
-	d, candidates, err := detect(f.buf, f.done, given, limits)
+// openText begins to read a text of any encoding. r begins with the head again.
+func openText(r io.Reader, head []byte, whole bool, c Container, o Options) (*File, error) {
+	found, err := recognise(head, whole, o.Dialect.Encoding, o.Legacy)
 	if err != nil {
 		return nil, err
 	}
-	f.Dialect, f.Candidates = d, candidates
-	f.scan = newScanner(d, limits)
-	f.breakLines(f.buf)
-	if d.BOM {
-		f.drop(len(bom))
+	if _, err := io.CopyN(io.Discard, r, int64(found.mark)); err != nil {
+		return nil, fmt.Errorf("read byte order mark: %w", err)
+	}
+	f := &File{limits: o.Limits, line: 1, Evidence: found.evidence, legacy: o.Legacy, r: found.charset.reader(r)}
+	if f.legacy == "" {
+		f.legacy = defaultLegacy
+	}
+	f.buf = make([]byte, 0, o.Limits.BlockBytes+headBytes)
+	if err := f.fill(headBytes); err != nil {
+		return nil, err
+	}
+	if code := notTable(f.buf); code != "" {
+		return nil, &Refusal{Code: code}
+	}
+	d := o.Dialect
+	d.Format, d.Container, d.Encoding, d.BOM, d.Sheet = FormatText, c, found.charset.name, found.mark > 0, ""
+	if f.Dialect, f.Candidates, err = detect(f.buf, f.done, d, o.Limits); err != nil {
+		return nil, err
+	}
+	if f.Dialect.LineEnd.alone() {
+		f.broken = breakLines(f.buf, f.done)
+	}
+	f.scan = newScanner(f.Dialect, f.limits)
+	if found.evidence == EvidenceDefault {
+		f.Warnings = append(f.Warnings, Warning{Code: finding.EncodingAssumed, Shown: found.charset.name})
+		f.Samples = samples(f.buf, f.done, &f.scan, 1)
 	}
 	if err := f.readHeading(); err != nil {
 		return nil, err
+	}
+	if f.TitleLines > 0 {
+		f.Warnings = append(f.Warnings, Warning{Code: finding.TitleLines, Line: f.Dialect.HeadingLine})
 	}
 	f.room = f.newRoom(0)
 	return f, nil
@@ -72,100 +89,24 @@ func Open(r io.Reader, o Options) (*File, error) {
 // Parser returns a new parser for the blocks of the file.
 func (f *File) Parser() *Parser { return NewParser(f.Dialect, f.limits, f.Heading) }
 
-// readHeading skips to the heading's line and takes it off the buffer. Without a line set, the heading is the first
-// record that is not blank.
-func (f *File) readHeading() error {
-	for {
-		var found cells
-		next, v, _, _ := f.scan.record(f.buf, 0, f.done, &found)
-		if v == more {
-			if err := f.fill(len(f.buf) + headBytes); err != nil {
-				return err
-			}
-			continue
-		}
-		if v == tooLong || v == tooWide {
-			return f.scan.refusal(v, f.line)
-		}
-		if len(f.buf) == 0 {
-			return &Refusal{Code: finding.NoHeading}
-		}
-		skip := f.line < f.Dialect.HeadingLine
-		if !skip && v != whole {
-			return &Refusal{Code: finding.HeadingBroken, Line: f.line}
-		}
-		var heading []string
-		blank := true
-		for i, cell := range found.list {
-			if len(found.dirty) > 0 && found.dirty[0] == i {
-				found.dirty = found.dirty[1:]
-				cell = f.scan.clean(bytes.Clone(cell))
-			}
-			blank = blank && empty(cell)
-			heading = append(heading, string(cell))
-			if !skip && !utf8.Valid(cell) {
-				return &Refusal{Code: finding.EncodingUnknown, Line: f.line}
-			}
-			if !skip && bytes.IndexByte(cell, 0) >= 0 {
-				return &Refusal{Code: finding.HeadingBroken, Line: f.line}
-			}
-		}
-		if !skip && !blank {
-			f.Dialect.HeadingLine = f.line
-			f.Heading = heading
-		}
-		f.drop(next)
-		if f.Heading != nil {
-			return nil
-		}
-	}
-}
-
 // drop takes n bytes off the front of the buffer.
 func (f *File) drop(n int) {
 	f.line += int64(bytes.Count(f.buf[:n], newline))
 	f.offset += int64(n)
+	f.broken -= n
 	f.buf = f.buf[:copy(f.buf, f.buf[n:])]
 }
 
-// Block is a piece of a file that holds whole records. Its data belong to whoever got it, and may be changed, until it
-// is released.
-type Block struct {
-	Data   []byte
-	Index  int   // from 0, in the order of the file
-	Offset int64 // of its first byte in the file
-	Line   int64 // physical line of its first byte
-
-	index *index // of the data; nil makes a parser make its own
-	room  *room
-	pool  *sync.Pool
-}
-
-// room is the memory of a block.
-type room struct {
-	buf   []byte
-	index index
-}
-
-// Release gives the block's memory back for another. Records read from it are void after that.
-func (b *Block) Release() {
-	if b.pool != nil {
-		b.pool.Put(b.room)
-		*b = Block{}
-	}
-}
-
-// Clone copies a block that is to be parsed twice: parsing spends it.
-func (b *Block) Clone() *Block {
-	return &Block{Data: bytes.Clone(b.Data), Index: b.Index, Offset: b.Offset, Line: b.Line}
-}
-
-// Blocks hands out the rest of the file in blocks. It can be ranged over once. An error ends it: a *Refusal, or what
-// the reader returned; after one, nothing that came before is to be taken for the whole file.
+// Blocks hands out the rest of the file in blocks. It can be ranged over once. An error ends it: a *Refusal, a *Reopen,
+// or what the reader returned; after one, nothing that came before is to be taken for the whole file.
 func (f *File) Blocks() iter.Seq2[*Block, error] {
 	return func(yield func(*Block, error) bool) {
+		next := f.next
+		if f.book != nil {
+			next = f.nextRows
+		}
 		for {
-			b, err := f.next()
+			b, err := next()
 			if errors.Is(err, errEnd) {
 				return
 			}
@@ -187,7 +128,7 @@ func (f *File) next() (*Block, error) {
 				return nil, err
 			}
 			if v, at := x.run(f.buf, f.done); v == tooLong { // while they are near
-				return nil, f.refusal(v, at)
+				return nil, f.scan.refusal(v, f.line+int64(bytes.Count(f.buf[:at], newline)))
 			}
 			if n >= want || f.done {
 				break
@@ -199,6 +140,11 @@ func (f *File) next() (*Block, error) {
 		}
 		switch {
 		case cut > 0:
+			if f.Evidence == EvidenceASCII && x.wide&highs != 0 {
+				if err := f.settleEncoding(cut); err != nil {
+					return nil, err
+				}
+			}
 			return f.take(cut), nil
 		case f.done:
 			return nil, errEnd
@@ -207,8 +153,26 @@ func (f *File) next() (*Block, error) {
 	}
 }
 
-func (f *File) refusal(v verdict, pos int) error {
-	return f.scan.refusal(v, f.line+int64(bytes.Count(f.buf[:pos], newline)))
+// settleEncoding looks at the first block that is not only ASCII.
+func (f *File) settleEncoding(n int) error {
+	text := f.buf[:n]
+	good, bad := sequences(text, true)
+	if good == 0 && bad == 0 {
+		return nil // it is in what follows
+	}
+	if good >= bad {
+		f.Evidence = EvidenceUTF8
+		return nil
+	}
+	c, err := charsetOf(f.legacy)
+	if err != nil {
+		return err
+	}
+	decoded, err := io.ReadAll(c.reader(bytes.NewReader(text)))
+	if err != nil {
+		return fmt.Errorf("decode a block: %w", err)
+	}
+	return &Reopen{Encoding: c.name, Warning: Warning{Code: finding.EncodingAssumed, Shown: c.name}, Samples: samples(decoded, true, &f.scan, f.line)}
 }
 
 // take makes a block of the first n bytes and begins a new buffer with the rest.
@@ -217,6 +181,7 @@ func (f *File) take(n int) *Block {
 	b := &Block{Data: f.buf[:n:n], Index: f.index, Offset: f.offset, Line: f.line, index: &f.room.index, room: f.room, pool: &f.pool}
 	f.index++
 	f.offset += int64(n)
+	f.broken -= n
 	f.line += int64(bytes.Count(b.Data, newline))
 	rest := f.buf[n:]
 	f.room = f.newRoom(len(rest))
@@ -239,21 +204,16 @@ func (f *File) newRoom(rest int) *room {
 func (f *File) fill(n int) error {
 	idle := 0
 	for len(f.buf) < n && !f.done {
-		if cap(f.buf) < n {
-			grown := make([]byte, len(f.buf), n+headBytes)
+		if want := n + leastRead; cap(f.buf) < want {
+			grown := make([]byte, len(f.buf), want+headBytes)
 			copy(grown, f.buf)
 			f.buf = grown
 		}
-		k, err := f.r.Read(f.buf[len(f.buf):n])
-		fresh := f.buf[len(f.buf) : len(f.buf)+k]
+		k, err := f.r.Read(f.buf[len(f.buf) : n+leastRead])
 		f.buf = f.buf[:len(f.buf)+k]
 		f.read += int64(k)
-		f.breakLines(fresh)
-		if f.read > f.limits.FileBytes {
-			return &Refusal{Code: finding.FileTooLarge, Limit: "file bytes", Value: f.limits.FileBytes}
-		}
 		switch {
-		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		case isEnd(err):
 			f.end()
 		case err != nil:
 			return fmt.Errorf("read table at byte %d: %w", f.read, err)
@@ -263,6 +223,9 @@ func (f *File) fill(n int) error {
 			if idle++; idle == 100 {
 				return fmt.Errorf("read table at byte %d: %w", f.read, io.ErrNoProgress)
 			}
+		}
+		if f.Dialect.LineEnd.alone() {
+			f.broken += breakLines(f.buf[f.broken:], f.done)
 		}
 	}
 	return nil
@@ -275,18 +238,3 @@ func (f *File) end() {
 		f.buf = f.buf[:n-1]
 	}
 }
-
-// breakLines makes the lines of a CR file end in LF, so that nothing after has to know.
-func (f *File) breakLines(fresh []byte) {
-	if f.Dialect.LineEnd != CR {
-		return
-	}
-	for i, c := range fresh {
-		if c == '\r' {
-			fresh[i] = '\n'
-		}
-	}
-}
-
-// Close gives back what the file holds on to, such as its spool. It does not close the reader.
-func (f *File) Close() error { return nil }

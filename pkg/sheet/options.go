@@ -17,6 +17,10 @@ type Options struct {
 	// Spool makes room for a file that cannot be read as a stream, such as a workbook that is uploaded; it is closed with
 	// the file. Without it such a file is refused; OpenAt needs none for a file that is not compressed.
 	Spool func() (Spool, error)
+
+	// Check, if set, is called about every MiB of a workbook. Its error ends the reading and is passed on: the way to
+	// honour a deadline.
+	Check func() error
 }
 
 // Spool keeps a file that has to be read out of order.

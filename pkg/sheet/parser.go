@@ -35,6 +35,8 @@ type Parser struct {
 	pure  bool // the block is valid UTF-8 without NUL
 	blank int64
 
+	lostOnes bool // the block may have U+FFFD in it
+
 	own    index    // of blocks that come without
 	marks  []uint64 // of the data, and how many of them were looked at
 	looked int
@@ -44,7 +46,10 @@ type Parser struct {
 	at     int      // in ends
 	room   []uint32
 	cells  [][]byte // room for those of a record
+	kinds  []Kind
 	found  cells
+	rows   bool // the block is of a workbook
+	code   Code // of a cell that is not UTF-8
 
 	record Record
 	err    error
@@ -64,6 +69,10 @@ func NewParser(d Dialect, limits Limits, heading []string) *Parser {
 		room:   make([]uint32, ahead+limits.Columns+64),
 	}
 	p.own = newIndex(&p.scan)
+	p.code = finding.InvalidUTF8
+	if d.Encoding != "utf-8" && d.Encoding != "" {
+		p.code = finding.NotInEncoding
+	}
 	p.quote = int(p.scan.quote)
 	if p.scan.quote == NoQuote {
 		p.quote = -1
@@ -79,6 +88,10 @@ func (p *Parser) Reset(b *Block) {
 	p.data, p.pos, p.line = b.Data, 0, b.Line
 	p.record = Record{}
 	p.blank, p.err = 0, nil
+	if p.rows = b.rows; p.rows {
+		p.pure, p.lostOnes = false, true
+		return
+	}
 	x := b.index
 	if x == nil {
 		x = &p.own
@@ -88,6 +101,7 @@ func (p *Parser) Reset(b *Block) {
 	p.marks, p.inner, p.odd = x.marks[:min(len(x.marks), (len(p.data)+63)/64)], x.inner, x.odd
 	p.looked, p.at, p.ends = 0, 0, p.room[:0]
 	p.pure = (x.wide&highs == 0 || utf8.Valid(p.data)) && bytes.IndexByte(p.data, 0) < 0
+	p.lostOnes = x.wide&highs != 0 && bytes.Contains(p.data, replacement)
 }
 
 // Blank returns how many blank records the block had so far; Records, how many others.
@@ -106,7 +120,9 @@ func (p *Parser) Next() *Record {
 			r.Code, r.Column, r.Warning = "", 0, ""
 		}
 		r.At = p.line
-		if len(p.odd) > 0 && int(p.odd[0]) == p.pos {
+		if p.rows {
+			p.row()
+		} else if len(p.odd) > 0 && int(p.odd[0]) == p.pos {
 			p.odd = p.odd[1:]
 			if !p.scanned() {
 				return nil
@@ -240,6 +256,9 @@ func chomp(line []byte) []byte {
 
 var newline = []byte{'\n'}
 
+// replacement is U+FFFD, which stands for a character that was lost before the file was written.
+var replacement = []byte("\ufffd")
+
 func (p *Parser) refuse(v verdict, line int64) {
 	p.err = p.scan.refusal(v, line)
 }
@@ -286,7 +305,7 @@ func (p *Parser) judge() {
 	if r.Code != "" {
 		return
 	}
-	if !p.pure || len(r.Raw) > p.limits.CellBytes {
+	if !p.pure || p.lostOnes || len(r.Raw) > p.limits.CellBytes {
 		p.inspect()
 	}
 	width := len(p.heading)
@@ -299,12 +318,15 @@ func (p *Parser) judge() {
 		r.Warning = finding.RowShort
 	default:
 		for i, extra := range r.Cells[width:] {
-			if r.Code == "" && !empty(extra) {
+			if r.Code == "" && (!empty(extra) || p.rows && p.kinds[width+i] != Text) {
 				r.Code, r.Column = finding.RowLong, width+i+1
 			}
 		}
 		if r.Code != finding.RowLong {
 			r.Cells = r.Cells[:width]
+			if r.Kinds != nil {
+				r.Kinds = r.Kinds[:width]
+			}
 		}
 	}
 	if r.Code == "" && width > 0 && bytes.Equal(r.Cells[0], p.heading[0]) && p.repeats() {
@@ -319,12 +341,13 @@ func (p *Parser) inspect() {
 		switch {
 		case len(cell) > p.limits.CellBytes:
 			r.Code = finding.CellTooLong
-		case p.pure:
-			continue
-		case bytes.IndexByte(cell, 0) >= 0:
+		case !p.pure && bytes.IndexByte(cell, 0) >= 0:
 			r.Code = finding.NULByte
-		case !utf8.Valid(cell):
-			r.Code = finding.InvalidUTF8
+		case !p.pure && !utf8.Valid(cell):
+			r.Code = p.code
+		case p.lostOnes && bytes.Contains(cell, replacement):
+			r.Warning = finding.CharacterLost
+			continue
 		default:
 			continue
 		}
@@ -343,7 +366,10 @@ func (p *Parser) repeats() bool {
 }
 
 func (p *Parser) isBlank() bool {
-	for _, cell := range p.record.Cells {
+	for i, cell := range p.record.Cells {
+		if p.rows && p.kinds[i] != Text {
+			return false
+		}
 		if !empty(cell) {
 			return false
 		}

@@ -28,6 +28,7 @@ const (
 	LF
 	CRLF
 	CR
+	Mixed // of all three
 )
 
 func (e LineEnd) String() string {
@@ -38,6 +39,8 @@ func (e LineEnd) String() string {
 		return "CRLF"
 	case CR:
 		return "CR"
+	case Mixed:
+		return "mixed"
 	}
 	return "unknown"
 }
@@ -74,7 +77,7 @@ type Dialect struct {
 	Delimiter   byte
 	Quote       byte    // usually '"'; NoQuote for none
 	Escape      byte    // '\\' if it takes the special meaning of what follows; 0: quotes inside cells are doubled
-	LineEnd     LineEnd // LF also reads CRLF, CR also the other two
+	LineEnd     LineEnd // LF also reads CRLF, CR as Mixed reads all
 	BOM         bool    // the file begins with a byte order mark
 	Separator   bool    // the first line is sep=, which names the delimiter
 	HeadingLine int64   // physical line, or row of a workbook, of the heading, from 1
@@ -93,7 +96,8 @@ type Candidate struct {
 
 // Limits bound what is read. Every one is named in the refusal that it causes. Zero asks for the published limit.
 type Limits struct {
-	FileBytes   int64
+	FileBytes   int64 // as it comes
+	Unpacked    int64 // bytes that come out of gzip, zip or a workbook
 	RecordBytes int
 	CellBytes   int // a larger cell is a finding on its row, not a refusal
 	Columns     int
@@ -105,6 +109,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		FileBytes:   2 << 30,
+		Unpacked:    8 << 30,
 		RecordBytes: 1 << 20,
 		CellBytes:   64 << 10,
 		Columns:     256,
@@ -118,6 +123,9 @@ func (l Limits) filled() Limits {
 	d := DefaultLimits()
 	if l.FileBytes <= 0 {
 		l.FileBytes = d.FileBytes
+	}
+	if l.Unpacked <= 0 {
+		l.Unpacked = d.Unpacked
 	}
 	if l.RecordBytes <= 0 {
 		l.RecordBytes = d.RecordBytes
