@@ -71,7 +71,8 @@ func TestTemplateFollowsTheFields(t *testing.T) {
 	}
 	passes(t, schema, "DE", rows[1])
 
-	book, err := excelize.OpenReader(bytes.NewReader(h.template("acme", accountsv1.TemplateFormat_TEMPLATE_FORMAT_XLSX).GetContent()))
+	workbook := h.template("acme", accountsv1.TemplateFormat_TEMPLATE_FORMAT_XLSX).GetContent()
+	book, err := excelize.OpenReader(bytes.NewReader(workbook))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,9 +92,21 @@ func TestTemplateFollowsTheFields(t *testing.T) {
 	if d := cmp.Diff(want, codes); d != "" || err != nil || !cmp.Equal(sheets, []string{"Contacts", "Codes"}) {
 		t.Errorf("sheets %v, %v; codes (-want +got):\n%s", sheets, err, d)
 	}
+	if shown, err := book.GetSheetVisible("Codes"); shown || err != nil {
+		t.Errorf("the sheet of codes is in view: %v, %v", shown, err)
+	}
 	offers, err := book.GetDataValidations("Contacts")
-	if err != nil || len(offers) != 2 || offers[0].Formula1 != "Codes!$B$2:$B$4" || !strings.HasPrefix(offers[0].Sqref, "M2:") || offers[1].Formula1 != "\"True,False,Empty\"" {
+	if err != nil || len(offers) != 3 || offers[0].Formula1 != "Codes!$C$2:$C$4" || !strings.HasPrefix(offers[0].Sqref, "M2:") ||
+		*offers[1].Prompt != "Any of these, with ; between: Minus one; Öl, \"raw\"; =Wine" || offers[2].Formula1 != "\"True,False,Empty\"" {
 		t.Errorf("what the columns offer: %+v, %v", offers, err)
+	}
+	file, err := sheet.OpenAt(bytes.NewReader(workbook), int64(len(workbook)), sheet.Options{}) // by which it is read when it is handed in
+	if err != nil {
+		t.Fatalf("the workbook cannot be handed in as it is: %v", err)
+	}
+	defer file.Close()
+	if file.Dialect.Sheet != "Contacts" || !cmp.Equal(file.Heading, rows[0]) {
+		t.Errorf("of the workbook, sheet %s is read with the heading %q", file.Dialect.Sheet, file.Heading)
 	}
 }
 
@@ -124,6 +137,15 @@ func TestTemplateIsRightInEveryCountry(t *testing.T) {
 	for _, country := range []string{"US", "CA", "GB", "DE", "FR", "ES", "IT", "PT", "NL", "BE", "CH", "AT", "PL", "CZ", "SE", "NO", "DK", "FI", "RU", "CN", "JP", "IN", "BR", "MX", "AU", "NZ", "ZA"} {
 		c := newTemplate(country, nil, n)
 		passes(t, nil, country, each(c.example, inert))
+	}
+}
+
+func TestPromptsFitIntoASpreadsheet(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"": "", "abc": "abc", "abcd": "abcd", "abcde": "abc…", "😀😀": "😀😀", "😀😀😀": "😀…", strings.Repeat("x", 1<<20): "xxx…"} {
+		if got := excerpt(in, 4); got != want {
+			t.Errorf("%.20q: got %q, want %q", in, got, want)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf16"
 
 	"github.com/xuri/excelize/v2"
 )
@@ -13,10 +15,14 @@ const (
 	codesSheet    = "Codes"
 	textFormat    = 49 // "@": what is typed stays as it was typed, with leading zeros and no dates made of it
 	columnWidth   = 22 // characters
+
+	mostPromptTitle = 32  // UTF-16 units, as Excel counts
+	mostPrompt      = 255 // likewise
 )
 
 // xlsx is the template as a workbook. Its columns are formatted as text, so that a spreadsheet damages nothing that is
-// typed into them; a second sheet has the codes that criteria take, if there are any, and their columns offer them.
+// typed into them. A second sheet has the codes that criteria take, if there are any, and their columns offer them. It is
+// hidden: a workbook with two sheets in view would be asked about when it is handed in.
 func (t *template) xlsx() (content []byte, err error) {
 	f := excelize.NewFile()
 	defer func() { err = errors.Join(err, f.Close()) }()
@@ -58,18 +64,13 @@ func (t *template) contacts(f *excelize.File) error {
 	return f.SetPanes(contactsSheet, &excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2", ActivePane: "bottomLeft"})
 }
 
-// codes writes the sheet of codes, the retired ones left out, and makes the columns of single criteria and authorisations
-// offer what they take. A column takes labels as well, so what is not offered is not refused.
+// codes writes the sheet of codes, the retired ones left out, and makes the columns offer what they take: criteria the
+// labels of their codes. A column takes codes as well, so what is not offered is not refused.
 func (t *template) codes(f *excelize.File) error {
 	at := 1
 	for i := range t.own {
-		column, err := excelize.ColumnNumberToName(standardColumns + i + 1)
-		if err != nil {
-			return err
-		}
-		offer := excelize.NewDataValidation(true)
-		offer.SetSqref(column + "2:" + column + "1048576")
 		first := at + 1
+		var labels []string
 		for _, c := range t.own[i].Codes {
 			if c.Retired {
 				continue
@@ -80,13 +81,22 @@ func (t *template) codes(f *excelize.File) error {
 				}
 			}
 			at++
+			labels = append(labels, c.Label)
 			if err := row(f, codesSheet, at, []string{t.own[i].Label, c.Code, c.Label}); err != nil {
 				return err
 			}
 		}
+		column, err := excelize.ColumnNumberToName(standardColumns + i + 1)
+		if err != nil {
+			return err
+		}
+		offer := excelize.NewDataValidation(true)
+		offer.SetSqref(column + "2:" + column + "1048576")
 		switch {
-		case t.own[i].Type == criterion && at >= first:
-			offer.SetSqrefDropList(fmt.Sprintf("%s!$B$%d:$B$%d", codesSheet, first, at))
+		case t.own[i].Type == criterion && len(labels) > 0:
+			offer.SetSqrefDropList(fmt.Sprintf("%s!$C$%d:$C$%d", codesSheet, first, at))
+		case t.own[i].Type == criteria && len(labels) > 0:
+			offer.SetInput(excerpt(t.own[i].Label, mostPromptTitle), excerpt("Any of these, with ; between: "+strings.Join(labels, "; "), mostPrompt))
 		case t.own[i].Type == authorisation:
 			if err := offer.SetDropList([]string{"True", "False", "Empty"}); err != nil {
 				return err
@@ -101,6 +111,18 @@ func (t *template) codes(f *excelize.File) error {
 	return nil
 }
 
+// excerpt is the beginning of a text, as much of it as a spreadsheet takes.
+func excerpt(s string, most int) string {
+	runes := []rune(s)
+	if len(runes) > most {
+		runes = append(runes[:most-1], '…')
+	}
+	for len(utf16.Encode(runes)) > most {
+		runes = append(runes[:len(runes)-2], '…')
+	}
+	return string(runes)
+}
+
 func startCodes(f *excelize.File) error {
 	if _, err := f.NewSheet(codesSheet); err != nil {
 		return err
@@ -110,7 +132,7 @@ func startCodes(f *excelize.File) error {
 		return err
 	}
 	return errors.Join(f.SetColStyle(codesSheet, "A:C", plain), f.SetColWidth(codesSheet, "A", "C", columnWidth),
-		row(f, codesSheet, 1, []string{"Field", "Code", "Label"}))
+		row(f, codesSheet, 1, []string{"Field", "Code", "Label"}), f.SetSheetVisible(codesSheet, false))
 }
 
 // row writes cells of text, none of which computes, not even after the sheet was saved as CSV.
