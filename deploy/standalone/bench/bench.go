@@ -4,6 +4,7 @@
 package bench
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"flag"
@@ -25,6 +26,7 @@ type options struct {
 	people.Options
 	state string
 	small int    // jobs of 100 rows
+	large bool   // also files of the published limits
 	bin   string // of the services' programs; empty: all in this process
 	cpu   string
 }
@@ -40,6 +42,7 @@ func Main(ctx context.Context, args []string, out, errs io.Writer) int {
 	flags.Float64Var(&o.Invalid, "invalid", o.Invalid, "share of rows with a bad cell")
 	flags.Float64Var(&o.Messy, "messy", o.Messy, "share of phones not in E.164")
 	flags.IntVar(&o.small, "small", 100, "jobs of 100 rows")
+	flags.BoolVar(&o.large, "large", false, "also a CSV file of 2 GB and a workbook of 1,000,000 rows, for the memory that they take")
 	flags.StringVar(&o.state, "state", "", "directory to work in; a temporary one if not given")
 	flags.StringVar(&o.bin, "bin", "bin", "directory of the services' programs")
 	one := flags.Bool("one", false, "run all services in this process")
@@ -82,6 +85,9 @@ func measure(ctx context.Context, o options, out, errs io.Writer) error {
 	fmt.Fprintf(errs, "%d rows: %d people, %d repeats, %d bad\n", made.Rows, made.Good, made.Duplicates, made.Invalid)
 	ref, err := prepare(file, filepath.Join(o.state, "reference.copy"))
 	if err != nil {
+		return err
+	}
+	if err := reading(o, file, out, errs); err != nil {
 		return err
 	}
 	runtime.GC()
@@ -156,12 +162,81 @@ func all(ctx context.Context, o options, p *platform, ref *reference, file strin
 	for i, m := range most {
 		fmt.Fprintf(out, "memory of %s: %d MiB idle, %d MiB at most\n", m.process, idle[i].now>>20, m.most>>20)
 	}
-	return small(ctx, o, c, out, errs)
+	if err := small(ctx, o, c, out, errs); err != nil {
+		return err
+	}
+	return large(ctx, o, p, c, file, out, errs)
+}
+
+// large checks files of the sizes that are let in, and looks at the memory of the service that reads them.
+func large(ctx context.Context, o options, p *platform, c *client, file string, out, errs io.Writer) error {
+	if !o.large {
+		return nil
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		what  string
+		write func(name string) error
+	}{
+		{"a CSV file of 2 GB", func(name string) error { return writeWide(name, content) }},
+		{"a workbook of 1,000,000 rows", func(name string) error { return writeWorkbook(name, content, 1_000_000) }},
+	} {
+		fmt.Fprintln(errs, f.what)
+		name := filepath.Join(o.state, "limits")
+		if err := f.write(name); err != nil {
+			return err
+		}
+		runtime.GC()
+		r, err := c.file(ctx, name, &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPSERT, Check: true})
+		if err != nil {
+			return err
+		}
+		show(out, f.what+", checked", r, 0)
+		for _, m := range p.memory() {
+			if m.process == "validator" || p.pids == "" {
+				fmt.Fprintf(out, "memory of %s: %d MiB now, %d MiB at most\n", m.process, m.now>>20, m.most>>20)
+			}
+		}
+	}
+	return nil
+}
+
+// writeWide writes the file's rows again and again, with a long last cell, until there are 2 GB.
+func writeWide(name string, content []byte) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w := bufio.NewWriterSize(f, 1<<20)
+	heading, rows, _ := bytes.Cut(content, []byte("\n"))
+	w.Write(heading)
+	w.WriteString(",Remark\n")
+	remark := bytes.Repeat([]byte("long "), 60)
+	for written := 0; written < 2_000_000_000; {
+		for line := range bytes.Lines(rows) {
+			w.Write(bytes.TrimRight(line, "\n"))
+			w.WriteByte(',')
+			w.Write(remark)
+			w.WriteByte('\n')
+			if written += len(line) + 301; written >= 2_000_000_000 {
+				break
+			}
+		}
+	}
+	return w.Flush()
 }
 
 func show(out io.Writer, what string, r *run, copied time.Duration) {
 	rows := r.job.Counts.Rows
-	fmt.Fprintf(out, "%s: %.2f s = %.2f x COPY, %.0f rows/s\n  upload %.2f s", what, r.whole.Seconds(), r.whole.Seconds()/copied.Seconds(), float64(rows)/r.whole.Seconds(), r.upload.Seconds())
+	ratio := ""
+	if copied > 0 {
+		ratio = fmt.Sprintf(" = %.2f x COPY", r.whole.Seconds()/copied.Seconds())
+	}
+	fmt.Fprintf(out, "%s: %.2f s%s, %.0f rows/s\n  upload %.2f s", what, r.whole.Seconds(), ratio, float64(rows)/r.whole.Seconds(), r.upload.Seconds())
 	for _, s := range r.stages {
 		fmt.Fprintf(out, " · %s %.2f", strings.TrimPrefix(s.name, "job."), s.took.Seconds())
 	}

@@ -116,7 +116,7 @@ func (c *client) follow(ctx context.Context, out *run) error {
 		}
 		last = e
 		if e.State >= ingestv1.JobState_JOB_STATE_COMPLETED {
-			if e.State > ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS {
+			if e.State > ingestv1.JobState_JOB_STATE_CHECKED {
 				return fmt.Errorf("job %d ended %s: %v", out.job.Number, e.State, e.Problem)
 			}
 			return nil
