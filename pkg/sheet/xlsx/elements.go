@@ -47,6 +47,9 @@ func (t *tokens) push(full []byte, declares bool) error {
 	}
 	t.name, t.space = full, t.unnamed
 	if i := bytes.IndexByte(full, ':'); i >= 0 {
+		if i == 0 || i == len(full)-1 || bytes.IndexByte(full[i+1:], ':') >= 0 {
+			return errSyntax
+		}
 		t.name, t.space = full[i+1:], t.resolve(full[:i])
 	}
 	t.closing = t.selfEnded

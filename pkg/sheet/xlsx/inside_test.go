@@ -99,7 +99,7 @@ func oracleEvents(in io.Reader) ([]string, error) {
 func FuzzTokens(f *testing.F) {
 	for _, seed := range []string{
 		`<?xml version="1.0"?><a b="1" c='&lt;"'><d/>text &amp; more<![CDATA[<x>]]><!-- no --></a>`,
-		"<x:a xmlns:x=\"urn:x\"><b  c = \"2\" />\r\n&#x41;&#66;</x:a>", `<a><b></c></a>`, `<!DOCTYPE a><a>&b;</a>`, `<a b="1"c="2"/>`,
+		"<x:a xmlns:x=\"urn:x\"><b  c = \"2\" />\r\n&#x41;&#66;</x:a>", `<a><b></c></a>`, `<!DOCTYPE a><a>&b;</a>`, `<a b="1"c="2"/>`, `<a :b="" c:d="" e:f:g="" h:=""/>`, `<:a/>`,
 	} {
 		f.Add(seed)
 	}

@@ -366,11 +366,14 @@ func scanAttribute(b []byte) (attribute, int, error) {
 	i, colon := 0, -1
 	for i < len(b) && !endsName[b[i]] {
 		if b[i] == ':' {
+			if colon >= 0 {
+				return a, 0, errSyntax
+			}
 			colon = i
 		}
 		i++
 	}
-	if colon >= 0 {
+	if colon > 0 {
 		a.prefix, a.name = b[:colon], b[colon+1:i]
 	} else {
 		a.name = b[:i]
@@ -382,7 +385,7 @@ func scanAttribute(b []byte) (attribute, int, error) {
 	if i == len(b) {
 		return a, 0, nil
 	}
-	if nameEnd == 0 || b[i] != '=' {
+	if nameEnd == 0 || b[i] != '=' || colon == 0 || colon > 0 && colon == nameEnd-1 {
 		return a, 0, errSyntax
 	}
 	i++
