@@ -62,7 +62,7 @@ func NewContacts(db *postgres.DB, ring *keyring.Keyring, lockWait time.Duration)
 // Contact is a contact as it is shown.
 type Contact struct {
 	ID         uuid.UUID
-	Values     map[contact.Field]string // those that are there; a secret one is Masked
+	Values     map[contact.Field]string // those that are there, own ones too; a secret one is Masked
 	Facts      []Facts                  // those that still belong to their value
 	Lists      []string                 // names, in order
 	CreatedJob uuid.NullUUID
@@ -70,7 +70,18 @@ type Contact struct {
 	UpdatedAt  time.Time
 
 	hashes  map[contact.Key]uuid.UUID // its unique keys, and the fallback key
+	secrets map[contact.Field]string  // of own secret values the hashes, as they are stored
 	origins map[string]json.RawMessage
+}
+
+// HasOwn tells whether it has values of the account's own fields.
+func (c Contact) HasOwn() bool {
+	for f := range c.Values {
+		if f >= contact.FirstCustom {
+			return true
+		}
+	}
+	return false
 }
 
 // Facts is what a provider said of a value: a JSON object of names and values.
@@ -262,9 +273,10 @@ func hashedColumns() []Column {
 // scanContact reads a line of contacts_by_id.sql.
 func scanContact(row pgx.CollectableRow) (Contact, error) {
 	columns, hashed := Columns(), hashedColumns()
-	var origins, phoneFacts, emailFacts []byte
+	var origins, phoneFacts, emailFacts, own []byte
 	c := Contact{Values: map[contact.Field]string{}, hashes: map[contact.Key]uuid.UUID{}}
 	hashes := make([]uuid.NullUUID, 1+len(hashed))
+	ownHashes := make([]uuid.NullUUID, contact.Keys-contact.OwnKey)
 	values := make([]*string, len(columns))
 	into := []any{&c.ID, &c.CreatedJob, &c.CreatedAt, &c.UpdatedAt, &origins, &phoneFacts, &emailFacts}
 	for i := range hashes {
@@ -272,6 +284,10 @@ func scanContact(row pgx.CollectableRow) (Contact, error) {
 	}
 	for i := range values {
 		into = append(into, &values[i])
+	}
+	into = append(into, &own)
+	for i := range ownHashes {
+		into = append(into, &ownHashes[i])
 	}
 	if err := row.Scan(into...); err != nil {
 		return c, err
@@ -302,6 +318,25 @@ func scanContact(row pgx.CollectableRow) (Contact, error) {
 		c.Values[columns[i].Field] = *v
 		if spec, _ := columns[i].Field.Spec(); spec.Secret {
 			c.Values[columns[i].Field] = Masked
+		}
+	}
+	for i, h := range ownHashes {
+		if h.Valid {
+			c.hashes[contact.Key(contact.OwnKey+i)] = h.UUID
+		}
+	}
+	if own == nil {
+		return c, nil
+	}
+	found, err := readOwn(own)
+	if err != nil {
+		return c, fmt.Errorf("contact %s: %w", c.ID, err)
+	}
+	c.secrets = map[contact.Field]string{}
+	for f, v := range found {
+		c.Values[f] = v.text
+		if v.secret {
+			c.secrets[f] = v.hash
 		}
 	}
 	return c, nil

@@ -110,8 +110,8 @@ func TestEveryQueryFindsItsIndex(t *testing.T) {
 		"match_fallbacks":        {account, ids},
 		"match_contacts":         {account, ids},
 	}
-	args["update_contact"] = append([]any{account, one}, make([]any, 26)...)
-	args["update_contact"][27] = false
+	args["update_contact"] = append([]any{account, one}, make([]any, 35)...)
+	args["update_contact"][36] = false
 	// what only inserts, sets something or looks at catalogues
 	without := []string{"insert_contact", "insert_keys", "insert_fallback", "insert_key_changes", "insert_list", "insert_member", "make_holdings",
 		"set_lock_wait", "plan_for_any", "export_snapshot", "job_at_work"}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/contact/finding"
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/keyring"
 )
@@ -20,6 +21,7 @@ import (
 type Edit struct {
 	By     uuid.UUID                 // the API key of who makes it
 	At     time.Time                 // when
+	Schema *contact.Schema           // the account's fields; nil for the standard ones alone
 	Values map[contact.Field]*string // normal forms; nil clears the field; what is not in it stays
 }
 
@@ -33,7 +35,7 @@ func (c *Contacts) Add(ctx context.Context, account uuid.UUID, e Edit, lists []s
 		if err != nil {
 			return err
 		}
-		if err := c.refuseKnown(ctx, tx, account, now.hashes); err != nil {
+		if err := c.refuseKnown(ctx, tx, account, e.Schema, now.hashes); err != nil {
 			return err
 		}
 		if held+1 > most {
@@ -76,7 +78,10 @@ func (c *Contacts) Set(ctx context.Context, account, id uuid.UUID, e Edit) error
 		if len(now.changed) == 0 {
 			return nil
 		}
-		if err := c.refuseTaken(ctx, tx, account, id, before.hashes, now.hashes); err != nil {
+		if err := refuseWithdrawn(&before, now, e.Schema); err != nil {
+			return err
+		}
+		if err := c.refuseTaken(ctx, tx, account, id, e.Schema, before.hashes, now.hashes); err != nil {
 			return err
 		}
 		if err := c.write(ctx, tx, c.sql.UpdateContact, account, id, e, now, &before); err != nil {
@@ -163,10 +168,22 @@ func (c *Contacts) lockContact(ctx context.Context, tx pgx.Tx, account, id uuid.
 	return found[0], nil
 }
 
+// refuseWithdrawn keeps to what a person decided: an authorisation that was withdrawn is not turned on again, nor taken
+// back, by an edit.
+func refuseWithdrawn(before *Contact, now edited, s *contact.Schema) error {
+	for _, f := range now.changed {
+		if spec, _ := s.Spec(f); spec.Type == contact.TypeAuthorisation && before.Values[f] == Withdrawn {
+			entry, _ := finding.ConsentKept.Entry()
+			return fault.New(fault.Precondition, string(finding.ConsentKept), "%s: %s", spec.Name, entry.Text).Hint("%s", entry.Hint)
+		}
+	}
+	return nil
+}
+
 // touchesKeys tells whether the edit can change a key.
 func (e Edit) touchesKeys() bool {
 	for f := range e.Values {
-		if spec, _ := f.Spec(); spec.Key != contact.NoKey || slices.Contains(fallbackFields, f) {
+		if spec, _ := e.Schema.Spec(f); spec.Key != contact.NoKey || slices.Contains(fallbackFields, f) {
 			return true
 		}
 	}
@@ -200,7 +217,14 @@ func (c *Contacts) write(ctx context.Context, tx pgx.Tx, sql string, account, id
 			args = append(args, nil)
 		}
 	}
-	args = append(args, sealed)
+	own, err := c.ownChanges(account, id, now, e.Schema)
+	if err != nil {
+		return err
+	}
+	args = append(args, sealed, own)
+	for k := contact.Key(contact.OwnKey); k < contact.Keys; k++ {
+		args = append(args, nullable(now.hashes, k))
+	}
 	if before != nil {
 		args = append(args, slices.Contains(now.changed, contact.FieldSSN))
 	}

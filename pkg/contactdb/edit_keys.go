@@ -19,7 +19,7 @@ import (
 const mostCandidates = 20
 
 // refuseKnown applies the rule of matching in mode add: whoever has one of the keys is a duplicate.
-func (c *Contacts) refuseKnown(ctx context.Context, tx pgx.Tx, account uuid.UUID, hashes map[contact.Key]uuid.UUID) error {
+func (c *Contacts) refuseKnown(ctx context.Context, tx pgx.Tx, account uuid.UUID, s *contact.Schema, hashes map[contact.Key]uuid.UUID) error {
 	if err := c.refuseSuppressed(ctx, tx, account, hashes); err != nil {
 		return err
 	}
@@ -36,11 +36,11 @@ func (c *Contacts) refuseKnown(ctx context.Context, tx pgx.Tx, account uuid.UUID
 			owners = append(owners, owner{hash: fallback, key: contact.NameBirthZip, contact: id})
 		}
 	}
-	return duplicate(owners)
+	return duplicate(owners, s)
 }
 
 // refuseTaken refuses new keys of a contact that another contact has.
-func (c *Contacts) refuseTaken(ctx context.Context, tx pgx.Tx, account, id uuid.UUID, before, now map[contact.Key]uuid.UUID) error {
+func (c *Contacts) refuseTaken(ctx context.Context, tx pgx.Tx, account, id uuid.UUID, s *contact.Schema, before, now map[contact.Key]uuid.UUID) error {
 	added := differing(now, before)
 	if len(added) == 0 {
 		return nil
@@ -52,7 +52,7 @@ func (c *Contacts) refuseTaken(ctx context.Context, tx pgx.Tx, account, id uuid.
 	if err != nil {
 		return err
 	}
-	return duplicate(slices.DeleteFunc(owners, func(o owner) bool { return o.contact == id }))
+	return duplicate(slices.DeleteFunc(owners, func(o owner) bool { return o.contact == id }), s)
 }
 
 // refuseSuppressed refuses the keys of people who were erased. A phone alone does not tell a person.
@@ -74,7 +74,7 @@ func (c *Contacts) refuseSuppressed(ctx context.Context, tx pgx.Tx, account uuid
 }
 
 // duplicate says which contacts have the keys, and by which; nil if none has.
-func duplicate(owners []owner) error {
+func duplicate(owners []owner, schema *contact.Schema) error {
 	var hits []row.Hit
 	for _, o := range owners {
 		i := slices.IndexFunc(hits, func(h row.Hit) bool { return h.Contact == o.contact })
@@ -90,20 +90,20 @@ func duplicate(owners []owner) error {
 	if v.Relation == row.Several {
 		var named []string
 		for _, s := range v.Several {
-			named = append(named, fmt.Sprintf("%s by %s", s.Contact, keyNames(s.Keys)))
+			named = append(named, fmt.Sprintf("%s by %s", s.Contact, keyNames(s.Keys, schema)))
 		}
 		return fault.New(fault.Exists, "several-contacts", "the keys belong to several contacts: %s", strings.Join(named, ", ")).
 			Hint("correct the keys, or merge the contacts")
 	}
-	return fault.New(fault.Exists, "duplicate-contact", "contact %s has the same %s", v.Contact, keyNames(v.Keys)).
+	return fault.New(fault.Exists, "duplicate-contact", "contact %s has the same %s", v.Contact, keyNames(v.Keys, schema)).
 		Hint("correct the value, or change that contact instead")
 }
 
-func keyNames(mask uint16) string {
+func keyNames(mask uint16, s *contact.Schema) string {
 	var names []string
 	for k := range contact.Key(contact.Keys) {
 		if mask&(1<<k) != 0 {
-			names = append(names, k.String())
+			names = append(names, s.KeyName(k))
 		}
 	}
 	return strings.Join(names, " and ")

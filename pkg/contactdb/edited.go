@@ -1,6 +1,7 @@
 package contactdb
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/keyring"
 )
 
 // replacedKind is added to a field's number for the hash of a value that a person replaced, where the field is no key.
@@ -30,10 +32,20 @@ type override struct {
 // fallbackFields make up the fallback key.
 var fallbackFields = []contact.Field{contact.FieldFirstName, contact.FieldLastName, contact.FieldBirthDate, contact.FieldZip}
 
+// ownColumns stand for the account's own fields, which have no columns, in the order of the schema.
+func ownColumns(s *contact.Schema) []Column {
+	var all []Column
+	for _, spec := range s.Own() {
+		all = append(all, Column{Field: spec.Number, Name: OwnName(spec.Number), Key: spec.Key, Type: "jsonb"})
+	}
+	return all
+}
+
 // edited is a contact with an edit applied.
 type edited struct {
 	values  map[contact.Field]string
 	hashes  map[contact.Key]uuid.UUID
+	secrets map[contact.Field]string
 	changed []contact.Field
 	origins map[string]json.RawMessage
 }
@@ -46,11 +58,13 @@ func (c *Contacts) state(account, id uuid.UUID, before *Contact, e Edit) edited 
 	now := edited{
 		values:  orEmpty(maps.Clone(before.Values)),
 		hashes:  orEmpty(maps.Clone(before.hashes)),
+		secrets: orEmpty(maps.Clone(before.secrets)),
 		origins: orEmpty(maps.Clone(before.origins)),
 	}
-	for _, col := range Columns() {
+	for _, col := range append(Columns(), ownColumns(e.Schema)...) {
 		value, ok := e.Values[col.Field]
-		if !ok || !c.change(account, &now, col, value) {
+		spec, _ := e.Schema.Spec(col.Field)
+		if !ok || !c.change(account, &now, col, spec.Secret, value) {
 			continue
 		}
 		now.changed = append(now.changed, col.Field)
@@ -67,11 +81,12 @@ func (c *Contacts) state(account, id uuid.UUID, before *Contact, e Edit) edited 
 
 // change puts a value in place; false if it is there already. Keys are compared by their hashes: of a secret value
 // nothing else can be.
-func (c *Contacts) change(account uuid.UUID, now *edited, col Column, value *string) bool {
+func (c *Contacts) change(account uuid.UUID, now *edited, col Column, secret bool, value *string) bool {
 	old, had := now.values[col.Field]
 	if value == nil {
 		delete(now.values, col.Field)
 		delete(now.hashes, col.Key)
+		delete(now.secrets, col.Field)
 		return had
 	}
 	if col.Key != contact.NoKey {
@@ -80,6 +95,12 @@ func (c *Contacts) change(account uuid.UUID, now *edited, col Column, value *str
 			return false
 		}
 		now.hashes[col.Key] = hash
+	} else if secret {
+		hash := c.ownHash(account, col.Field, *value)
+		if had && now.secrets[col.Field] == base64.RawStdEncoding.EncodeToString(hash[:]) {
+			return false
+		}
+		now.secrets[col.Field] = base64.RawStdEncoding.EncodeToString(hash[:])
 	} else if had && old == *value {
 		return false
 	}
@@ -97,10 +118,7 @@ func (c *Contacts) originOf(account uuid.UUID, before *Contact, col Column, e Ed
 		}
 	}
 	if old, had := before.Values[col.Field]; had {
-		hash, isKey := before.hashes[col.Key]
-		if !isKey {
-			hash = c.ring.Hash(account, replacedKind+uint8(col.Field), []byte(old))
-		}
+		hash := c.hashOf(account, before, col, old)
 		text := hex.EncodeToString(hash[:])
 		o.Replaced = append(slices.DeleteFunc(slices.Clone(o.Replaced), func(s string) bool { return s == text }), text)
 		o.Replaced = o.Replaced[max(0, len(o.Replaced)-mostReplaced):]
@@ -110,6 +128,54 @@ func (c *Contacts) originOf(account uuid.UUID, before *Contact, col Column, e Ed
 		panic(fmt.Sprintf("override as JSON: %v", err)) // ids, a time and hex: it cannot fail
 	}
 	return b
+}
+
+// hashOf is the keyed hash of a contact's value.
+func (c *Contacts) hashOf(account uuid.UUID, before *Contact, col Column, value string) uuid.UUID {
+	if hash, isKey := before.hashes[col.Key]; isKey {
+		return hash
+	}
+	if col.Field < contact.FirstCustom {
+		return c.ring.Hash(account, replacedKind+uint8(col.Field), []byte(value))
+	}
+	if stored, secret := before.secrets[col.Field]; secret {
+		b, err := base64.RawStdEncoding.DecodeString(stored)
+		if hash, short := uuid.FromBytes(b); err == nil && short == nil {
+			return hash
+		}
+	}
+	return c.ownHash(account, col.Field, value)
+}
+
+// ownHash is the keyed hash of an own field's value that is no key.
+func (c *Contacts) ownHash(account uuid.UUID, f contact.Field, value string) [16]byte {
+	var o OwnValues
+	return o.Hash(c.ring.Hasher(), account, f, []byte(value))
+}
+
+// ownChanges are the own fields that an edit changes, as the statements take them; nil if there are none.
+func (c *Contacts) ownChanges(account, id uuid.UUID, now edited, s *contact.Schema) ([]byte, error) {
+	var own OwnValues
+	for _, f := range now.changed {
+		if f < contact.FirstCustom {
+			continue
+		}
+		value, ok := now.values[f]
+		spec, _ := s.Spec(f)
+		switch {
+		case !ok:
+			own.Clear(f)
+		case spec.Secret:
+			sealed, err := c.ring.Seal([]byte(value), keyring.ForContact(account, OwnName(f), id))
+			if err != nil {
+				return nil, err
+			}
+			own.Secret(f, c.ownHash(account, f, value), sealed)
+		default:
+			own.Text(f, []byte(value))
+		}
+	}
+	return own.JSON(), nil
 }
 
 // fallbackText is what the fallback key is a hash of; false if a part is missing.

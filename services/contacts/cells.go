@@ -22,11 +22,10 @@ type cells struct {
 	ring       *keyring.Keyring
 }
 
-// read normalises values by field name: nil for one that is to be cleared; blank ones are left out, as they change
-// nothing. Phones, zips and VAT numbers are read in the contact's country, given or stored, else in home. An error names
+// read normalises values by field name, standard and own ones: nil for one that is to be cleared; blank ones are left out,
+// as they change nothing. Phones, zips and VAT numbers are read in the contact's country, given or stored, else in home. An error names
 // the field and never the value.
-func (c cells) read(values map[string]string, home contact.Country, stored string, now time.Time) (map[contact.Field]*string, error) {
-	known := contact.Fields()
+func (c cells) read(schema *contact.Schema, values map[string]string, home contact.Country, stored string, now time.Time) (map[contact.Field]*string, error) {
 	rules := contact.Rules{Country: home, Today: day(now)}
 	for _, code := range []string{stored, values[contact.FieldCountry.String()]} {
 		text, _ := c.normaliser.Append(nil, contact.FieldCountry, []byte(code), rules)
@@ -36,8 +35,9 @@ func (c cells) read(values map[string]string, home contact.Country, stored strin
 	}
 	read := make(map[contact.Field]*string, len(values))
 	seen := 0
-	for _, f := range known {
-		cell, ok := values[f.String()]
+	for _, f := range schema.Fields() {
+		spec, _ := schema.Spec(f)
+		cell, ok := values[spec.Name]
 		if !ok || f == contact.FieldContactID {
 			continue
 		}
@@ -46,41 +46,43 @@ func (c cells) read(values map[string]string, home contact.Country, stored strin
 			read[f] = nil
 			continue
 		}
-		text, err := c.one(f, cell, rules)
-		if err != nil {
+		text, err := c.one(&spec, cell, rules)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if text != "" {
+		case spec.Type == contact.TypeAuthorisation && text == contactdb.TakenBack:
+			read[f] = nil
+		case text != "":
 			read[f] = &text
 		}
 	}
 	if seen != len(values) {
 		return nil, fault.New(fault.Invalid, "unknown-field", "there is a field among them that a contact does not have").
-			Hint("the fields are %s", strings.Join(fieldNames(), ", "))
+			Hint("the fields are %s", strings.Join(fieldNames(schema), ", "))
 	}
 	return read, nil
 }
 
 // one normalises one value.
-func (c cells) one(f contact.Field, cell string, rules contact.Rules) (string, error) {
-	text, code := c.normaliser.Append(nil, f, []byte(cell), rules)
+func (c cells) one(spec *contact.Spec, cell string, rules contact.Rules) (string, error) {
+	text, code := c.normaliser.AppendSpec(nil, spec, []byte(cell), rules)
 	if !code.Failed() {
 		return string(text), nil
 	}
 	entry, _ := code.Entry()
-	return "", fault.New(fault.Invalid, string(code), "%s: %s", f, entry.Text).Hint("%s", entry.Hint)
+	return "", fault.New(fault.Invalid, string(code), "%s: %s", spec.Name, entry.Text).Hint("%s", entry.Hint)
 }
 
 // hashes are the keys of values, blank ones left out.
 func (c cells) hashes(account uuid.UUID, values map[contact.Field]string, country contact.Country) ([]uuid.UUID, error) {
 	var hashes []uuid.UUID
 	for _, f := range contact.Fields() {
-		text, err := c.one(f, values[f], contact.Rules{Country: country})
+		spec, _ := f.Spec()
+		text, err := c.one(&spec, values[f], contact.Rules{Country: country})
 		if err != nil {
 			return nil, err
 		}
 		if text != "" {
-			spec, _ := f.Spec()
 			hashes = append(hashes, c.ring.Hash(account, uint8(spec.Key), []byte(text)))
 		}
 	}
@@ -98,9 +100,9 @@ func filled(values map[contact.Field]*string) map[contact.Field]*string {
 }
 
 // recognisable refuses a new contact without any key and without a name.
-func recognisable(values map[contact.Field]*string) error {
+func recognisable(schema *contact.Schema, values map[contact.Field]*string) error {
 	for f := range values {
-		if spec, _ := f.Spec(); spec.Key != contact.NoKey {
+		if spec, _ := schema.Spec(f); spec.Key != contact.NoKey {
 			return nil
 		}
 		switch f {
@@ -112,10 +114,38 @@ func recognisable(values map[contact.Field]*string) error {
 	return fault.New(fault.Invalid, string(finding.NoKey), "there is nothing to recognise the contact by").Hint("%s", entry.Hint)
 }
 
-func fieldNames() []string {
+// complete refuses a new contact without a value that the account requires.
+func complete(schema *contact.Schema, values map[contact.Field]*string) error {
+	for _, spec := range schema.Own() {
+		if spec.Required && values[spec.Number] == nil {
+			return missing(spec.Name)
+		}
+	}
+	return nil
+}
+
+// keepsRequired refuses to clear a value that the account requires.
+func keepsRequired(schema *contact.Schema, values map[contact.Field]*string) error {
+	for _, spec := range schema.Own() {
+		if v, ok := values[spec.Number]; ok && spec.Required && v == nil {
+			return missing(spec.Name)
+		}
+	}
+	return nil
+}
+
+func missing(field string) error {
+	entry, _ := finding.ValueMissing.Entry()
+	return fault.New(fault.Invalid, string(finding.ValueMissing), "%s: %s", field, entry.Text).Hint("give it a value")
+}
+
+func fieldNames(schema *contact.Schema) []string {
 	var names []string
 	for _, c := range contactdb.Columns() {
 		names = append(names, c.Name)
+	}
+	for _, spec := range schema.Own() {
+		names = append(names, spec.Name)
 	}
 	return names
 }

@@ -2,7 +2,7 @@
 // belong to.
 //
 //	In        gRPC: ContactsService and ListsService for people, MatchService for enrichment
-//	Out       gRPC to accounts: country and package of the account
+//	Out       gRPC to accounts: country, package and fields of the account
 //	Owns      with merge: the contact database (schema contacts), through pkg/contactdb
 //	Promises  readers see a job whole or not at all and never wait for one (P4); an edit by hand follows the rules of a
 //	          row, and meets a merge with ABORTED after two seconds; a stream of matches is answered from one snapshot;
@@ -81,6 +81,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		contacts: s.contacts,
 		cells:    cells{normaliser: contact.NewNormaliser(), ring: ring},
 		accounts: accountsv1.NewAccountsServiceClient(accounts),
+		schemas:  newSchemas(accountsv1.NewFieldsServiceClient(accounts), time.Now),
 		now:      time.Now,
 	}
 	return s, nil

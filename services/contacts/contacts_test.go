@@ -40,6 +40,7 @@ type house struct {
 	addr     string
 	users    *users
 	accounts *accounts
+	fields   *fieldsOf
 	*client
 }
 
@@ -85,7 +86,7 @@ func (u *users) Authenticate(_ context.Context, key string) (rpc.Caller, error) 
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	t.Parallel()
-	h := &house{t: t, database: postgrestest.DB(t, contactdb.Schema), users: &users{}, accounts: &accounts{most: 1 << 40, country: "US"}}
+	h := &house{t: t, database: postgrestest.DB(t, contactdb.Schema), users: &users{}, fields: &fieldsOf{}, accounts: &accounts{most: 1 << 40, country: "US"}}
 	h.db = h.database.Open(t, "contacts", "contacts")
 	path := filepath.Join(t.TempDir(), "keyring")
 	var err error
@@ -95,6 +96,7 @@ func newHouse(t *testing.T) *house {
 	tel := telemetry.New("contacts", "test", io.Discard)
 	of := h.serve(rpc.Options{Addr: "127.0.0.1:0", ServiceKey: serviceKey, Telemetry: tel}, func(s *rpc.Server) {
 		accountsv1.RegisterAccountsServiceServer(s.Registrar(), h.accounts)
+		accountsv1.RegisterFieldsServiceServer(s.Registrar(), h.fields)
 	})
 	s, err := New(t.Context(), Config{DatabaseURL: config.Secret(h.database.URL("contacts")), KeyringFile: path, AccountsAddr: of,
 		ServiceKey: serviceKey, LockWait: 100 * time.Millisecond})

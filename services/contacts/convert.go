@@ -38,13 +38,16 @@ func toListName(s string) (string, error) {
 	return string(name), nil
 }
 
-func fromContact(c contactdb.Contact) (*contactsv1.Contact, error) {
+// fromContact shows a contact. Values of own fields that the account no longer has are left out.
+func fromContact(c contactdb.Contact, schema *contact.Schema) (*contactsv1.Contact, error) {
 	p := &contactsv1.Contact{
 		Id: c.ID.String(), Values: make(map[string]string, len(c.Values)), Lists: c.Lists,
 		CreatedAt: timestamppb.New(c.CreatedAt), UpdatedAt: timestamppb.New(c.UpdatedAt),
 	}
 	for f, v := range c.Values {
-		p.Values[f.String()] = v
+		if name := schema.Name(f); name != "" {
+			p.Values[name] = v
+		}
 	}
 	if c.CreatedJob.Valid {
 		p.CreatedByJob = c.CreatedJob.UUID.String()

@@ -3,6 +3,7 @@ package contacts
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,7 @@ type contactsEdge struct {
 	contacts *contactdb.Contacts
 	cells    cells
 	accounts accountsv1.AccountsServiceClient
+	schemas  *schemas
 	now      func() time.Time
 }
 
@@ -51,14 +53,8 @@ func (e *contactsEdge) ListContacts(ctx context.Context, req *contactsv1.ListCon
 		return nil, err
 	}
 	res := &contactsv1.ListContactsResponse{NextPageToken: writeToken(next, filter)}
-	for _, c := range page {
-		shown, err := fromContact(c)
-		if err != nil {
-			return nil, err
-		}
-		res.Contacts = append(res.Contacts, shown)
-	}
-	return res, nil
+	res.Contacts, err = e.fromContacts(ctx, account, page)
+	return res, err
 }
 
 func (e *contactsEdge) CountContacts(ctx context.Context, req *contactsv1.CountContactsRequest) (*contactsv1.CountContactsResponse, error) {
@@ -94,12 +90,19 @@ func (e *contactsEdge) AddContact(ctx context.Context, req *contactsv1.AddContac
 	if err != nil {
 		return nil, err
 	}
-	values, err := e.cells.read(req.GetValues(), contact.CountryByCode(owner.GetCountry()), "", e.now())
+	schema, err := e.schemas.with(ctx, caller.Account, req.GetValues())
+	if err != nil {
+		return nil, err
+	}
+	values, err := e.cells.read(schema, req.GetValues(), contact.CountryByCode(owner.GetCountry()), "", e.now())
 	if err != nil {
 		return nil, err
 	}
 	values = filled(values)
-	if err := recognisable(values); err != nil {
+	if err := recognisable(schema, values); err != nil {
+		return nil, err
+	}
+	if err := complete(schema, values); err != nil {
 		return nil, err
 	}
 	if len(req.GetLists()) > mostLists {
@@ -111,7 +114,7 @@ func (e *contactsEdge) AddContact(ctx context.Context, req *contactsv1.AddContac
 			return nil, err
 		}
 	}
-	edit := contactdb.Edit{By: caller.KeyID, At: e.now(), Values: values}
+	edit := contactdb.Edit{By: caller.KeyID, At: e.now(), Schema: schema, Values: values}
 	id, err := e.contacts.Add(ctx, caller.Account, edit, lists, owner.GetPackage())
 	if err != nil {
 		return nil, err
@@ -136,11 +139,20 @@ func (e *contactsEdge) SetContact(ctx context.Context, req *contactsv1.SetContac
 	if err != nil {
 		return nil, err
 	}
-	values, err := e.cells.read(req.GetValues(), contact.CountryByCode(owner.GetCountry()), stored.Values[contact.FieldCountry], e.now())
+	var schema *contact.Schema // standard fields alone ask nobody
+	if namesOwn(req.GetValues()) {
+		if schema, err = e.schemas.with(ctx, caller.Account, req.GetValues()); err != nil {
+			return nil, err
+		}
+	}
+	values, err := e.cells.read(schema, req.GetValues(), contact.CountryByCode(owner.GetCountry()), stored.Values[contact.FieldCountry], e.now())
 	if err != nil {
 		return nil, err
 	}
-	if err := e.contacts.Set(ctx, caller.Account, id, contactdb.Edit{By: caller.KeyID, At: e.now(), Values: values}); err != nil {
+	if err := keepsRequired(schema, values); err != nil {
+		return nil, err
+	}
+	if err := e.contacts.Set(ctx, caller.Account, id, contactdb.Edit{By: caller.KeyID, At: e.now(), Schema: schema, Values: values}); err != nil {
 		return nil, err
 	}
 	shown, err := e.show(ctx, caller.Account, id)
@@ -206,5 +218,29 @@ func (e *contactsEdge) show(ctx context.Context, account, id uuid.UUID) (*contac
 	if err != nil {
 		return nil, err
 	}
-	return fromContact(c)
+	shown, err := e.fromContacts(ctx, account, []contactdb.Contact{c})
+	if err != nil {
+		return nil, err
+	}
+	return shown[0], nil
+}
+
+// fromContacts shows contacts. The account's own fields are asked for only if one of them has any.
+func (e *contactsEdge) fromContacts(ctx context.Context, account uuid.UUID, page []contactdb.Contact) ([]*contactsv1.Contact, error) {
+	var schema *contact.Schema
+	if slices.ContainsFunc(page, contactdb.Contact.HasOwn) {
+		var err error
+		if schema, err = e.schemas.of(ctx, account); err != nil {
+			return nil, err
+		}
+	}
+	all := make([]*contactsv1.Contact, len(page))
+	for i, c := range page {
+		shown, err := fromContact(c, schema)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = shown
+	}
+	return all, nil
 }

@@ -176,7 +176,7 @@ func TestBadBatchesAreRefused(t *testing.T) {
 	for name, req := range map[string]*contactsv1.MatchRequest{
 		"too many rows": {Rows: mostRows + 1},
 		"short array":   {Rows: 2, Keys: []*contactsv1.KeyColumn{{Key: 1, Hashes: sixteen}}},
-		"unknown key":   {Rows: 1, Keys: []*contactsv1.KeyColumn{{Key: 8, Hashes: sixteen}}},
+		"unknown key":   {Rows: 1, Keys: []*contactsv1.KeyColumn{{Key: 16, Hashes: sixteen}}},
 		"key twice":     {Rows: 1, Keys: []*contactsv1.KeyColumn{{Key: 1, Hashes: sixteen}, {Key: 1, Hashes: sixteen}}},
 	} {
 		stream := h.matching(h.account)

@@ -116,7 +116,7 @@ type file struct {
 	mode   row.Mode
 	list   string
 	check  bool
-	keep   bool // keep out whom the provider does not know
+	keep   bool                // keep out whom the provider does not know
 	own    []*accountsv1.Field // of the account
 	head   []string
 	rows   [][]string
@@ -426,7 +426,7 @@ func (w *world) sound(t testing.TB) {
 		"more keys than contacts have": `select 'x' where (select count(*) from contacts.contact_keys) <> (select count(external_id_hash) + count(email_hash) + count(phone_hash)
 			+ count(account_number_hash) + count(ssn_hash) + count(vat_number_hash) + count(own_8_hash) + count(own_9_hash) + count(own_10_hash) + count(own_11_hash)
 			+ count(own_12_hash) + count(own_13_hash) + count(own_14_hash) + count(own_15_hash) from contacts.contacts)`,
-		"own fields are null or empty":  `select contact_id::text from contacts.contacts where own = '{}' or jsonb_strip_nulls(own) <> own`,
+		"own fields are null or empty": `select contact_id::text from contacts.contacts where own = '{}' or jsonb_strip_nulls(own) <> own`,
 		"fallback keys differ": `(select contact_id::text, name_birth_zip_hash from contacts.contacts where name_birth_zip_hash is not null except select contact_id::text, hash from contacts.contact_fallbacks)
 			union all (select contact_id::text, hash from contacts.contact_fallbacks except select contact_id::text, name_birth_zip_hash from contacts.contacts)`,
 		"members are not counted": `select l.name from contacts.lists l where members <> (select count(*) from contacts.list_members m where m.list_id = l.list_id)
