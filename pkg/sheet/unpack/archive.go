@@ -50,14 +50,14 @@ func OpenArchive(r io.ReaderAt, size int64, l Limits) (*Archive, error) {
 		return nil, refuseLimit(finding.ArchiveTooLarge, "directory bytes", maxDirectoryBytes)
 	}
 	if err != nil {
-		return nil, a.source.explain(err)
+		return nil, a.source.explain(unexpected(err))
 	}
 	if len(z.File) > a.limits.Members {
 		return nil, refuseLimit(finding.ArchiveTooLarge, "members", int64(a.limits.Members))
 	}
 	a.source.left = unlimited
 	if err := a.check(z.File, size); err != nil {
-		return nil, a.source.explain(err)
+		return nil, a.source.explain(unexpected(err))
 	}
 	return a, nil
 }
@@ -150,7 +150,7 @@ func (a *Archive) Find(name string) (Member, bool) {
 func (a *Archive) Open(m Member) (io.ReadCloser, error) {
 	raw, err := m.file.OpenRaw()
 	if err != nil {
-		return nil, a.source.explain(err)
+		return nil, a.source.explain(unexpected(err))
 	}
 	r := &memberReader{archive: a, member: m, packed: bufio.NewReaderSize(raw, int(min(packedBuffer, m.Packed+16))), sum: crc32.NewIEEE()}
 	if m.file.Method == zip.Deflate {

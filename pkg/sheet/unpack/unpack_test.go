@@ -270,6 +270,8 @@ func TestZip(t *testing.T) {
 		{"a size beyond all", size(zipped(t, one), 0xfffffff0), finding.ArchiveTooLarge, "ratio"},
 		{"a wrong checksum", checksum(zipped(t, one)), finding.ArchiveDamaged, ""},
 		{"a damaged byte", damaged(zipped(t, one)), finding.ArchiveDamaged, ""},
+		{"an entry behind the end", begins(zipped(t, one), 1<<20), finding.ArchiveDamaged, ""},
+		{"an entry in the directory", begins(zipped(t, one), 80), finding.ArchiveDamaged, ""},
 		{"overlapping entries", overlapping(t), finding.ArchiveUnsafe, ""},
 		{"something before and behind", append(append([]byte("MZ"), zipped(t, one)...), "tail"...), "", ""},
 	} {
@@ -305,6 +307,11 @@ func method(file []byte, m uint16) []byte {
 
 func size(file []byte, n uint32) []byte {
 	binary.LittleEndian.PutUint32(file[directory(file)+24:], n)
+	return file
+}
+
+func begins(file []byte, at uint32) []byte {
+	binary.LittleEndian.PutUint32(file[directory(file)+42:], at)
 	return file
 }
 

@@ -63,6 +63,8 @@ func wantAnyRefusal(t *testing.T, err error) {
 func FuzzOpen(f *testing.F) {
 	f.Add(workbook(f, `<row r="1"><c r="A1" t="s"><v>0</v></c></row>`, parts{"xl/sharedStrings.xml": stringTable(`<si><t>a</t></si>`)}))
 	f.Add([]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"))
+	f.Add([]byte("PK\x03\x04"))
+	f.Add(pack(f, nil))
 	f.Fuzz(func(t *testing.T, file []byte) { takeSmall(t, file) })
 }
 
