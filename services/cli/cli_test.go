@@ -113,11 +113,11 @@ func TestOutput(t *testing.T) {
 	asks.Question = &ingestv1.Question{Code: "date-order", Message: "Day first or month first?", Hint: "contactmill jobs answer 3 --date-order DMY"}
 	asks.Queue = &ingestv1.QueuePlace{Ahead: 2}
 	s.put(job("1", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1234567, Added: 1234560, Invalid: 7}), bad, asks, read)
-	s.contacts = []*contactsv1.Contact{{Id: "c1", Values: map[string]string{"first_name": hostile, "email": "a@example.org"}, Lists: []string{hostile}}, {Id: "c2"}}
+	s.contacts = []*contactsv1.Contact{{Id: "c1", Values: map[string]string{"first_name": hostile, "email": "a@example.org", "favourite_colour_of_shoes": "R"}, Facts: []*contactsv1.ContactFact{{Name: "phone_line", Value: "mobile", About: "+1202"}}, Lists: []string{hostile}}, {Id: "c2"}}
 	s.account = &accountsv1.Account{Id: "a1", Name: hostile, Country: "US", Package: 20_000_000, Recipients: []string{hostile}}
 	for name, args := range map[string][]string{
 		"jobs": {"jobs", "list"}, "one-job": {"jobs", "list", "--limit", "1"}, "job-1": {"jobs", "get", "1"}, "job-2": {"jobs", "get", "2"}, "job-3": {"jobs", "get", "job-3"}, "job-4": {"jobs", "get", "4"},
-		"contacts": {"contacts", "list"}, "account": {"accounts", "get"},
+		"contacts": {"contacts", "list"}, "contact": {"contacts", "get", "c1"}, "account": {"accounts", "get"},
 	} {
 		for _, format := range []string{"table", "json", "jsonl"} {
 			r := s.run(t, "", append(args, "-o", format)...)

@@ -150,15 +150,20 @@ func (p *program) edit(ctx context.Context, do func(context.Context, *client) (*
 
 func (p *program) contact(c *contactsv1.Contact) error {
 	return p.one(c, func() {
-		fmt.Fprintf(p.out, "%-16s %s\n", "id", c.Id)
+		width := 16 // of the longest name among the standard fields and facts
+		for f := range c.Values {
+			width = max(width, len(f))
+		}
+		line := func(name, value string) { fmt.Fprintf(p.out, "%-*s %s\n", width, printable(name), printable(value)) }
+		line("id", c.Id)
 		for _, f := range slices.Sorted(maps.Keys(c.Values)) {
-			fmt.Fprintf(p.out, "%-16s %s\n", printable(f), printable(c.Values[f]))
+			line(f, c.Values[f])
 		}
 		for _, f := range c.Facts {
-			fmt.Fprintf(p.out, "%-16s %s (%s)\n", printable(f.Name), printable(f.Value), printable(f.About))
+			line(f.Name, f.Value+" ("+f.About+")")
 		}
 		if len(c.Lists) > 0 {
-			fmt.Fprintf(p.out, "%-16s %s\n", "lists", printable(strings.Join(c.Lists, ", ")))
+			line("lists", strings.Join(c.Lists, ", "))
 		}
 	})
 }

@@ -69,6 +69,10 @@ func (p *program) inspect() *cobra.Command {
 		p.server = client.inspector
 		h := &validatorv1.InspectHeader{FileName: filepath.Base(a[0]), Size: info.Size(), Settings: s, Rows: rows}
 		found, err := inspect(c.Context(), client.inspect, file, h)
+		if errors.Is(err, fault.Unimplemented) && fault.HintOf(err) == "" {
+			return fault.Wrap(fault.Unimplemented, "cannot-inspect", err, "the server at %s cannot inspect files", client.inspector).
+				Hint("CONTACTMILL_VALIDATOR_ADDR says where the validator is, if it is not behind CONTACTMILL_ADDR")
+		}
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,11 @@ func (s *server) Inspect(stream grpc.BidiStreamingServer[validatorv1.InspectRequ
 	s.inspected = m.GetHeader()
 	s.mu.Unlock()
 	for _, w := range s.wishes {
-		if err := stream.Send(&validatorv1.InspectResponse{Part: &validatorv1.InspectResponse_Wish{Wish: w}}); err != nil {
+		ask := &validatorv1.InspectResponse{Part: &validatorv1.InspectResponse_Wish{Wish: w}}
+		if w == nil { // as if it asked in a way that we do not know
+			ask.Part = nil
+		}
+		if err := stream.Send(ask); err != nil {
 			return err
 		}
 		m, err := stream.Recv()
@@ -98,6 +102,16 @@ func TestInspectGivesNothingButTheFile(t *testing.T) {
 	name, _ := fileOf(t, 10)
 	if r := s.run(t, "", "inspect", name); r.code != 1 || r.err == "" {
 		t.Errorf("without an answer: %+v", r)
+	}
+}
+
+func TestInspectByAServerOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.wishes = []*validatorv1.Wish{nil}
+	name, _ := fileOf(t, 10)
+	if r := s.run(t, "", "inspect", name); r.code != 1 || !strings.Contains(r.err, "belongs to the server") {
+		t.Errorf("an answer that nobody knows: %+v", r)
 	}
 }
 

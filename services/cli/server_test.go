@@ -201,6 +201,10 @@ func (s *server) ListContacts(context.Context, *contactsv1.ListContactsRequest) 
 	return &contactsv1.ListContactsResponse{Contacts: s.contacts}, nil
 }
 
+func (s *server) GetContact(context.Context, *contactsv1.GetContactRequest) (*contactsv1.GetContactResponse, error) {
+	return &contactsv1.GetContactResponse{Contact: s.contacts[0]}, nil
+}
+
 func (s *server) GetAccount(context.Context, *accountsv1.GetAccountRequest) (*accountsv1.GetAccountResponse, error) {
 	return &accountsv1.GetAccountResponse{Account: s.account}, nil
 }
