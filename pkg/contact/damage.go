@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/contactmill/contactmill/pkg/contact/finding"
@@ -16,8 +17,14 @@ import (
 // suspect reports whether a cell, whatever its type, has to be looked at for damage before it is taken: all others are
 // only when they have been refused. It looks at both ends, and for anything beyond ASCII.
 func suspect(cell []byte) bool {
+	for cell[0] == ' ' { // not blank
+		cell = cell[1:]
+	}
+	for cell[len(cell)-1] == ' ' {
+		cell = cell[:len(cell)-1]
+	}
 	c, n := cell[0], len(cell)
-	if c == '#' || c == '=' || c == '\'' || c == '"' || n > 2 && cell[n-1] == '0' && cell[n-2] == '.' {
+	if c < ' ' || cell[n-1] < ' ' || c == '#' || c == '=' || c == '\'' || c == '"' || n > 2 && cell[n-1] == '0' && cell[n-2] == '.' {
 		return true
 	}
 	if n > 3 && c-'0' < 10 {
@@ -68,7 +75,7 @@ func appendProse(dst []byte, spec *Spec, cell []byte) ([]byte, Code) {
 
 // mend takes a cell that is suspect, or of which a workbook knew something, by way of what certainly stood there.
 func (n *Normaliser) mend(dst []byte, spec *Spec, cell []byte, rules Rules) ([]byte, Code) {
-	inner := trim(cell, true)
+	inner := trim(cell, spec.Type == TypeID || spec.Type == TypeCriterion || spec.Type == TypeCriteria)
 	if spreadsheetError(inner) {
 		return dst, finding.SpreadsheetError
 	}
@@ -90,15 +97,18 @@ func (n *Normaliser) mend(dst []byte, spec *Spec, cell []byte, rules Rules) ([]b
 		rules.Decimal = '.'
 		rules.Dates.Serials = rules.Dates.Serials || plausibleSerial(inner)
 	}
+	shed := hiddenEdges(cell, inner)
+	if plain, changed := plainText(spec.Type, inner); changed {
+		if inner, shed = trim(plain, true), true; len(inner) == 0 {
+			return dst, "" // there was nothing that can be seen
+		}
+	}
 	text, code := restore(spec.Type, inner)
 	if code.Failed() {
 		return dst, code
 	}
-	if code == "" && hiddenEdges(cell, inner) {
+	if code == "" && shed {
 		code = finding.InvisibleCharacter
-	}
-	if len(text) == 0 {
-		return dst, finding.SpreadsheetError // quotes around nothing
 	}
 	base := len(dst)
 	dst, own := n.append(dst, spec, text, rules)
@@ -108,8 +118,6 @@ func (n *Normaliser) mend(dst []byte, spec *Spec, cell []byte, rules Rules) ([]b
 	switch {
 	case own != "":
 		return dst, own
-	case code == "" && shedsHidden(spec.Type) && anyHidden(text):
-		return dst, finding.InvisibleCharacter // the type's own reading passed over them
 	case code == "":
 		return dst, imprecise
 	}
@@ -117,13 +125,17 @@ func (n *Normaliser) mend(dst []byte, spec *Spec, cell []byte, rules Rules) ([]b
 }
 
 // restore undoes what is certain without asking the type's own rules: quotes around the cell, scientific notation, the .0 of
-// a number that has no decimals. A code that fails says that digits are lost.
+// a number that has no decimals. A code that fails says that there is no value, or that digits are lost.
 func restore(t Type, s []byte) ([]byte, Code) {
-	if bare, ok := unquote(t, s); ok {
-		return bare, finding.QuotesRemoved
+	var code Code
+	for bare, ok := unquote(t, s); ok; bare, ok = unquote(t, s) {
+		s, code = bare, finding.QuotesRemoved
+	}
+	if len(s) == 0 || spreadsheetError(s) {
+		return s, finding.SpreadsheetError
 	}
 	if !digital(t) || len(s) < 3 {
-		return s, ""
+		return s, code
 	}
 	if whole, ok := bytes.CutSuffix(s, []byte(".0")); ok && t != TypeNumber && allDigits(bytes.TrimPrefix(whole, []byte("+"))) {
 		if len(whole) > maxExact {
@@ -132,8 +144,8 @@ func restore(t Type, s []byte) ([]byte, Code) {
 		return whole, finding.PointZeroRemoved
 	}
 	digits, fraction, exponent, ok := scientific(s)
-	if !ok || (t == TypeID || t == TypeCriterion) && fraction == 0 && bytes.IndexByte(s, '+') < 0 {
-		return s, "" // 7E10 may be a name as well as a number
+	if !ok || t != TypeNumber && fraction == 0 && bytes.IndexByte(s, '+') < 0 {
+		return s, code // 7E10 may be a name as well as a number
 	}
 	if fraction != exponent || len(digits) > maxExact {
 		return s, finding.ScientificRounded
@@ -240,17 +252,8 @@ func (n *Normaliser) rescue(dst []byte, spec *Spec, cell []byte, rules Rules, co
 			return out, finding.ZerosRestored
 		}
 	}
-	if ascii(cell) || !utf8.Valid(cell) {
-		return dst, code
-	}
-	plain, hidden := plainText(spec.Type, cell)
-	if hidden {
-		if out, failed := n.append(dst, spec, plain, rules); failed == "" {
-			return out, finding.InvisibleCharacter
-		}
-	}
-	if spec.Type == TypeEmail {
-		straight := bytes.ReplaceAll(bytes.ReplaceAll(plain, []byte("\u2019"), []byte("'")), []byte("\u2018"), []byte("'"))
+	if spec.Type == TypeEmail && !ascii(cell) {
+		straight := bytes.ReplaceAll(bytes.ReplaceAll(cell, []byte("\u2019"), []byte("'")), []byte("\u2018"), []byte("'"))
 		if out, failed := n.append(dst, spec, straight, rules); failed == "" {
 			return out, finding.QuoteStraightened
 		}
@@ -321,15 +324,7 @@ func hidden(r rune) bool {
 	return false
 }
 
-// shedsHidden names the types whose own reading passes over invisible characters.
-func shedsHidden(t Type) bool {
-	switch t {
-	case TypeEmail, TypePhone, TypeSSN, TypeZip, TypeVAT, TypeDate, TypeBirthDate, TypeCriterion, TypeCriteria, TypeCountry:
-		return true
-	}
-	return false
-}
-
+// anyHidden reports whether there is something in a text that cannot be seen, marks of the direction of writing included.
 func anyHidden(s []byte) bool {
 	for i := 0; i < len(s); {
 		if s[i] < utf8.RuneSelf {
@@ -354,23 +349,28 @@ func hiddenEdges(cell, inner []byte) bool {
 	return !ascii(cell[:start]) || !ascii(cell[start+len(inner):])
 }
 
-// plainText is the cell without characters that show nothing and with plain spaces for those of fixed width. Marks of the
-// direction of writing are kept in addresses, which are refused for them.
+// plainText is the cell without characters that show nothing and with plain spaces for those of fixed width; false when it
+// has none of them. Marks of the direction of writing are kept in addresses, which are refused for them; fixed spaces in
+// numbers, where they stand between the thousands.
 func plainText(t Type, cell []byte) ([]byte, bool) {
-	out, changed := make([]byte, 0, len(cell)), false
+	drops := func(r rune) bool {
+		return r >= utf8.RuneSelf && (hidden(r) && (t != TypeNumber || !unicode.IsSpace(r)) || t != TypeEmail && invisible(r))
+	}
+	if ascii(cell) || bytes.IndexFunc(cell, drops) < 0 {
+		return cell, false
+	}
+	out := make([]byte, 0, len(cell))
 	for i := 0; i < len(cell); {
 		r, size := utf8.DecodeRune(cell[i:])
 		switch {
-		case r == 0xA0, r == 0x2007, r == 0x202F:
-			out, changed = append(out, ' '), true
-		case hidden(r), t != TypeEmail && r >= utf8.RuneSelf && invisible(r):
-			changed = true
-		default:
+		case !drops(r):
 			out = append(out, cell[i:i+size]...)
+		case unicode.IsSpace(r):
+			out = append(out, ' ')
 		}
 		i += size
 	}
-	return out, changed
+	return out, true
 }
 
 // spreadsheetError reports whether a cell is what a spreadsheet shows in the place of a value it could not work out, in the

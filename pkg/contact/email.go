@@ -52,27 +52,28 @@ func AppendEmail(dst, cell []byte) ([]byte, Code) {
 	return dst, code
 }
 
-// atext of RFC 5322, and the dot.
-var localByte = [256]bool{
-	'!': true, '#': true, '$': true, '%': true, '&': true, '\'': true, '*': true, '+': true, '-': true, '/': true,
-	'=': true, '?': true, '^': true, '_': true, '`': true, '{': true, '|': true, '}': true, '~': true, '.': true,
-	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
-	'a': true, 'b': true, 'c': true, 'd': true, 'e': true, 'f': true, 'g': true, 'h': true, 'i': true, 'j': true,
-	'k': true, 'l': true, 'm': true, 'n': true, 'o': true, 'p': true, 'q': true, 'r': true, 's': true, 't': true,
-	'u': true, 'v': true, 'w': true, 'x': true, 'y': true, 'z': true,
-}
+// localBytes is atext of RFC 5322 in lower case, and the dot; 0 for all other bytes.
+var localBytes = func() (t [256]byte) {
+	for _, c := range []byte("!#$%&'*+-/=?^_`{|}~.0123456789abcdefghijklmnopqrstuvwxyz") {
+		t[c] = c
+	}
+	for c := byte('A'); c <= 'Z'; c++ {
+		t[c] = c + 'a' - 'A'
+	}
+	return t
+}()
 
 func appendLocal(dst, s []byte) ([]byte, bool) {
+	base := len(dst)
+	dst = append(dst, s...)
 	prev := byte('.')
-	for _, c := range s {
-		if c-'A' < 26 {
-			c += 'a' - 'A'
-		}
-		if !localByte[c] || c == '.' && prev == '.' {
+	for i, c := range dst[base:] {
+		l := localBytes[c]
+		if l == 0 || l == '.' && prev == '.' {
 			return dst, false
 		}
-		dst = append(dst, c)
-		prev = c
+		dst[base+i] = l
+		prev = l
 	}
 	return dst, prev != '.'
 }
@@ -86,50 +87,58 @@ const (
 	domainBad
 )
 
+// hostBytes is the letters, digits, hyphen and dot of a domain in lower case; 0 for all other bytes.
+var hostBytes = func() (t [256]byte) {
+	for _, c := range []byte("-.0123456789abcdefghijklmnopqrstuvwxyz") {
+		t[c] = c
+	}
+	for c := byte('A'); c <= 'Z'; c++ {
+		t[c] = c + 'a' - 'A'
+	}
+	return t
+}()
+
 // appendDomain appends a domain of letters, digits and hyphens in lower case. Anything beyond ASCII, and labels in
 // punycode, it leaves to the tables of IDNA.
 func appendDomain(dst, s []byte) ([]byte, domainKind) {
-	base, label, digits, dots := len(dst), len(dst), 0, 0
-	end := func() bool {
-		n := len(dst) - label
-		return n > 0 && n <= maxLabel && dst[len(dst)-1] != '-'
-	}
-	for _, c := range s {
+	base := len(dst)
+	dst = append(dst, s...)
+	out := dst[base:]
+	label, dots, wordy := 0, 0, false // where the label begins; whether it is more than a number
+	prev := byte('.')
+	for i, c := range out {
+		l := hostBytes[c]
+		out[i] = l
 		switch {
-		case c-'a' < 26:
-		case c-'A' < 26:
-			c += 'a' - 'A'
-		case c-'0' < 10:
-			digits++
-		case c == '-':
-			n := len(dst) - label
-			if n == 0 {
+		case l >= 'a':
+			wordy = true
+		case l >= '0':
+		case l == '-':
+			if prev == '.' {
 				return dst, domainBad
 			}
-			if n == 3 && dst[len(dst)-1] == '-' && dst[label] == 'x' && dst[label+1] == 'n' {
+			if i == label+3 && prev == '-' && out[label] == 'x' && out[label+1] == 'n' {
 				return dst, domainForeign
 			}
-		case c == '.':
-			if !end() {
+			wordy = true
+		case l == '.':
+			if prev == '.' || prev == '-' || i-label > maxLabel {
 				return dst, domainBad
 			}
-			dst = append(dst, c)
-			label, digits = len(dst), 0
+			label, wordy = i+1, false
 			dots++
-			continue
 		case c >= utf8.RuneSelf:
 			return dst, domainForeign
 		default:
 			return dst, domainBad
 		}
-		dst = append(dst, c)
+		prev = l
 	}
 	switch {
-	case !end(), digits == len(dst)-label, len(dst)-base > maxDomain:
+	case prev == '.' || prev == '-' || len(out)-label > maxLabel, !wordy, len(out) > maxDomain:
 		return dst, domainBad
 	case dots == 0:
-		top := dst[label:]
-		if len(top) != 2 || countryOf(top[0]&^0x20, top[1]&^0x20) == 0 && string(top) != "uk" {
+		if len(out) != 2 || countryOf(out[0]&^0x20, out[1]&^0x20) == 0 && string(out) != "uk" {
 			return dst, domainBad
 		}
 		return dst, domainBare

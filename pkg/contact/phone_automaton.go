@@ -60,15 +60,19 @@ func compileNumbers(m *phonenumbers.PhoneMetadata) *automaton {
 }
 
 func numberBranch(d *phonenumbers.PhoneNumberDesc, general bool) branch {
-	b := branch{program: compilePattern(d.GetNationalNumberPattern()), general: general}
+	return branch{program: compilePattern(d.GetNationalNumberPattern()), lengths: lengthsOf(d), general: general}
+}
+
+// lengthsOf is a bit for each possible length, 0 when none is named.
+func lengthsOf(d *phonenumbers.PhoneNumberDesc) (bits uint32) {
 	for _, n := range d.GetPossibleLength() {
-		if n >= 0 && n < 32 {
-			b.lengths |= 1 << n
+		if n >= 0 && n < 31 {
+			bits |= 1 << n
 		} else {
-			b.lengths |= 1 << 31 // -1: no number has it
+			bits |= 1 << 31 // -1: no number has it
 		}
 	}
-	return b
+	return bits
 }
 
 func compilePrefix(pattern string) *automaton {

@@ -12,6 +12,7 @@ type plans struct {
 	once    sync.Once
 	regions [26*26 + 1]*plan // by Country
 	byCode  [1000][]*plan    // by calling code, in the library's order: the main region first
+	lengths [1000]uint32     // by calling code, a bit for each length of a national number that one of the regions has
 	codes   [1000]bool       // calling codes that the library knows, those of services without a region among them
 }
 
@@ -51,6 +52,11 @@ func (p *plans) load() {
 					break
 				}
 				p.byCode[code] = append(p.byCode[code], byID[id])
+				if bits := lengthsOf(byID[id].meta.GetGeneralDesc()); bits != 0 {
+					p.lengths[code] |= bits
+				} else {
+					p.lengths[code] = 1<<32 - 1
+				}
 			}
 		}
 	})
@@ -240,7 +246,11 @@ func (p *plans) could(one, main *plan, d []byte, strips int) verdict {
 // assigned reports whether a national number is valid in one of the regions that share a calling code, asked in the
 // library's order: the first whose leading digits or whose numbers fit decides.
 func (p *plans) assigned(code string, national []byte) bool {
-	all := p.byCode[number([]byte(code))]
+	n := number([]byte(code))
+	if len(national) > maxPhoneDigits || p.lengths[n]>>len(national)&1 == 0 {
+		return false
+	}
+	all := p.byCode[n]
 	for _, one := range all {
 		one.compile()
 		if len(all) > 1 && one.leading != nil {

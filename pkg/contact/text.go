@@ -179,6 +179,9 @@ func AppendID(dst, cell []byte, maxRunes, maxBytes int) ([]byte, Code) {
 	if w < len(dst) { // what stood on both sides may combine, or be a space at the edge
 		code = finding.InvisibleCharacter
 		dst = appendNFC(dst[:base], bytes.Clone(trim(dst[base:w], true)))
+		if len(dst) == base {
+			return dst, "" // there was nothing else
+		}
 	}
 	if maxRunes > 0 && len(dst)-base > maxRunes && utf8.RuneCount(dst[base:]) > maxRunes {
 		return dst[:base], finding.TooLong
@@ -311,5 +314,5 @@ func asciiOf(cell []byte) ([]byte, bool) {
 		}
 		plain = append(plain, byte(r))
 	}
-	return plain, true
+	return trim(plain, false), true
 }

@@ -164,7 +164,7 @@ func appendAnyZip(dst, s []byte) ([]byte, Code) {
 		dst = append(dst, c)
 		prev = c
 	}
-	if n := len(dst) - base; n < 2 || n > 16 || prev == '-' {
+	if n := len(dst) - base; n < 2 || n > 16 || prev == '-' || prev == ' ' {
 		return dst[:base], finding.ZipInvalid
 	}
 	return dst, ""
