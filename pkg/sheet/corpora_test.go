@@ -2,13 +2,11 @@ package sheet_test
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/contactmill/contactmill/pkg/contact/finding"
 	"github.com/contactmill/contactmill/pkg/sheet"
 	"github.com/google/go-cmp/cmp"
 )
@@ -211,37 +209,5 @@ func TestPapaCorpus(t *testing.T) {
 	t.Logf("%d of %d plain cases equal", equal, plain)
 	if equal*66 < plain*60 {
 		t.Errorf("%d of %d plain cases equal, want 60 of 66", equal, plain)
-	}
-}
-
-// Real exports: no crash, and nothing lost without a word.
-func TestRealFiles(t *testing.T) {
-	t.Parallel()
-	rows := map[string]int{"simple.csv": 7, "complex.csv": 4, "long.csv": 4000, "small.csv": 1, "simple.psv": 29, "example.tsv": 141}
-	for _, name := range append(corpora(t, "messytables/horror/*.[cptz]s[v]"), corpora(t, "csvkit/examples/*.csv")...) {
-		base := filepath.Base(name)
-		got, err := readFile(t, name, sheet.Dialect{})
-		if refusal, ok := errors.AsType[*sheet.Refusal](err); ok {
-			t.Logf("%s: refused: %v", base, refusal)
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", base, err)
-			continue
-		}
-		bad := map[sheet.Code]int{}
-		for _, r := range got.Rows {
-			if r.Code != "" {
-				bad[r.Code]++
-			}
-		}
-		if want, ok := rows[base]; ok && len(got.Rows)+1 != want && len(got.Rows) != want {
-			t.Errorf("%s: %d rows after the heading, want %d", base, len(got.Rows), want)
-		}
-		t.Logf("%s: %d columns, %d rows, %d blank, %v", base, len(got.Heading), len(got.Rows), got.Blank, bad)
-	}
-	got, err := readFile(t, corpora(t, "csvkit/examples/bad.csv")[0], sheet.Dialect{})
-	if err != nil || len(got.Rows) != 3 || got.Rows[0].Code != finding.RowLong || got.Rows[0].Line != 2 || got.Rows[1].Warning != finding.RowShort || got.Rows[1].Line != 3 {
-		t.Errorf("bad.csv: %+v, %v; want its long row on line 2 and its short one on line 3", got.Rows, err)
 	}
 }

@@ -44,7 +44,7 @@ func detect(head []byte, complete bool, given Dialect, limits Limits) (Dialect, 
 // check refuses a dialect that nothing can be written in.
 func (d Dialect) check() error {
 	special := func(c byte) bool {
-		return c == 0 || c == '\t' || c >= ' ' && c < 0x7f && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
+		return c == 0 || c == '\t' || c >= 0x1c && c < ' ' || c >= ' ' && c < 0x7f && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
 	}
 	switch {
 	case !special(d.Delimiter), d.Quote != NoQuote && !special(d.Quote), !special(d.Escape),
@@ -68,7 +68,7 @@ func lineEndOf(head []byte, complete bool) LineEnd {
 	}
 	i := bytes.IndexByte(head, '\n')
 	switch {
-	case i < 0 && bytes.IndexByte(head, '\r') >= 0 && (complete || bytes.IndexByte(head, '\r') < len(head)-1):
+	case i < 0 && lone > 0:
 		return CR
 	case lone > 0:
 		return Mixed

@@ -137,16 +137,26 @@ func zeros(head []byte, complete bool) string {
 }
 
 // reading16 counts what pairs of bytes are when read as UTF-16.
-type reading16 struct{ ascii, controls, alone, feeds int }
+type reading16 struct {
+	ascii    int
+	feeds    int // of them
+	doubled  int // that would be two characters of ASCII
+	controls int
+	alone    int // halves of surrogates
+}
 
-// fits tells whether it can be text: some of it ASCII, nearly nothing that no text has. The last pair may be half of one.
+// fits tells whether it can be text: some of it ASCII, nearly nothing that no text has, and not mostly what other text
+// makes of its pairs, with a zero byte here and there. The last pair may be half of one.
 func (p reading16) fits(units int) bool {
-	return p.ascii > 0 && p.ascii >= units/50 && p.controls <= units/1000 && p.alone <= 1+units/1000 && (p.feeds > 0 || p.ascii > units/2)
+	return p.ascii > 0 && p.ascii >= units/50 && p.controls <= units/1000 && p.alone <= 1+units/1000 && p.doubled <= units*6/10 && (p.feeds > 0 || p.ascii > units/2)
 }
 
 func pairs(head []byte, hi int) (p reading16) {
 	for i := 0; i+2 <= len(head); i += 2 {
 		h, l := head[i+hi], head[i+1-hi]
+		if isASCII(h) && isASCII(l) {
+			p.doubled++
+		}
 		switch {
 		case h == 0 && l == '\n', h == 0 && l == '\r':
 			p.ascii++
@@ -167,3 +177,5 @@ func pairs(head []byte, hi int) (p reading16) {
 	}
 	return p
 }
+
+func isASCII(c byte) bool { return c >= ' ' && c < 0x7f || c == '\n' || c == '\r' || c == '\t' }

@@ -39,6 +39,12 @@ func read(r io.Reader, d sheet.Dialect, limits sheet.Limits) (table, error) {
 	if err != nil {
 		return table{}, err
 	}
+	return readFrom(f)
+}
+
+func asRefusal(err error, r **sheet.Refusal) bool { return errors.As(err, r) }
+
+func readFrom(f *sheet.File) (table, error) {
 	t := table{Heading: f.Heading}
 	p := f.Parser()
 	for b, err := range f.Blocks() {

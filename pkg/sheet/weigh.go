@@ -110,9 +110,14 @@ func (s *shape) look(list [][]byte) {
 		}
 		s.filled++
 		s.last = i + 1
-		named := len(cell) <= 100 && bytes.IndexByte(cell, '@') < 0 && len(bytes.Trim(cell, "0123456789 .,:;/+-()%$")) > 0
+		named := len(cell) <= 100 && bytes.IndexByte(cell, '@') < 0 && (isYear(cell) || len(bytes.Trim(cell, "0123456789 .,:;/+-()%$")) > 0)
 		s.wordy = s.wordy && named && !slices.ContainsFunc(list[:i], func(c []byte) bool { return bytes.EqualFold(bytes.TrimSpace(c), cell) })
 	}
+}
+
+// isYear tells a year, as which columns are named at times.
+func isYear(cell []byte) bool {
+	return len(cell) == 4 && (cell[0] == '1' && cell[1] == '9' || cell[0] == '2' && cell[1] == '0') && len(bytes.Trim(cell, "0123456789")) == 0
 }
 
 // headingOf finds the heading: the first record, or, if that is a title, the first that has the file's width and could
@@ -148,7 +153,7 @@ func headingOf(shapes []shape, given int64) int {
 		switch {
 		case i == 0 || s.broken || s.width < usual:
 		case s.filled*2 <= s.width:
-		case s.wordy && (narrow || s.filled >= usual):
+		case s.wordy && (narrow || s.filled >= usual), first.width == 1 && widths[usual]*5 > len(shapes)*4:
 			return i
 		default:
 			return 0
