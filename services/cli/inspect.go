@@ -68,7 +68,7 @@ func (p *program) inspect() *cobra.Command {
 		}
 		p.server = client.inspector
 		h := &validatorv1.InspectHeader{FileName: filepath.Base(a[0]), Size: info.Size(), Settings: s, Rows: rows}
-		found, err := inspect(c.Context(), client.inspect, file, h)
+		found, err := inspectPatiently(c.Context(), client.inspect, file, h)
 		if errors.Is(err, fault.Unimplemented) && fault.HintOf(err) == "" {
 			return fault.Wrap(fault.Unimplemented, "cannot-inspect", err, "the server at %s cannot inspect files", client.inspector).
 				Hint("CONTACTMILL_VALIDATOR_ADDR says where the validator is, if it is not behind CONTACTMILL_ADDR")
@@ -85,6 +85,21 @@ func (p *program) inspect() *cobra.Command {
 		return p.one(found, func() { p.inspection(h, found) })
 	}
 	return c
+}
+
+// inspectPatiently asks again for a while when the server is busy with other files.
+func inspectPatiently(ctx context.Context, c validatorv1.InspectServiceClient, file *os.File, h *validatorv1.InspectHeader) (*validatorv1.Inspection, error) {
+	for since, wait := time.Now(), 100*time.Millisecond; ; wait *= 2 {
+		found, err := inspect(ctx, c, file, h)
+		if !errors.Is(err, fault.Exhausted) || time.Since(since) > firstPatience {
+			return found, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
 }
 
 // inspect hands the server the pieces it asks for until it can tell.

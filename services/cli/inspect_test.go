@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/contactmill/contactmill/pkg/fault"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	validatorv1 "github.com/contactmill/contactmill/proto/gen/contactmill/validator/v1"
 )
@@ -24,7 +25,12 @@ func (s *server) Inspect(stream grpc.BidiStreamingServer[validatorv1.InspectRequ
 	}
 	s.mu.Lock()
 	s.inspected = m.GetHeader()
+	busy := s.busy > 0
+	s.busy--
 	s.mu.Unlock()
+	if busy {
+		return fault.New(fault.Exhausted, "too-many-inspections", "busy")
+	}
 	for _, w := range s.wishes {
 		ask := &validatorv1.InspectResponse{Part: &validatorv1.InspectResponse_Wish{Wish: w}}
 		if w == nil { // as if it asked in a way that we do not know
@@ -102,6 +108,16 @@ func TestInspectGivesNothingButTheFile(t *testing.T) {
 	name, _ := fileOf(t, 10)
 	if r := s.run(t, "", "inspect", name); r.code != 1 || r.err == "" {
 		t.Errorf("without an answer: %+v", r)
+	}
+}
+
+func TestInspectWaitsForABusyServer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.busy, s.inspection = 2, &validatorv1.Inspection{}
+	name, _ := fileOf(t, 10)
+	if r := s.run(t, "", "inspect", name); r.code != 0 || s.busy != -1 {
+		t.Errorf("%+v; asked %d times more than it was busy, want one", r, -s.busy)
 	}
 }
 

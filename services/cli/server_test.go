@@ -66,6 +66,7 @@ type server struct {
 	pieces     []*validatorv1.Piece
 	inspected  *validatorv1.InspectHeader
 	inspection *validatorv1.Inspection
+	busy       int // times that an inspection is put off
 
 	watching chan struct{} // told when a watch has sent all it has and stays
 }
