@@ -221,7 +221,7 @@ type source struct {
 }
 
 func (s *source) ReadAt(p []byte, at int64) (int, error) {
-	if s.left -= int64(len(p)); s.left < 0 {
+	if s.left -= int64(len(p)); s.left < 0 || at < 0 { // a directory that lies of its place is behind the latter
 		return 0, io.ErrUnexpectedEOF
 	}
 	n, err := s.in.ReadAt(p, at)

@@ -48,6 +48,7 @@ func FuzzGzip(f *testing.F) {
 // FuzzZip reads whatever is in an archive; every error is a refusal.
 func FuzzZip(f *testing.F) {
 	f.Add(zipped(f, entry{name: "a.csv", text: table}))
+	f.Add(directoryAt(zipped(f, entry{name: "a.csv", text: table}), 0xfffff))
 	f.Add(zipped(f, entry{name: "a/"}, entry{name: "a/b.csv", text: table}))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		_, text, err := readZip(file, small())

@@ -272,6 +272,7 @@ func TestZip(t *testing.T) {
 		{"a damaged byte", damaged(zipped(t, one)), finding.ArchiveDamaged, ""},
 		{"an entry behind the end", begins(zipped(t, one), 1<<20), finding.ArchiveDamaged, ""},
 		{"an entry in the directory", begins(zipped(t, one), 80), finding.ArchiveDamaged, ""},
+		{"a directory before the beginning", directoryAt(zipped(t, one), 0xfffff), finding.ArchiveDamaged, ""},
 		{"overlapping entries", overlapping(t), finding.ArchiveUnsafe, ""},
 		{"something before and behind", append(append([]byte("MZ"), zipped(t, one)...), "tail"...), "", ""},
 	} {
@@ -312,6 +313,11 @@ func size(file []byte, n uint32) []byte {
 
 func begins(file []byte, at uint32) []byte {
 	binary.LittleEndian.PutUint32(file[directory(file)+42:], at)
+	return file
+}
+
+func directoryAt(file []byte, at uint32) []byte {
+	binary.LittleEndian.PutUint32(file[len(file)-6:], at)
 	return file
 }
 

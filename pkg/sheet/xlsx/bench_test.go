@@ -173,33 +173,3 @@ func BenchmarkMillionRows(b *testing.B) {
 	b.ReportMetric(float64(int64(most)-int64(idle))/(1<<20), "MiB-above-idle")
 	b.ReportMetric(float64(len(file))/(1<<20), "MiB-file")
 }
-
-// TestReadsWhatExcelizeReads holds the values of a workbook against excelize's.
-func TestReadsWhatExcelizeReads(t *testing.T) {
-	t.Parallel()
-	file := people(t, 500)
-	f, err := excelize.OpenReader(bytes.NewReader(file), excelize.Options{RawCellValue: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	want, err := f.GetRows("People")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := open(t, file, xlsx.Limits{}).Rows(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range want {
-		row, err := rows.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for j, c := range row.Cells {
-			if c.Kind != xlsx.Date && string(c.Text) != want[i][j] {
-				t.Errorf("row %d column %d: %q, excelize has %q", i+1, j+1, c.Text, want[i][j])
-			}
-		}
-	}
-}

@@ -81,8 +81,12 @@ func appendPadded(dst []byte, n, width int) []byte {
 	return append(dst, digits[i:]...)
 }
 
-// appendTime appends a number that has a format of dates or times. ok is false if it is none.
+// appendTime appends a number that has a format of dates or times, as finely as the format shows it. ok is false if it
+// is none.
 func appendTime(dst []byte, serial float64, s *section, date1904 bool) (out []byte, kind Kind, ok bool) {
+	if unit := s.smallestUnit(); unit != 1 {
+		serial = math.Round(serial*dayMillis/1000) * 1000 / dayMillis
+	}
 	if s.elapsed && !s.date {
 		if serial < 0 || serial > lastDay {
 			return dst, Number, false
@@ -97,7 +101,7 @@ func appendTime(dst []byte, serial float64, s *section, date1904 bool) (out []by
 		return m.appendClock(dst), Text, true
 	}
 	dst = m.appendDate(dst)
-	if m.millis > 0 {
+	if m.millis > 0 && (s.clock || s.elapsed) {
 		dst = m.appendClock(append(dst, 'T'))
 	}
 	return dst, Date, true

@@ -12,8 +12,8 @@
 //   - A number is the shortest decimal that is exactly the stored value, never in scientific notation; an integer of more
 //     than 15 digits is Rounded, as the program that wrote it kept 15. A number whose format only pads it with zeros
 //     and fixed marks (00000, 000-00-0000) is the Text that a person sees.
-//   - A number with a date format is a Date in ISO 8601: 2024-01-31, or 2024-01-31T13:45:00 if it has a time of day; in
-//     both date systems. Day 60 of the 1900 system is 1900-02-29, which never was, and day 0 1900-01-00; other numbers
+//   - A number with a date format is a Date in ISO 8601: 2024-01-31, or 2024-01-31T13:45:00 if the format shows a time of
+//     day and it is not midnight; to the second, or to the millisecond if the format shows fractions; in both date systems. Day 60 of the 1900 system is 1900-02-29, which never was, and day 0 1900-01-00; other numbers
 //     that are no date stay Numbers. A time of day alone and a duration are Text, 13:45:00.
 //   - A formula is its cached value; without one it is NoValue. Nothing is calculated, fetched or run: external links,
 //     macros, connections and pictures are never opened.
