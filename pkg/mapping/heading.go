@@ -50,6 +50,7 @@ func fold(s string) string {
 	if len(s) > longest {
 		return ""
 	}
+	s = strings.ReplaceAll(s, "#", "number")
 	return string(contact.AppendFolded(nil, []byte(s)))
 }
 

@@ -101,26 +101,31 @@ func Map(r Request) Result {
 	m.remember()
 	m.match()
 	m.settle()
-	res.Warnings = m.warnings
 	res.HeadingIsData = m.headingIsData()
-	if res.HeadingIsData && len(missing) == 0 && !m.toldByPlace() {
-		res.Question = m.askHeading()
-		return res
+	if res.HeadingIsData {
+		m.forget()
 	}
 	switch {
 	case len(missing) > 0:
 		res.Question = askMissing(missing)
+	case res.HeadingIsData && !m.toldByPlace():
+		res.Question = m.askHeading()
 	case !slices.ContainsFunc(m.columns, func(c Column) bool { return c.Field != contact.NoField }):
 		res.Problem = m.nothingMaps()
 	default:
 		res.Question = m.ask()
 	}
+	res.Warnings = m.warnings
 	return res
 }
 
 // Remember returns what is to be remembered of a mapping that a person confirmed: every column's field by its heading,
-// or by which it is of several with one heading. It is meant for Request.Remembered under the same HeadingsKey.
+// or by which it is of several with one heading. It is meant for Request.Remembered under the same HeadingsKey. Headings
+// that are data are not to be kept: then it is nil.
 func (r Result) Remember(schema *contact.Schema) map[string]string {
+	if r.HeadingIsData {
+		return nil
+	}
 	headings := make([]string, len(r.Columns))
 	for i := range r.Columns {
 		headings[i] = r.Columns[i].Heading
@@ -212,15 +217,13 @@ func (m *mapper) remember() {
 
 // match maps by headings what nobody spoke of.
 func (m *mapper) match() {
-	for i := range m.columns {
-		if m.headings.lookAlike(i) {
-			m.warnings = append(m.warnings, Warning{Code: finding.HeadingLookAlike, Column: i})
-		}
-	}
 	readings := make([][]reading, len(m.columns))
 	for i := range m.columns {
 		if !m.settled[i] {
 			readings[i] = m.words.read(m.headings.given[i], m.headings.folded[i])
+		}
+		if m.headings.lookAlike(i) || len(readings[i]) > 0 && readings[i][0].alike {
+			m.warnings = append(m.warnings, Warning{Code: finding.HeadingLookAlike, Column: i})
 		}
 	}
 	m.namesTogether(readings)
@@ -231,11 +234,23 @@ func (m *mapper) match() {
 		best, ok := m.values[i].weigh(readings[i], m.Schema)
 		c := &m.columns[i]
 		switch {
+		case best.field == contact.NoField && m.values[i].filled >= fewCells && m.values[i].share(email) >= most && !m.words.others[m.headings.folded[i]]:
+			c.Guess = contact.FieldEmail
 		case best.field == contact.NoField:
 		case !ok || best.confidence < Enough:
 			c.Guess = best.field
 		default:
 			c.Field, c.Confidence, c.How = best.field, best.confidence, best.how
+		}
+	}
+}
+
+// forget takes back what was found by headings, for they are somebody's data.
+func (m *mapper) forget() {
+	m.warnings = nil
+	for i := range m.columns {
+		if !m.settled[i] {
+			m.columns[i] = Column{Heading: m.columns[i].Heading}
 		}
 	}
 }

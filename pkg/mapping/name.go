@@ -7,35 +7,39 @@ import (
 	"github.com/contactmill/contactmill/pkg/contact"
 )
 
+// vornamen are words for the first name in languages where "name" beside it is the last name.
+var vornamen = []string{"vorname", "vornamen", "rufname", "voornaam", "voornamen", "roepnaam"}
+
 // namesTogether reads a column that is called no more than "name" beside one of first names: in German and French files it
-// is the last name. Where the sample shows that it has the first name in it, it is the full name.
+// is the last name. Beside one of last names alone it may be the first. Where the sample shows that it has the other name
+// in it, it is the full name.
 func (m *mapper) namesTogether(readings [][]reading) {
-	first, last := -1, false
+	first, last := -1, -1
 	for i := range m.columns {
 		switch m.likely(i, readings[i]) {
 		case contact.FieldFirstName:
 			first = i
 		case contact.FieldLastName:
-			last = true
+			last = i
 		}
 	}
-	if first < 0 || last {
+	if first >= 0 == (last >= 0) {
 		return
 	}
 	for i := range m.columns {
-		if m.settled[i] || len(readings[i]) == 0 {
+		word := m.headings.folded[i]
+		if m.settled[i] || len(readings[i]) == 0 || word != "nom" && word != "name" && word != "naam" {
 			continue
 		}
-		french := m.headings.folded[i] == "nom"
-		if !french && m.headings.folded[i] != "name" && m.headings.folded[i] != "naam" {
-			continue
-		}
-		both, within := m.compareNames(first, i)
+		both, within := m.compareNames(max(first, last), i)
+		known := both >= fewCells
 		switch {
-		case both >= fewCells && within*2 > both:
+		case known && within*2 > both:
 			readings[i] = []reading{{field: contact.FieldFullName, confidence: .9, how: Word}}
-		case french || slices.Contains([]string{"vorname", "vornamen", "rufname", "voornaam", "roepnaam"}, m.headings.folded[first]) || both >= fewCells && within == 0:
+		case first >= 0 && (word == "nom" || slices.Contains(vornamen, m.headings.folded[first]) || known && within == 0):
 			readings[i] = []reading{{field: contact.FieldLastName, confidence: .85, how: Word}}
+		case last >= 0 && known && within == 0:
+			readings[i] = []reading{{field: contact.FieldFirstName, confidence: .85, how: Word}}
 		}
 	}
 }

@@ -10,8 +10,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// shortest is how many letters a word has to have before a slip of the pen in it is forgiven: county is no country.
-const shortest = 7
+// shortest is how many letters a word has to have before a slip of the pen in it is forgiven; in words shorter than
+// firm the first letter has to be right.
+const (
+	shortest = 6
+	firm     = 9
+)
 
 // slipped is the confidence in a word with one slip.
 const slipped = .8
@@ -85,7 +89,7 @@ func (v *vocabulary) similar(folded string) []reading {
 	for _, near := range [][]spelling{v.near, v.dictionary.near} {
 		for i := range near {
 			s := &near[i]
-			if bits.OnesCount64(s.mask^given.mask) > 2 || len(s.letters) < shortest || !slip(s.letters, given.letters) {
+			if bits.OnesCount64(s.mask^given.mask) > 2 || len(s.letters) < shortest || len(s.letters) < firm && s.letters[0] != given.letters[0] || !slip(s.letters, given.letters) {
 				continue
 			}
 			if s.field == contact.NoField || any && s.field != found {

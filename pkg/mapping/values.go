@@ -3,7 +3,6 @@ package mapping
 import (
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/contactmill/contactmill/pkg/contact"
 )
@@ -34,6 +33,7 @@ type values struct {
 	filled int
 	of     [uuid + 1]int
 	digit  int // with a digit in them
+	letter int // with a letter in them
 }
 
 func look(sample [][]string, columns int) []values {
@@ -47,8 +47,16 @@ func look(sample [][]string, columns int) []values {
 			}
 			v.filled++
 			v.of[k]++
-			if strings.ContainsAny(row[i][:min(len(row[i]), 64)], "0123456789０１２３４５６７８９") {
+			digit, letter := false, false
+			for _, r := range row[i][:min(len(row[i]), 64)] {
+				digit = digit || unicode.IsDigit(r)
+				letter = letter || unicode.IsLetter(r)
+			}
+			if digit {
 				v.digit++
+			}
+			if letter {
+				v.letter++
 			}
 		}
 	}
@@ -92,7 +100,7 @@ func (v *values) confidence(r reading, schema *contact.Schema) float64 {
 		}
 		return r.confidence
 	}
-	if v.against(spec.Type) {
+	if v.against(spec.Type) && !(r.field == contact.FieldState && v.letter == 0) { // some states have numbers
 		return r.confidence - lowered
 	}
 	if r.vague && v.speakFor(spec.Type) {
@@ -122,8 +130,10 @@ func (v *values) against(t contact.Type) bool {
 		return v.share(email, uuid, date) >= 1-hardly || float64(v.digit) <= hardly*float64(v.filled)
 	case contact.TypeBirthDate, contact.TypeDate:
 		return v.share(email, uuid, phone) >= 1-hardly || float64(v.digit) <= hardly*float64(v.filled)
-	case contact.TypeText, contact.TypeLines, contact.TypeZip, contact.TypeCountry:
-		return v.share(email, uuid) >= 1-hardly || t == contact.TypeText && v.share(phone, email, uuid) >= 1-hardly
+	case contact.TypeText:
+		return v.share(email, uuid) >= 1-hardly || float64(v.letter) <= hardly*float64(v.filled)
+	case contact.TypeLines, contact.TypeZip, contact.TypeCountry:
+		return v.share(email, uuid) >= 1-hardly
 	}
 	return false
 }
@@ -134,70 +144,70 @@ func kindOf(s string) kind {
 		return text
 	}
 	s = strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
-	if s == "" {
+	switch {
+	case s == "":
 		return blank
-	}
-	if at := strings.IndexByte(s, '@'); at > 0 {
-		if domain := s[at+1:]; !strings.ContainsAny(s, " ,;<>()") && strings.Count(s, "@") == 1 && strings.Contains(strings.Trim(domain, "."), ".") {
+	case strings.IndexByte(s, '@') > 0:
+		local, domain, _ := strings.Cut(s, "@")
+		if !strings.ContainsAny(s, " ,;<>()") && local != "" && !strings.Contains(domain, "@") && strings.Contains(strings.Trim(domain, "."), ".") {
 			return email
 		}
 		return text
-	}
-	if _, code := contact.AppendContactID(nil, []byte(s)); !code.Failed() {
-		return uuid
+	case len(s) == 36 || len(s) == 32:
+		if _, code := contact.AppendContactID(nil, []byte(s)); !code.Failed() {
+			return uuid
+		}
 	}
 	return numeric(s)
 }
 
 // numeric tells dates, phones and plain numbers apart.
 func numeric(s string) kind {
-	n, groups, signs, inDigits := 0, 0, "", false
-	for _, r := range s {
-		if r >= utf8.RuneSelf || unicode.IsLetter(r) {
-			return text
-		}
-		if r >= '0' && r <= '9' {
-			if !inDigits {
-				groups++
+	var groups [4]int // how many digits stand together
+	var sign [4]byte  // what stands behind them
+	n, g, signs, inside := 0, 0, 0, false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c >= '0' && c <= '9':
+			if !inside {
+				g++
 			}
-			n, inDigits = n+1, true
-			continue
-		}
-		if !strings.ContainsRune("+-./() :", r) {
+			n, inside = n+1, true
+			groups[min(g, 4)-1]++
+		case c == 'T' && g == 3 && inside && plainDate(groups, sign):
+			return date
+		case strings.IndexByte("+-./() :", c) < 0:
 			return text
+		default:
+			if inside {
+				sign[min(g, 4)-1] = c
+			}
+			signs, inside = signs+1, false
 		}
-		signs, inDigits = signs+string(r), false
 	}
 	switch {
 	case n == 0:
 		return text
-	case groups >= 3 && isDate(s):
+	case g >= 3 && signs >= 2 && s[0] >= '0' && s[0] <= '9' && plainDate(groups, sign):
 		return date
-	case len(s) == 11 && signs == "--" && s[3] == '-' && s[6] == '-':
+	case g == 3 && signs == 2 && sign[0] == '-' && sign[1] == '-' && groups == [4]int{3, 2, 4, 0}:
 		return text // a social security number
-	case n >= 7 && n <= 15 && (s[0] == '+' || strings.HasPrefix(s, "00") || strings.HasPrefix(s, "(") || groups > 1 && strings.Trim(signs, ".") != "" && signs != "-" || groups > 2):
+	case g == 4 && signs == 3 && sign == [4]byte{'.', '.', '.'}:
+		return text // an address of a machine
+	case n >= 7 && n <= 15 && (s[0] == '+' || s[0] == '(' || s[:2] == "00" || g > 2 || g == 2 && sign[0] != '.' && sign[0] != '-'):
 		return phone
-	case signs == "" || signs == "." || signs == "-":
+	case signs == 0 || signs == 1 && (sign[0] == '.' || sign[0] == '-' || s[0] == '-'):
 		return digits
 	}
 	return text
 }
 
-// isDate reports whether a text begins like a day of a calendar.
-func isDate(s string) bool {
-	day, _, _ := strings.Cut(s, " ")
-	day, _, _ = strings.Cut(day, "T")
-	for _, sep := range []string{"-", "/", "."} {
-		parts := strings.Split(strings.TrimSuffix(day, "."), sep)
-		if len(parts) != 3 {
-			continue
-		}
-		for _, p := range parts {
-			if len(p) == 0 || len(p) > 4 || len(p) == 3 || strings.Trim(p, "0123456789") != "" {
-				return false
-			}
-		}
-		return len(parts[1]) <= 2 && (len(parts[0]) <= 2 || len(parts[2]) <= 2)
+// plainDate reports whether three groups of digits, with one sign between them, begin like a day of a calendar.
+func plainDate(groups [4]int, sign [4]byte) bool {
+	if sign[0] != sign[1] || sign[0] != '-' && sign[0] != '/' && sign[0] != '.' {
+		return false
 	}
-	return false
+	short := func(n int) bool { return n == 1 || n == 2 }
+	return short(groups[1]) && (groups[0] == 4 && short(groups[2]) || short(groups[0]) && (groups[2] == 4 || groups[2] == 2))
 }

@@ -178,7 +178,7 @@ func (v *vocabulary) known(folded string) []reading {
 
 // qualified reads a heading that says more than a word for a field: "Customer e-mail (required)", "Phone 1 - Value".
 func (v *vocabulary) qualified(heading, folded string) []reading {
-	parts := tokens(heading)
+	parts := tokens(heading, false)
 	if len(parts) == 1 {
 		for _, p := range v.prefixes {
 			if rest, ok := strings.CutPrefix(folded, p); ok {
@@ -187,29 +187,83 @@ func (v *vocabulary) qualified(heading, folded string) []reading {
 				}
 			}
 		}
+	}
+	if found := v.readParts(parts); len(found) > 0 {
+		return found
+	}
+	if apart := tokens(heading, true); len(apart) > len(parts) { // firstName, but not WhatsApp
+		return v.readParts(apart)
+	}
+	return nil
+}
+
+func (v *vocabulary) readParts(parts []string) []reading {
+	if len(parts) < 2 || len(parts) > 12 {
 		return nil
 	}
-	if len(parts) > 12 {
-		return nil
-	}
-	rest, cost := make([]string, 0, len(parts)), 0.
-	for _, p := range parts {
-		if c, ok := v.qualifiers[p]; ok {
-			cost += c
-		} else if p == "1" || p == "01" {
-			cost += .03
-		} else {
-			rest = append(rest, p)
-		}
-	}
-	if len(rest) == 0 { // nothing but qualifiers: the last may be the word
-		rest = parts[len(parts)-1:]
-	}
-	if len(rest) < len(parts) {
-		if found := v.bare(rest, cost); len(found) > 0 {
+	for _, read := range []func([]string) []reading{v.behind, v.among, v.several, v.withinAddress} {
+		if found := read(parts); len(found) > 0 {
 			return found
 		}
 	}
+	return nil
+}
+
+// first is a part that says no more than that others may follow.
+func first(part string) bool { return part == "1" || part == "01" }
+
+// behind reads the longest word that stands behind qualifiers: "Default Address Company".
+func (v *vocabulary) behind(parts []string) []reading {
+	cost := 0.
+	for i, p := range parts[:len(parts)-1] {
+		c, ok := v.qualifiers[p]
+		if !ok && !v.address[p] && !(first(p) && i > 0) {
+			return nil
+		}
+		cost += max(c, .01)
+		if found := v.bare(parts[i+1:], cost); len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+// among reads what is left without qualifiers, wherever they stand.
+func (v *vocabulary) among(parts []string) []reading {
+	rest, cost := v.without(parts, false)
+	if found := v.bare(rest, cost); len(found) > 0 {
+		return found
+	}
+	rest, cost = v.without(parts, true)
+	return v.bare(rest, cost)
+}
+
+// several reads more words than one for the same field: "Phone (mobile)".
+func (v *vocabulary) several(parts []string) []reading {
+	rest, cost := v.without(parts, true)
+	if len(rest) < 2 {
+		return nil
+	}
+	common := v.bare(rest[:1], cost+.03)
+	for _, p := range rest[1:] {
+		more := v.bare([]string{p}, cost+.03)
+		kept := make([]reading, 0, len(common))
+		for _, a := range common {
+			for _, b := range more {
+				if a.field == b.field {
+					a.confidence, a.vague = max(a.confidence, b.confidence), a.vague && b.vague
+					kept = append(kept, a)
+				}
+			}
+		}
+		common = kept
+	}
+	return common
+}
+
+// withinAddress reads a part of an address: "Address 1 - City".
+func (v *vocabulary) withinAddress(parts []string) []reading {
+	rest, cost := v.without(parts, true)
 	for i, p := range rest {
 		if v.address[p] && len(rest) > 1 {
 			found := v.bare(slices.Delete(slices.Clone(rest), i, i+1), cost+.01)
@@ -217,6 +271,20 @@ func (v *vocabulary) qualified(heading, folded string) []reading {
 		}
 	}
 	return nil
+}
+
+// without leaves qualifiers out, and the number one if that is wanted.
+func (v *vocabulary) without(parts []string, one bool) (rest []string, cost float64) {
+	for _, p := range parts {
+		if c, ok := v.qualifiers[p]; ok {
+			cost += c
+		} else if one && first(p) {
+			cost += .03
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	return rest, cost
 }
 
 // bare reads what is left of a heading without qualifiers.
@@ -244,6 +312,9 @@ func weaker(readings []reading, cost float64, alike bool) []reading {
 			continue
 		}
 		r.confidence, r.alike = r.confidence-cost, alike
+		if r.field == contact.FieldEmail && cost >= .25 && cost < .3 {
+			r.confidence += .1 // people have a work address of their own, but share phones
+		}
 		r.how = Word
 		if alike {
 			r.how = Similar
@@ -253,9 +324,9 @@ func weaker(readings []reading, cost float64, alike bool) []reading {
 	return out
 }
 
-// tokens are the words of a heading, folded: apart at what is no letter or digit, between small and capital letters, and
-// between letters and digits.
-func tokens(heading string) []string {
+// tokens are the words of a heading, folded: apart at what is no letter or digit, between letters and digits, and, if
+// that is wanted, between small and capital letters.
+func tokens(heading string, camel bool) []string {
 	if len(heading) > longest {
 		return nil
 	}
@@ -268,12 +339,12 @@ func tokens(heading string) []string {
 		}
 		b.Reset()
 	}
-	for _, r := range norm.NFKC.String(visible(heading)) {
+	for _, r := range norm.NFKC.String(visible(strings.ReplaceAll(heading, "#", " number "))) {
 		letter, digit := unicode.IsLetter(r) || unicode.IsMark(r), unicode.IsDigit(r)
 		switch {
 		case !letter && !digit:
 			flush()
-		case digit != unicode.IsDigit(last) || unicode.IsUpper(r) && unicode.IsLower(last):
+		case digit != unicode.IsDigit(last) || camel && unicode.IsUpper(r) && unicode.IsLower(last):
 			flush()
 		}
 		if letter || digit {
