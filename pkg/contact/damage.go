@@ -2,9 +2,7 @@ package contact
 
 import (
 	"bytes"
-	"encoding/binary"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/contactmill/contactmill/pkg/contact/finding"
@@ -34,21 +32,6 @@ func suspect(cell []byte) bool {
 		}
 	}
 	return !ascii(cell)
-}
-
-func ascii(s []byte) bool {
-	for len(s) >= 8 {
-		if binary.LittleEndian.Uint64(s)&0x8080808080808080 != 0 {
-			return false
-		}
-		s = s[8:]
-	}
-	for _, c := range s {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }
 
 // appendProse appends text of one line or several. What a formula that failed left is no text. Invisible characters at the
@@ -93,6 +76,9 @@ func (n *Normaliser) mend(dst []byte, spec *Spec, cell []byte, rules Rules) ([]b
 		}
 		imprecise = finding.NumberImprecise
 	}
+	if rules.Cell == CellNumber && spec.Type == TypePhone && !allDigits(inner) {
+		return dst, finding.PhoneInvalid // the sign and the point of a number are none of a phone
+	}
 	if rules.Cell == CellNumber || rules.Cell == CellRounded {
 		rules.Decimal = '.'
 		rules.Dates.Serials = rules.Dates.Serials || plausibleSerial(inner)
@@ -122,111 +108,6 @@ func (n *Normaliser) mend(dst []byte, spec *Spec, cell []byte, rules Rules) ([]b
 		return dst, imprecise
 	}
 	return dst, code
-}
-
-// restore undoes what is certain without asking the type's own rules: quotes around the cell, scientific notation, the .0 of
-// a number that has no decimals. A code that fails says that there is no value, or that digits are lost.
-func restore(t Type, s []byte) ([]byte, Code) {
-	var code Code
-	for bare, ok := unquote(t, s); ok; bare, ok = unquote(t, s) {
-		s, code = bare, finding.QuotesRemoved
-	}
-	if len(s) == 0 || spreadsheetError(s) {
-		return s, finding.SpreadsheetError
-	}
-	if !digital(t) || len(s) < 3 {
-		return s, code
-	}
-	if whole, ok := bytes.CutSuffix(s, []byte(".0")); ok && t != TypeNumber && allDigits(bytes.TrimPrefix(whole, []byte("+"))) {
-		if len(whole) > maxExact {
-			return s, finding.DigitsLost
-		}
-		return whole, finding.PointZeroRemoved
-	}
-	digits, fraction, exponent, ok := scientific(s)
-	if !ok || t != TypeNumber && fraction == 0 && bytes.IndexByte(s, '+') < 0 {
-		return s, code // 7E10 may be a name as well as a number
-	}
-	if fraction != exponent || len(digits) > maxExact {
-		return s, finding.ScientificRounded
-	}
-	return digits, finding.ScientificRepaired
-}
-
-// maxExact is how many digits a spreadsheet keeps of a number.
-const maxExact = 15
-
-// digital names the types that are digits first of all, and that spreadsheets therefore take for numbers.
-func digital(t Type) bool {
-	switch t {
-	case TypeID, TypePhone, TypeSSN, TypeZip, TypeNumber, TypeBirthDate, TypeDate, TypeBoolean, TypeCriterion:
-		return true
-	}
-	return false
-}
-
-// scientific takes apart a number such as 1.5551234567E+10: one digit, perhaps decimals, and a positive exponent. fraction
-// is how many decimals there are; when they are as many as the exponent, no digit was dropped.
-func scientific(s []byte) (digits []byte, fraction, exponent int, ok bool) {
-	e := bytes.IndexAny(s, "eE")
-	if e < 1 || e == 2 || e > 40 || e+1 == len(s) || s[0]-'0' > 9 {
-		return nil, 0, 0, false
-	}
-	power := s[e+1:]
-	if power[0] == '+' {
-		power = power[1:]
-	}
-	if len(power) == 0 || len(power) > 3 || !allDigits(power) {
-		return nil, 0, 0, false
-	}
-	for _, c := range power {
-		exponent = exponent*10 + int(c-'0')
-	}
-	digits = append(digits, s[0])
-	if e > 1 {
-		if s[1] != '.' && s[1] != ',' || !allDigits(s[2:e]) {
-			return nil, 0, 0, false
-		}
-		digits = append(digits, s[2:e]...)
-	}
-	return digits, e - min(e, 2), exponent, true
-}
-
-// unquote takes off what text programs put around a value to keep a spreadsheet's hands off it, or leave there by mistake:
-// ="0123", quotes of any shape on both sides, an apostrophe before it.
-func unquote(t Type, s []byte) ([]byte, bool) {
-	if len(s) > 3 && s[0] == '=' && s[1] == '"' && s[len(s)-1] == '"' && bytes.IndexByte(s[2:len(s)-1], '"') < 0 {
-		return trim(s[2:len(s)-1], true), true
-	}
-	if len(s) < 2 {
-		return s, false
-	}
-	first, a := utf8.DecodeRune(s)
-	last, z := utf8.DecodeLastRune(s)
-	if a+z <= len(s) {
-		closes := false
-		switch first {
-		case '"', '\'':
-			closes = last == first
-		case 0x201C:
-			closes = last == 0x201D
-		case 0x201E:
-			closes = last == 0x201C || last == 0x201D
-		case 0x2018:
-			closes = last == 0x2019
-		case 0x201A:
-			closes = last == 0x2018 || last == 0x2019
-		case 0xAB:
-			closes = last == 0xBB
-		}
-		if inside := s[a : len(s)-z]; closes && !bytes.ContainsRune(inside, first) && !bytes.ContainsRune(inside, last) {
-			return trim(inside, true), true
-		}
-	}
-	if (first == '\'' || first == 0x2019) && t != TypeEmail {
-		return trim(s[a:], true), true
-	}
-	return s, false
 }
 
 // rescue looks again at a cell that its type refused, for damage that shows only then. code is the refusal.
@@ -259,118 +140,6 @@ func (n *Normaliser) rescue(dst []byte, spec *Spec, cell []byte, rules Rules, co
 		}
 	}
 	return dst, code
-}
-
-// restoreZip puts a zero before a code that is one digit shorter than all codes of its country, where some begin with it.
-func restoreZip(dst, cell []byte, rules Rules) ([]byte, bool) {
-	s := trim(cell, false)
-	lengths := zeroZips(rules.Country)
-	if len(s) == 0 || len(s) > 10 || lengths == 0 || s[0] == '0' {
-		return dst, false
-	}
-	digits := len(s)
-	if i := bytes.IndexByte(s, '-'); i >= 0 && lengths == 5 && len(s)-i == 5 { // 2138-0001
-		digits = i
-	}
-	if digits != lengths-1 || !allDigits(s[:digits]) {
-		return dst, false
-	}
-	var buf [16]byte
-	out, code := AppendZip(dst, append(append(buf[:0], '0'), s...), rules.Country)
-	return out, code == ""
-}
-
-// restorePhone puts a zero before bare digits that are no number of the country without it: in Italy, for one, it belongs to
-// the number. The library decides about both.
-func (n *Normaliser) restorePhone(dst, cell []byte, rules Rules) ([]byte, bool) {
-	s := trim(cell, false)
-	if len(s) < 5 || len(s) > maxExact || s[0] == '0' || !allDigits(s) || !n.Phones.keepsZero(rules.Country) {
-		return dst, false
-	}
-	var buf [maxExact + 1]byte
-	out, code := n.Phones.Append(dst, append(append(buf[:0], '0'), s...), rules.Country)
-	return out, code == ""
-}
-
-// restoreCode finds the only code of the book that is a number cell's digits with zeros before them.
-func restoreCode(dst []byte, spec *Spec, cell []byte, rules Rules) ([]byte, bool) {
-	if rules.Cell != CellNumber || !allDigits(cell) {
-		return dst, false
-	}
-	found := -1
-	for i, e := range spec.Codes {
-		if len(e.Code) <= len(cell) || e.Retired {
-			continue
-		}
-		if zeros := e.Code[:len(e.Code)-len(cell)]; e.Code[len(zeros):] == string(cell) && strings.Trim(zeros, "0") == "" {
-			if found >= 0 {
-				return dst, false
-			}
-			found = i
-		}
-	}
-	if found < 0 {
-		return dst, false
-	}
-	return append(dst, spec.Codes[found].Code...), true
-}
-
-// hidden names what looks like a plain space, or like nothing, and is neither.
-func hidden(r rune) bool {
-	switch r {
-	case 0xA0, 0xAD, 0x2007, 0x200B, 0x202F, 0x2060, 0xFEFF:
-		return true
-	}
-	return false
-}
-
-// anyHidden reports whether there is something in a text that cannot be seen, marks of the direction of writing included.
-func anyHidden(s []byte) bool {
-	for i := 0; i < len(s); {
-		if s[i] < utf8.RuneSelf {
-			i++
-			continue
-		}
-		r, size := utf8.DecodeRune(s[i:])
-		if hidden(r) || r >= 0x200E && r <= 0x200F || r >= 0x202A && r <= 0x202E {
-			return true
-		}
-		i += size
-	}
-	return false
-}
-
-// hiddenEdges reports whether cutting the cell down to inner cut off more than plain white space.
-func hiddenEdges(cell, inner []byte) bool {
-	if len(cell) == len(inner) || len(inner) == 0 {
-		return false
-	}
-	start := bytes.Index(cell, inner)
-	return !ascii(cell[:start]) || !ascii(cell[start+len(inner):])
-}
-
-// plainText is the cell without characters that show nothing and with plain spaces for those of fixed width; false when it
-// has none of them. Marks of the direction of writing are kept in addresses, which are refused for them; fixed spaces in
-// numbers, where they stand between the thousands.
-func plainText(t Type, cell []byte) ([]byte, bool) {
-	drops := func(r rune) bool {
-		return r >= utf8.RuneSelf && (hidden(r) && (t != TypeNumber || !unicode.IsSpace(r)) || t != TypeEmail && invisible(r))
-	}
-	if ascii(cell) || bytes.IndexFunc(cell, drops) < 0 {
-		return cell, false
-	}
-	out := make([]byte, 0, len(cell))
-	for i := 0; i < len(cell); {
-		r, size := utf8.DecodeRune(cell[i:])
-		switch {
-		case !drops(r):
-			out = append(out, cell[i:i+size]...)
-		case unicode.IsSpace(r):
-			out = append(out, ' ')
-		}
-		i += size
-	}
-	return out, true
 }
 
 // spreadsheetError reports whether a cell is what a spreadsheet shows in the place of a value it could not work out, in the

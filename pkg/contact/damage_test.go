@@ -76,6 +76,12 @@ func TestDamage(t *testing.T) {
 		{contact.FieldCity, "US", text, "12.0", "12.0", ""},
 		// dates
 		{contact.FieldExternalID, "US", date, "2024-03-01", "", finding.ValueWasDate},
+		{contact.FieldExternalID, "US", text, "1-Mar", "1-Mar", finding.LooksLikeDate},
+		{contact.FieldAccountNumber, "US", text, "Mar-01", "Mar-01", finding.LooksLikeDate},
+		{contact.FieldExternalID, "US", text, "MAR-01", "MAR-01", ""},
+		{contact.FieldExternalID, "US", text, "A-Mar", "A-Mar", ""},
+		{contact.FieldPhone, "US", number, "-2022243441", "", finding.PhoneInvalid},
+		{contact.FieldPhone, "US", number, "202224344.1", "", finding.PhoneInvalid},
 		{contact.FieldPhone, "NO", date, "2024-03-01", "", finding.ValueWasDate},
 		{contact.FieldZip, "", date, "2024-03-01", "", finding.ValueWasDate},
 		{contact.FieldBirthDate, "US", date, "1958-10-13", "1958-10-13", ""},

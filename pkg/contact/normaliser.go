@@ -70,7 +70,12 @@ func (n *Normaliser) AppendSpec(dst []byte, spec *Spec, cell []byte, rules Rules
 func (n *Normaliser) append(dst []byte, spec *Spec, cell []byte, rules Rules) ([]byte, Code) {
 	switch spec.Type {
 	case TypeID:
-		return AppendID(dst, cell, spec.MaxRunes, spec.MaxBytes)
+		base := len(dst)
+		dst, code := AppendID(dst, cell, spec.MaxRunes, spec.MaxBytes)
+		if code == "" && monthAndNumber(dst[base:]) {
+			code = finding.LooksLikeDate
+		}
+		return dst, code
 	case TypeContactID:
 		return AppendContactID(dst, cell)
 	case TypeEmail:
