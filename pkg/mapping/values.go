@@ -189,7 +189,7 @@ func numeric(s string) kind {
 	switch {
 	case n == 0:
 		return text
-	case g >= 3 && signs >= 2 && s[0] >= '0' && s[0] <= '9' && plainDate(groups, sign):
+	case (g == 3 || g > 3 && sign[2] == ' ') && signs >= 2 && s[0] >= '0' && s[0] <= '9' && plainDate(groups, sign):
 		return date
 	case g == 3 && signs == 2 && sign[0] == '-' && sign[1] == '-' && groups == [4]int{3, 2, 4, 0}:
 		return text // a social security number
