@@ -128,7 +128,7 @@ func (z *gzipReader) begin() error {
 	if fixed[2] != 8 {
 		return refuse(finding.ArchiveMethod)
 	}
-	h.crc = crc32.ChecksumIEEE(fixed[:])
+	h.summed, h.crc = flags&flagHeaderCRC != 0, crc32.ChecksumIEEE(fixed[:])
 	if flags&flagExtra != 0 {
 		h.skip(int(h.uint16()))
 	}
@@ -138,7 +138,7 @@ func (z *gzipReader) begin() error {
 	if flags&flagComment != 0 {
 		h.skipString()
 	}
-	if want := uint16(h.crc); flags&flagHeaderCRC != 0 && h.uint16() != want && h.err == nil {
+	if want := uint16(h.crc); h.summed && h.uint16() != want && h.err == nil {
 		return refuse(finding.ArchiveDamaged)
 	}
 	if h.err != nil {
@@ -170,10 +170,11 @@ func (z *gzipReader) end() error {
 
 // header skips the fields of a member's header that have no fixed length.
 type header struct {
-	in   *bufio.Reader
-	crc  uint32
-	read int
-	err  error
+	in     *bufio.Reader
+	summed bool // its checksum follows
+	crc    uint32
+	read   int
+	err    error
 }
 
 func (h *header) next() byte {
@@ -185,7 +186,7 @@ func (h *header) next() byte {
 		return 0
 	}
 	b, err := h.in.ReadByte()
-	if h.err = err; err == nil {
+	if h.err = err; err == nil && h.summed {
 		h.crc = crc32.Update(h.crc, crc32.IEEETable, []byte{b})
 	}
 	return b

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -125,6 +126,8 @@ func TestGzip(t *testing.T) {
 			w.Name, w.Comment, w.Extra = strings.Repeat("n", 1<<20), strings.Repeat("c", 1<<20), make([]byte, 60000)
 			w.ModTime = time.Date(2106, 2, 7, 6, 28, 15, 0, time.UTC)
 		}), table, ""},
+		{"a checksum of the header", headerSum(whole, 0), table, ""},
+		{"a wrong checksum of the header", headerSum(whole, 1), "", finding.ArchiveDamaged},
 		{"an endless comment", gzipped(t, table, func(w *gzip.Writer) { w.Comment = strings.Repeat("c", 5<<20) }), "", finding.ArchiveTooLarge},
 		{"gzip in gzip", gzipped(t, string(whole), nil), "", finding.ArchiveNested},
 		{"cut short", whole[:len(whole)-12], "", finding.ArchiveDamaged},
@@ -152,6 +155,14 @@ func TestGzip(t *testing.T) {
 			}
 		})
 	}
+}
+
+// headerSum gives a file's header a checksum, wrong by that much.
+func headerSum(file []byte, wrong uint16) []byte {
+	head := bytes.Clone(file[:10])
+	head[3] |= 1 << 1
+	head = binary.LittleEndian.AppendUint16(head, uint16(crc32.ChecksumIEEE(head))+wrong)
+	return append(head, file[10:]...)
 }
 
 // TestEndsOfGzip shows that no way of cutting a file ends well, and that none of its bits can be changed unnoticed but

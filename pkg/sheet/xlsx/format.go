@@ -273,8 +273,11 @@ func (c *compiler) dateLetters() {
 	case 's':
 		c.now.clock = true
 		c.add(second, n)
-	case 'g':
 	case 'b':
+		if n == 1 {
+			c.literal("B")
+			return
+		}
 		c.now.date = true
 		c.add(year, n)
 	}

@@ -230,6 +230,7 @@ type cellContent struct {
 	value   []byte // of v or is
 	formula bool
 	valued  bool // there is a v or is
+	inline  bool // the value is that of is
 }
 
 type cellType uint8
@@ -278,10 +279,10 @@ func (r *Rows) readContent(c *cellContent) error {
 		case kind != startElement:
 			continue
 		case r.t.is("v"):
-			c.valued = true
+			c.valued, c.inline = true, false
 			err = r.readValue(c)
 		case r.t.is("is"):
-			c.valued = true
+			c.valued, c.inline = true, true
 			from := len(r.arena)
 			r.arena, err = appendString(r.arena, r.t)
 			c.value = r.arena[from:len(r.arena):len(r.arena)]
@@ -324,10 +325,10 @@ func (r *Rows) readValue(c *cellContent) error {
 
 // resolve makes the cell of what its element holds.
 func (r *Rows) resolve(c *cellContent) (Cell, error) {
-	if c.kind == inlineCell {
+	if c.kind == inlineCell && c.inline {
 		return r.text(c, c.value), nil
 	}
-	if c.kind != stringCell && len(trimmed(c.value)) == 0 {
+	if c.kind != stringCell && c.kind != inlineCell && len(trimmed(c.value)) == 0 {
 		if c.formula {
 			return Cell{Kind: NoValue}, nil
 		}
@@ -340,7 +341,7 @@ func (r *Rows) resolve(c *cellContent) (Cell, error) {
 			return Cell{}, err
 		}
 		return r.text(c, s), nil
-	case stringCell:
+	case stringCell, inlineCell:
 		if c.formula && !c.valued {
 			return Cell{Kind: NoValue}, nil
 		}
@@ -352,7 +353,12 @@ func (r *Rows) resolve(c *cellContent) (Cell, error) {
 	case errorCell:
 		return Cell{Text: r.own(trimmed(c.value)), Kind: Failed}, nil
 	case dateCell:
-		return Cell{Text: r.own(isoDate(trimmed(c.value))), Kind: Date}, nil
+		value := isoDate(trimmed(c.value))
+		kind := Date
+		if bytes.IndexByte(value, '-') < 0 {
+			kind = Text // a time of day alone
+		}
+		return Cell{Text: r.own(value), Kind: kind}, nil
 	case unknownCell:
 		return Cell{}, errSyntax
 	}
