@@ -82,7 +82,7 @@ var lookup = idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.Ver
 func libraryEmail(cell string) (string, bool) {
 	cell = strings.Trim(cell, " \t")
 	at := strings.LastIndexByte(cell, '@')
-	if at < 1 || at > 64 || len(cell) > 1016 {
+	if at < 1 || at > 64 || len(cell) > 1016 || !utf8.ValidString(cell) {
 		return "", false
 	}
 	local, domain := cell[:at], cell[at+1:]

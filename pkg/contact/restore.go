@@ -113,10 +113,11 @@ func unquote(t Type, s []byte) ([]byte, bool) {
 	return s, false
 }
 
-// restoreZip puts a zero before a code that is one digit shorter than all codes of its country, where some begin with it.
+// restoreZip puts a zero before a code that is one digit shorter than all codes of its country, where some begin with it, and
+// two where all begin with two.
 func restoreZip(dst, cell []byte, rules Rules) ([]byte, bool) {
 	s := trim(cell, false)
-	lengths := zeroZips(rules.Country)
+	lengths, zeros := zeroZips(rules.Country)
 	if len(s) == 0 || len(s) > 10 || lengths == 0 || s[0] == '0' {
 		return dst, false
 	}
@@ -124,11 +125,12 @@ func restoreZip(dst, cell []byte, rules Rules) ([]byte, bool) {
 	if i := bytes.IndexByte(s, '-'); i >= 0 && lengths == 5 && len(s)-i == 5 { // 2138-0001
 		digits = i
 	}
-	if digits != lengths-1 || !allDigits(s[:digits]) {
+	nine := lengths == 5 && digits == 9-zeros && rules.Cell == CellNumber // 21380001
+	if digits != lengths-zeros && !nine || !allDigits(s[:digits]) {
 		return dst, false
 	}
 	var buf [16]byte
-	out, code := AppendZip(dst, append(append(buf[:0], '0'), s...), rules.Country)
+	out, code := AppendZip(dst, append(append(buf[:0], "00"[:zeros]...), s...), rules.Country)
 	return out, code == ""
 }
 

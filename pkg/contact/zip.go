@@ -170,20 +170,22 @@ func appendAnyZip(dst, s []byte) ([]byte, Code) {
 	return dst, ""
 }
 
-// zeroZips is how many digits the zip codes of a country have, where all have the same number and some begin with a zero; 0
-// for all other countries. Nine digits of the United States have a hyphen.
-func zeroZips(c Country) int {
+// zeroZips is how many digits the zip codes of a country have, where all have the same number and some begin with a zero, and
+// how many zeros those begin with; 0 for all other countries. Nine digits of the United States have a hyphen.
+func zeroZips(c Country) (digits, zeros int) {
 	switch c.String() {
 	case "AU", "NO", "NZ", "PH", "ZA":
-		return 4
+		return 4, 1
 	case "DE", "ES", "FI", "FR", "IT", "KR", "MX", "MY", "TR", "UA", "US":
-		return 5
+		return 5, 1
+	case "PR", "VA", "VI":
+		return 5, 2
 	case "CN", "RO", "SG":
-		return 6
+		return 6, 1
 	case "JP":
-		return 7
+		return 7, 1
 	case "BR":
-		return 8
+		return 8, 1
 	}
-	return 0
+	return 0, 0
 }

@@ -150,7 +150,7 @@ var catalogue = [...]Entry{
 	{SSNInvalid, Error, "not a social security number that can have been issued", "write nine digits, such as AAA-GG-SSSS"},
 	{VATInvalid, Error, "not a valid VAT number", "write it with its country prefix, such as DE123456789"},
 	{VATCountryUnknown, Error, "a VAT number without a known country prefix", "begin it with the two letters of its country"},
-	{CountryUnknown, Error, "not a country", "write the ISO code of two letters, or the English name"},
+	{CountryUnknown, Error, "not a country", "write the ISO code of two letters, or the name"},
 	{ContactIDInvalid, Error, "not a contact id of this system", "use the id as it was exported"},
 	{AuthorisationWord, Error, "not an authorisation", "write True, False or Empty"},
 	{ConsentKept, Warning, "a withdrawn authorisation is not turned on again by a file", "let the person give it anew"},
