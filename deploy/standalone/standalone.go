@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/contactmill/contactmill/deploy/standalone/parts"
 	"github.com/contactmill/contactmill/pkg/config"
 	"github.com/contactmill/contactmill/pkg/rpc"
@@ -133,7 +135,7 @@ func (p *Platform) compose(ctx context.Context, o Options, l net.Listener) error
 
 	p.core = append(p.core, server.Run, taker.Run, reader.Run)
 	p.ready = append(p.ready, who.Ready, taker.Ready, reader.Ready)
-	if err := p.hire(ctx, env, tel); err != nil {
+	if err := p.hire(ctx, env, tel, server.Registrar()); err != nil {
 		return err
 	}
 	conn, err := rpc.Dial(addr, rpc.DialOptions{})
@@ -158,8 +160,8 @@ type worker interface {
 	Close()
 }
 
-// hire builds the workers.
-func (p *Platform) hire(ctx context.Context, env func(string) []string, tel func(string) *telemetry.Telemetry) error {
+// hire builds the workers; what they serve beside their work is registered.
+func (p *Platform) hire(ctx context.Context, env func(string) []string, tel func(string) *telemetry.Telemetry, reg grpc.ServiceRegistrar) error {
 	for _, build := range []func() (worker, error){
 		func() (worker, error) { return hired(ctx, "validator", env, tel, validator.New) },
 		func() (worker, error) { return hired(ctx, "enrichment", env, tel, enrichment.New) },
@@ -169,6 +171,9 @@ func (p *Platform) hire(ctx context.Context, env func(string) []string, tel func
 		w, err := build()
 		if err != nil {
 			return err
+		}
+		if s, ok := w.(interface{ Register(grpc.ServiceRegistrar) }); ok {
+			s.Register(reg)
 		}
 		p.closers = append(p.closers, w.Close)
 		p.workers = append(p.workers, w.Run)

@@ -12,7 +12,9 @@ import (
 // dialect is what a person said of the way a file is written.
 func dialect(r *ingestv1.Reading) sheet.Dialect {
 	d := sheet.Dialect{Encoding: r.GetEncoding(), Sheet: r.GetSheet(), HeadingLine: r.GetHeadingLine()}
-	if s := r.GetDelimiter(); s != "" {
+	if s := r.GetDelimiter(); s == `\t` {
+		d.Delimiter = '\t'
+	} else if s != "" {
 		d.Delimiter = s[0]
 	}
 	switch q := r.GetQuote(); q {
@@ -46,14 +48,20 @@ func toFacts(f *sheet.File, columns []column, warnings []mapping.Warning) *inges
 	for _, s := range f.Samples {
 		out.Samples = append(out.Samples, toSample(s, columns))
 	}
-	for _, s := range f.Sheets {
-		out.Sheets = append(out.Sheets, &ingestv1.Sheet{Name: valid(s.Name), Hidden: s.Hidden, HasData: s.Rows != 0})
-	}
+	out.Sheets = toSheets(f.Sheets)
 	for _, w := range f.Warnings {
 		out.Warnings = append(out.Warnings, toWarning(w))
 	}
 	for _, w := range warnings {
 		out.Warnings = append(out.Warnings, headingWarning(w, columns))
+	}
+	return out
+}
+
+func toSheets(sheets []sheet.SheetInfo) []*ingestv1.Sheet {
+	var out []*ingestv1.Sheet
+	for _, s := range sheets {
+		out = append(out, &ingestv1.Sheet{Name: valid(s.Name), Hidden: s.Hidden, HasData: s.Rows != 0})
 	}
 	return out
 }

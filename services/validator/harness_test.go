@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/config"
 	"github.com/contactmill/contactmill/pkg/event"
+	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/keyring"
+	"github.com/contactmill/contactmill/pkg/rpc"
 	"github.com/contactmill/contactmill/pkg/stage"
 	"github.com/contactmill/contactmill/pkg/stage/stagetest"
 	"github.com/contactmill/contactmill/pkg/telemetry"
@@ -41,16 +44,19 @@ func newWorld(t testing.TB) *world {
 		}
 		return config.Secret(v)
 	}
+	var err error
 	w := &world{t: t, ledger: stagetest.New(), spools: t.TempDir()}
 	keys := filepath.Join(t.TempDir(), "keyring.json")
-	var err error
 	if w.ring, err = keyring.Generate(keys); err != nil {
 		t.Fatal(err)
 	}
 	w.s, err = New(t.Context(), Config{
 		Config: stage.Config{NATS: env("CONTACTMILL_TEST_NATS"), Prefix: "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12],
 			Ingest: w.ledger.Serve(t), ServiceKey: stagetest.Key, Instance: "a", Lease: 30 * time.Second},
-		S3URL: env("CONTACTMILL_TEST_S3"), Keyring: keys, Slots: 2, Dir: w.spools,
+		S3URL: env("CONTACTMILL_TEST_S3"), Keyring: keys, Accounts: serve(t, func(reg grpc.ServiceRegistrar) {
+			accountsv1.RegisterAccountsServiceServer(reg, accounts{})
+			accountsv1.RegisterFieldsServiceServer(reg, ownFields{})
+		}), Slots: 2, Dir: w.spools,
 	}, telemetry.New("validator", "", io.Discard))
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +75,54 @@ func newWorld(t testing.TB) *world {
 		w.s.Close()
 	})
 	return w
+}
+
+// serve runs a server until the test ends.
+func serve(t testing.TB, register func(grpc.ServiceRegistrar)) string {
+	t.Helper()
+	server, err := rpc.NewServer(rpc.Options{Addr: "127.0.0.1:0", Auth: apiKeys{}, ServiceKey: stagetest.Key, DrainLimit: time.Second, Telemetry: telemetry.New("test", "", io.Discard)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	register(server.Registrar())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("a server of the test ended with %v", err)
+		}
+	})
+	return server.Addr()
+}
+
+// apiKeys lets everybody in with the key "cm_<account>".
+type apiKeys struct{}
+
+func (apiKeys) Authenticate(_ context.Context, key string) (rpc.Caller, error) {
+	id, err := uuid.Parse(strings.TrimPrefix(key, "cm_"))
+	if err != nil {
+		return rpc.Caller{}, fault.New(fault.Unauthenticated, "", "no such key")
+	}
+	return rpc.Caller{Account: id, Role: rpc.Submitter, KeyID: id}, nil
+}
+
+// accounts answers alike for every account.
+type accounts struct {
+	accountsv1.UnimplementedAccountsServiceServer
+}
+
+func (accounts) GetAccount(context.Context, *accountsv1.GetAccountRequest) (*accountsv1.GetAccountResponse, error) {
+	return &accountsv1.GetAccountResponse{Account: &accountsv1.Account{Name: "demo", Country: "US"}}, nil
+}
+
+type ownFields struct {
+	accountsv1.UnimplementedFieldsServiceServer
+}
+
+func (ownFields) ListFields(context.Context, *accountsv1.ListFieldsRequest) (*accountsv1.ListFieldsResponse, error) {
+	return &accountsv1.ListFieldsResponse{Fields: own()}, nil
 }
 
 // job is what a test hands in.

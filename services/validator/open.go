@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
+	"strings"
 
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/contact/finding"
@@ -37,18 +39,23 @@ func (j *reading) open(ctx context.Context) (_ *table, err error) {
 		return nil, err
 	}
 	t.closers = append(t.closers, src)
-	t.File, err = sheet.Open(src, sheet.Options{Dialect: j.dialect, Limits: j.limits, Legacy: j.c.Work.Account.GetLegacyEncoding(), Spool: func() (sheet.Spool, error) {
-		s, err := newSpool(j.s.cfg.Dir)
-		if err == nil {
-			t.closers = append(t.closers, s)
-		}
-		return s, err
-	}})
-	if err != nil {
-		return nil, err
+	t.File, err = sheet.Open(src, j.s.options(ctx, j.dialect, j.limits, j.c.Work.Account.GetLegacyEncoding()))
+	if t.File != nil {
+		t.closers = append(t.closers, t.File)
 	}
-	t.closers = append(t.closers, t.File)
+	if err != nil {
+		return nil, chosen(err, t.File)
+	}
 	return t, nil
+}
+
+// options are those of every file: until ctx ends, with room on disk for what cannot be streamed.
+func (s *Service) options(ctx context.Context, d sheet.Dialect, l sheet.Limits, legacy string) sheet.Options {
+	return sheet.Options{
+		Dialect: d, Limits: l, Legacy: legacy,
+		Spool: func() (sheet.Spool, error) { return newSpool(s.cfg.Dir) },
+		Check: func() error { return context.Cause(ctx) },
+	}
 }
 
 // close gives everything back. What was read has been judged by then, so that an error here changes nothing.
@@ -72,25 +79,54 @@ func begin(f *sheet.File) (first *sheet.Block, next func() (*sheet.Block, error,
 	return first, next, stop, nil
 }
 
+// sheetError is a refusal of a workbook that a person can settle by naming a sheet.
+type sheetError struct {
+	error
+	sheets []sheet.SheetInfo
+}
+
+func (e *sheetError) Unwrap() error { return e.error }
+
+// chosen adds to a refusal the sheets that there are; f may be nil.
+func chosen(err error, f *sheet.File) error {
+	if f == nil || len(f.Sheets) == 0 {
+		return err
+	}
+	return &sheetError{err, f.Sheets}
+}
+
 // ended turns what kept a file from being read into its result, if the file or its sender can do something about it.
 func ended(err error) (*ingestv1.ValidateResult, error) {
-	var refused *sheet.Refusal
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*sheet.Refusal](err)
+	if !ok {
 		return nil, err
 	}
-	if q := askFile(refused); q != nil {
-		return &ingestv1.ValidateResult{Question: q}, nil
+	r := &ingestv1.ValidateResult{}
+	if choice, ok := errors.AsType[*sheetError](err); ok {
+		r.File = &ingestv1.FileFacts{Format: string(sheet.FormatXLSX), Sheets: toSheets(choice.sheets)}
 	}
-	return &ingestv1.ValidateResult{Rejected: &ingestv1.Problem{Code: string(refused.Code), Message: refused.Error(), Hint: refused.Hint()}}, nil
+	if r.Question = askFile(refused, r.GetFile().GetSheets()); r.Question == nil {
+		r.Rejected = &ingestv1.Problem{Code: string(refused.Code), Message: refused.Error(), Hint: refused.Hint()}
+	}
+	return r, nil
 }
 
 // askFile is what a person can say so that a refused file can be read; nil if nothing helps.
-func askFile(r *sheet.Refusal) *ingestv1.Question {
+func askFile(r *sheet.Refusal, sheets []*ingestv1.Sheet) *ingestv1.Question {
 	switch r.Code {
 	case finding.DelimiterAmbiguous:
 		return &ingestv1.Question{Code: "delimiter", Message: sentence(r), Hint: `Say what stands between the cells: contactmill jobs answer JOB --delimiter ";" (or another character, \t for a tab).`}
 	case finding.SheetAmbiguous, finding.SheetUnknown:
-		return &ingestv1.Question{Code: "sheet", Message: sentence(r), Hint: `Say which sheet is meant: contactmill jobs answer JOB --sheet "NAME". contactmill inspect FILE shows their names.`}
+		const most = 20
+		var names []string
+		for _, s := range sheets[:min(len(sheets), most)] {
+			names = append(names, strconv.Quote(short(s.GetName())))
+		}
+		if more := len(sheets) - len(names); more > 0 {
+			names = append(names, fmt.Sprintf("and %d more", more))
+		}
+		return &ingestv1.Question{Code: "sheet", Message: sentence(r) + " It has " + strings.Join(names, ", ") + ".",
+			Hint: `Say which sheet is meant: contactmill jobs answer JOB --sheet "NAME".`}
 	}
 	return nil
 }
@@ -98,8 +134,5 @@ func askFile(r *sheet.Refusal) *ingestv1.Question {
 // sentence is why a file is refused.
 func sentence(r *sheet.Refusal) string {
 	s := r.Error()
-	if s == "" {
-		return s
-	}
-	return string(s[0]&^0x20) + s[1:] + "."
+	return strings.ToUpper(s[:1]) + s[1:] + "."
 }

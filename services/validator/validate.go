@@ -1,7 +1,6 @@
 package validator
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -119,7 +118,7 @@ func (j *reading) mapped(ctx context.Context, f *sheet.File, first *sheet.Block)
 	req := mapping.Request{Headings: f.Heading, Schema: j.schema, Said: j.c.Work.Job.Settings.Mapping}
 	if first != nil {
 		var err error
-		if req.Sample, err = sampleOf(f.Parser(), copied(first)); err != nil {
+		if req.Sample, err = sampleOf(f.Parser(), first.Clone()); err != nil {
 			return mapping.Result{}, nil, err
 		}
 	}
@@ -159,7 +158,7 @@ func (j *reading) look(ctx context.Context, f *sheet.File, columns []column, fir
 	}
 	said := j.c.Work.Job.Settings.DateOrder
 	e := make(evidence, len(columns))
-	if err := e.gather(columns, f.Parser(), copied(first)); err != nil {
+	if err := e.gather(columns, f.Parser(), first.Clone()); err != nil {
 		return nil, err
 	}
 	open, more := e.settle(columns, said, remembered)
@@ -199,11 +198,6 @@ func (j *reading) lookAtAll(ctx context.Context, columns []column, remembered in
 	}
 	open, _ = e.settle(columns, j.c.Work.Job.Settings.DateOrder, remembered)
 	return open, nil
-}
-
-// copied is a block to be parsed without spending the one it is of.
-func copied(b *sheet.Block) *sheet.Block {
-	return &sheet.Block{Data: bytes.Clone(b.Data), Index: b.Index, Offset: b.Offset, Line: b.Line}
 }
 
 // lead is the line of headings as the row that it is.

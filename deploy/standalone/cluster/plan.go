@@ -47,7 +47,7 @@ func services() []service {
 		{name: "ingest", serves: true, site: true, knows: []any{ingest.Config{}, server{}, web{}}},
 		{name: "contacts", serves: true, knows: []any{contacts.Config{}, server{}}},
 		{name: "provider", serves: true, knows: []any{server{}}},
-		{name: "validator", worker: true, knows: []any{validator.Config{}}},
+		{name: "validator", worker: true, serves: true, knows: []any{validator.Config{}, server{}}},
 		{name: "enrichment", worker: true, knows: []any{enrichment.Config{}}},
 		{name: "merge", worker: true, knows: []any{merge.Config{}}},
 		{name: "email", worker: true, knows: []any{email.Config{}}},
@@ -85,6 +85,7 @@ func (c *Cluster) plan(settings *standalone.Settings, ports *ports) (standalone.
 		}
 	}
 	at.Accounts, at.Ingest = strings.Join(behind["accounts"], ","), strings.Join(behind["ingest"], ",")
+	at.Validator = strings.Join(behind["validator"], ",")
 	at.Contacts, at.Provider = strings.Join(behind["contacts"], ","), strings.Join(behind["provider"], ",")
 
 	unused := map[string]bool{}

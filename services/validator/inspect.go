@@ -1,0 +1,242 @@
+package validator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/fields"
+	"github.com/contactmill/contactmill/pkg/mapping"
+	"github.com/contactmill/contactmill/pkg/row"
+	"github.com/contactmill/contactmill/pkg/rpc"
+	"github.com/contactmill/contactmill/pkg/sheet"
+	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+	validatorv1 "github.com/contactmill/contactmill/proto/gen/contactmill/validator/v1"
+)
+
+const (
+	// inspectFor bounds an inspection, however slow the client or odd the file.
+	inspectFor = 10 * time.Second
+	// inspections at once in a process; each holds its pieces and a block.
+	inspections = 16
+	// inspectBlock is how much of a text is looked at.
+	inspectBlock = 128 << 10
+	// usualRows and mostRows are how many rows are shown.
+	usualRows = 20
+	mostRows  = 200
+	// shownBytes bounds what rows may take in the answer.
+	shownBytes = 2 << 20
+)
+
+// inspector implements the contract's InspectService: it opens, maps and reads the first block of a file as a job would,
+// and keeps nothing.
+type inspector struct {
+	validatorv1.UnimplementedInspectServiceServer
+	s        *Service
+	accounts accountsv1.AccountsServiceClient
+	fields   accountsv1.FieldsServiceClient
+	slots    chan struct{}
+	readers  sync.WaitGroup
+}
+
+func newInspector(s *Service, accounts grpc.ClientConnInterface) *inspector {
+	return &inspector{s: s, accounts: accountsv1.NewAccountsServiceClient(accounts), fields: accountsv1.NewFieldsServiceClient(accounts), slots: make(chan struct{}, inspections)}
+}
+
+type inspectStream = grpc.BidiStreamingServer[validatorv1.InspectRequest, validatorv1.InspectResponse]
+
+// Inspect implements the contract.
+func (i *inspector) Inspect(in inspectStream) error {
+	account, err := rpc.AccountOf(in.Context())
+	if err != nil {
+		return err
+	}
+	select {
+	case i.slots <- struct{}{}:
+		defer func() { <-i.slots }()
+	default:
+		return fault.New(fault.Exhausted, "too-many-inspections", "%d files are being inspected at once", inspections).Hint("try again in a moment")
+	}
+	ctx, cancel := context.WithTimeoutCause(in.Context(), inspectFor,
+		fault.New(fault.Deadline, "inspect-too-slow", "the file was not inspected within %s", inspectFor).Hint("hand it in with --check"))
+	defer cancel()
+	w := newWishes(ctx, in, i.readers.Done)
+	i.readers.Add(1)
+	go w.receive()
+	h, err := w.header()
+	if err != nil {
+		return err
+	}
+	known, err := i.known(rpc.WithAccount(ctx, account))
+	if err != nil {
+		return err
+	}
+	out, err := i.inspect(ctx, w, h, known)
+	if err == nil {
+		err = w.err() // pieces that did not come make a file look broken
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return err
+	}
+	out.BytesSeen = w.seen()
+	return in.Send(&validatorv1.InspectResponse{Part: &validatorv1.InspectResponse_Inspection{Inspection: out}})
+}
+
+// account is what an inspection goes by.
+type known struct {
+	*accountsv1.Account
+	schema *contact.Schema
+}
+
+func (i *inspector) known(ctx context.Context) (known, error) {
+	a, err := i.accounts.GetAccount(ctx, &accountsv1.GetAccountRequest{})
+	if err != nil {
+		return known{}, fmt.Errorf("ask for the account: %w", err)
+	}
+	listed, err := i.fields.ListFields(ctx, &accountsv1.ListFieldsRequest{})
+	if err != nil && fault.Of(err) != fault.Unimplemented { // by an accounts service from before there were own fields
+		return known{}, fmt.Errorf("ask for the account's fields: %w", err)
+	}
+	schema, err := fields.SchemaOf(listed.GetFields())
+	return known{a.GetAccount(), schema}, err
+}
+
+func (i *inspector) inspect(ctx context.Context, w *wishes, h *validatorv1.InspectHeader, a known) (*validatorv1.Inspection, error) {
+	l := sheet.DefaultLimits()
+	if h.GetSize() > l.FileBytes {
+		return refused(&sheet.Refusal{Code: finding.FileTooLarge, Limit: "file bytes", Value: l.FileBytes})
+	}
+	l.BlockBytes = inspectBlock
+	look := &looking{i: i, a: a, settings: h.GetSettings(), options: i.s.options(ctx, dialect(h.GetSettings().GetReading()), l, a.GetLegacyEncoding()), rows: int(h.GetRows())}
+	if look.rows <= 0 {
+		look.rows = usualRows
+	}
+	look.rows = min(look.rows, mostRows)
+	out, err := look.at(ctx, w, h.GetSize())
+	if again, ok := errors.AsType[*sheet.Reopen](err); ok {
+		look.reopen, look.options.Dialect.Encoding = again, again.Encoding
+		out, err = look.at(ctx, w, h.GetSize())
+	}
+	if err != nil {
+		return refused(err)
+	}
+	return out, nil
+}
+
+// refused is the answer about a file that would be refused, or asked about.
+func refused(err error) (*validatorv1.Inspection, error) {
+	r, err := ended(err)
+	if err != nil {
+		return nil, err
+	}
+	return &validatorv1.Inspection{File: r.GetFile(), Question: r.GetQuestion(), Rejected: r.GetRejected()}, nil
+}
+
+// looking is an inspection at work.
+type looking struct {
+	i        *inspector
+	a        known
+	settings *ingestv1.ImportSettings
+	options  sheet.Options
+	rows     int
+	reopen   *sheet.Reopen
+}
+
+// at looks at the file's head, its first block and no more.
+func (l *looking) at(ctx context.Context, w *wishes, size int64) (_ *validatorv1.Inspection, err error) {
+	f, err := sheet.OpenAt(w, size, l.options)
+	if f != nil {
+		defer func() { err = errors.Join(err, f.Close()) }()
+	}
+	if err != nil {
+		return nil, chosen(err, f)
+	}
+	first, next, stop, err := begin(f)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	req := mapping.Request{Headings: f.Heading, Schema: l.a.schema, Said: l.settings.GetMapping()}
+	if first != nil {
+		if req.Sample, err = sampleOf(f.Parser(), first.Clone()); err != nil {
+			return nil, err
+		}
+	}
+	found := mapping.Map(req)
+	columns := columnsOf(found, l.a.schema, values(nil, l.settings.GetValues()))
+	out := &validatorv1.Inspection{File: toFacts(f, columns, found.Warnings), Question: toQuestion(found.Question, columns), Rejected: toProblem(found.Problem)}
+	settledBy(out.File, l.reopen, columns)
+	if first == nil && !found.HeadingIsData {
+		out.Columns = newSurvey(columns).columns(columns, nil)
+		return out, nil
+	}
+	if first == nil {
+		first = &sheet.Block{}
+	}
+	e := make(evidence, len(columns))
+	if err := e.gather(columns, f.Parser(), first.Clone()); err != nil {
+		return nil, err
+	}
+	open, _ := e.settle(columns, l.settings.GetDateOrder(), 0)
+	if err := l.read(f, found, columns, e, first, out); err != nil {
+		return nil, err
+	}
+	if open >= 0 && out.Question == nil && out.Rejected == nil {
+		if _, err, more := next(); !more && err == nil { // that was all of it: nothing else will tell
+			out.Question = askDates(&columns[open], open)
+		}
+	}
+	return out, context.Cause(ctx)
+}
+
+// read takes the block's rows as a job would, and tells of the first of them and of all columns.
+func (l *looking) read(f *sheet.File, found mapping.Result, columns []column, e evidence, b *sheet.Block, out *validatorv1.Inspection) error {
+	p := newPlan([16]byte{}, [16]byte{}, l.a.schema, columns)
+	p.mode, p.drop = row.Mode(l.settings.GetMode()), l.a.GetBadCell() == accountsv1.BadCell_BAD_CELL_DROP_CELL
+	p.home, p.today = contact.CountryByCode(l.a.GetCountry()), day(time.Now())
+	w := &worker{plan: p, parser: f.Parser(), normaliser: l.i.s.normaliser, tally: newTally(len(columns))}
+	survey := newSurvey(columns)
+	room := shownBytes
+	w.parser.Reset(b)
+	r := w.parser.Next
+	if found.HeadingIsData {
+		first := lead(f)
+		r = func() *sheet.Record {
+			defer func() { first = nil }()
+			if first != nil {
+				return first
+			}
+			return w.parser.Next()
+		}
+	}
+	for rec := r(); rec != nil; rec = r() {
+		if rec.Code == "" {
+			survey.look(l.i.s.normaliser, p, columns, rec)
+		}
+		if err := w.take(rec); err != nil {
+			return err
+		}
+		out.RowsSeen++
+		if len(out.Rows) < l.rows && room > 0 {
+			shown := w.shownRow()
+			room -= sizeOf(shown)
+			out.Rows = append(out.Rows, shown)
+		}
+	}
+	if err := w.parser.Err(); err != nil {
+		return err
+	}
+	out.Columns = survey.columns(columns, e)
+	return nil
+}
