@@ -50,7 +50,7 @@ func (e *DateEvidence) Add(cell []byte) {
 	if Blank(cell) {
 		return
 	}
-	s, plain := asciiOf(trim(cell, false))
+	s, plain := asciiOf(withoutYearWord(trim(cell, false)))
 	switch {
 	case len(s) > maxDateText:
 		e.other++

@@ -1,6 +1,10 @@
 package contact
 
-import "github.com/contactmill/contactmill/pkg/contact/finding"
+import (
+	"bytes"
+
+	"github.com/contactmill/contactmill/pkg/contact/finding"
+)
 
 type datePart struct{ value, digits int }
 
@@ -10,9 +14,11 @@ func parseDate(cell []byte, rules DateRules) (Date, Code) {
 	if len(s) > maxDateText {
 		return 0, finding.DateInvalid
 	}
+	s = withoutYearWord(s)
+	written := s
 	s, plain := asciiOf(s)
 	if !plain || worded(s) {
-		return wordDate(trim(cell, false), rules)
+		return wordDate(written, rules)
 	}
 	order := rules.Order
 	if allDigits(s) {
@@ -44,6 +50,16 @@ func parseDate(cell []byte, rules DateRules) (Date, Code) {
 		m, d, y = parts[0], parts[1], parts[2]
 	}
 	return partsDate(y, m, d, rules)
+}
+
+// withoutYearWord cuts off the word for year that Russian and Polish have after a date.
+func withoutYearWord(s []byte) []byte {
+	for _, word := range [...]string{"г.", "г", "года", "r.", "roku"} {
+		if rest, ok := bytes.CutSuffix(s, []byte(word)); ok && len(rest) > 0 && (rest[len(rest)-1] == ' ' || rest[len(rest)-1]-'0' < 10) {
+			return trim(rest, false)
+		}
+	}
+	return s
 }
 
 // maxDateText is the longest cell that can be a date.

@@ -25,6 +25,8 @@ func TestDate(t *testing.T) {
 		{"19581013", contact.DateRules{}, "1958-10-13", ""},
 		{"13101958", contact.DateRules{Order: contact.DMY}, "1958-10-13", ""},
 		{"13.10.1958", contact.DateRules{Order: contact.DMY}, "1958-10-13", ""},
+		{"13.10.1958 г.", contact.DateRules{Order: contact.DMY}, "1958-10-13", ""},
+		{"13.10.1958r.", contact.DateRules{Order: contact.DMY}, "1958-10-13", ""},
 		{"3. 1. 1958", contact.DateRules{Order: contact.DMY}, "1958-01-03", ""},
 		{"10/13/1958", contact.DateRules{Order: contact.MDY}, "1958-10-13", ""},
 		{"13/10/1958", contact.DateRules{Order: contact.MDY}, "", finding.DateImpossible},
