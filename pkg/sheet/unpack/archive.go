@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"cmp"
 	"compress/flate"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
@@ -184,7 +185,7 @@ func (r *memberReader) Read(p []byte) (int, error) {
 	if r.n += int64(n); r.n > r.member.Size {
 		n, err = 0, refuse(finding.ArchiveDamaged)
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = r.verify()
 	}
 	if err != nil {
@@ -195,7 +196,7 @@ func (r *memberReader) Read(p []byte) (int, error) {
 
 // verify holds what was read against the directory.
 func (r *memberReader) verify() error {
-	if _, err := r.packed.ReadByte(); err != io.EOF || r.n != r.member.Size || r.sum.Sum32() != r.member.file.CRC32 {
+	if _, err := r.packed.ReadByte(); !errors.Is(err, io.EOF) || r.n != r.member.Size || r.sum.Sum32() != r.member.file.CRC32 {
 		return refuse(finding.ArchiveDamaged)
 	}
 	return io.EOF
@@ -225,24 +226,21 @@ func (s *source) ReadAt(p []byte, at int64) (int, error) {
 		return 0, io.ErrUnexpectedEOF
 	}
 	n, err := s.in.ReadAt(p, at)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		s.err = err
 	}
 	return n, err
 }
 
 func (s *source) explain(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return err
 	}
 	if s.err != nil {
 		return fmt.Errorf("read archive: %w", s.err)
 	}
-	switch err {
-	case zip.ErrFormat, zip.ErrChecksum:
+	if errors.Is(err, zip.ErrFormat) {
 		return refuse(finding.ArchiveDamaged)
-	case zip.ErrAlgorithm:
-		return refuse(finding.ArchiveMethod)
 	}
 	return damage(err)
 }

@@ -77,7 +77,7 @@ func (z *gzipReader) read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = z.end()
 		}
 		if n > 0 || err != nil {
@@ -113,7 +113,7 @@ func (z *gzipReader) begin() error {
 	h := header{in: z.packed}
 	var fixed [10]byte
 	if _, err := io.ReadFull(z.packed, fixed[:1]); err != nil {
-		if err == io.EOF && z.members == 0 {
+		if errors.Is(err, io.EOF) && z.members == 0 {
 			return io.ErrUnexpectedEOF
 		}
 		return err
@@ -215,7 +215,7 @@ type counted struct {
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.in.Read(p)
 	c.n += int64(n)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		c.err = err
 	}
 	return n, err
@@ -238,7 +238,7 @@ func damage(err error) error {
 }
 
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

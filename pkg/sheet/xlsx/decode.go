@@ -134,7 +134,7 @@ func escape(s []byte) (unit uint16, ok bool) {
 
 // unescapedInPlace resolves the _xHHHH_ escapes in what was appended to dst behind from.
 func unescapedInPlace(dst []byte, from int) []byte {
-	if bytes.Index(dst[from:], []byte("_x")) < 0 {
+	if !bytes.Contains(dst[from:], []byte("_x")) {
 		return dst
 	}
 	return appendEscaped(dst[:from], bytes.Clone(dst[from:]))

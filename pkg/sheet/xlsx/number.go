@@ -27,7 +27,6 @@ func appendNumber(dst, raw []byte) ([]byte, Kind) {
 // appendValue appends the shortest decimal that is the value.
 func appendValue(dst []byte, value float64) []byte {
 	if value == 0 {
-		value = 0 // no minus
 		return append(dst, '0')
 	}
 	return strconv.AppendFloat(dst, value, 'f', -1, 64)

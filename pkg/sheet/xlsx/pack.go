@@ -3,6 +3,7 @@ package xlsx
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"net/url"
 	"path"
@@ -91,8 +92,8 @@ func (p *pack) has(part string) bool {
 	return ok
 }
 
-// open reads a part as tokens, from behind the begin of its root element, until done is called.
-func (p *pack) open(part, root string) (t *tokens, done func() error, err error) {
+// open reads a part as tokens, from behind the begin of its root element, until it is closed.
+func (p *pack) open(part, root string) (t *tokens, c io.Closer, err error) {
 	m, ok := p.members[partKey(part)]
 	if !ok {
 		return nil, nil, errSyntax
@@ -112,7 +113,7 @@ func (p *pack) open(part, root string) (t *tokens, done func() error, err error)
 	if !t.is(root) {
 		return nil, nil, errSyntax
 	}
-	return t, in.Close, nil
+	return t, in, nil
 }
 
 // checked calls the pack's check now and then.
@@ -139,7 +140,7 @@ var declaredEncoding = regexp.MustCompile(`^<\?xml\s[^>]{0,80}encoding\s*=\s*["'
 func inUTF8(in io.Reader) (io.Reader, error) {
 	b := bufio.NewReaderSize(in, 4<<10)
 	head, err := b.Peek(256)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
@@ -160,11 +161,11 @@ func inUTF8(in io.Reader) (io.Reader, error) {
 }
 
 func (p *pack) readTypes() error {
-	t, done, err := p.open(typesPart, "Types")
+	t, in, err := p.open(typesPart, "Types")
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer in.Close()
 	return each(t, func() error {
 		kind, err := t.decoded("ContentType")
 		if err != nil {
@@ -243,11 +244,11 @@ func (p *pack) relations(part string) (relations, error) {
 	if !p.has(name) {
 		return nil, nil
 	}
-	t, done, err := p.open(name, "Relationships")
+	t, in, err := p.open(name, "Relationships")
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer in.Close()
 	found := relations{}
 	err = each(t, func() error {
 		if !t.is("Relationship") {

@@ -21,7 +21,7 @@ const (
 type Rows struct {
 	book  *Workbook
 	t     *tokens
-	done  func() error
+	in    io.Closer
 	shown bool
 
 	row   Row
@@ -39,11 +39,11 @@ func (w *Workbook) rows(sheet int, shown bool) (*Rows, error) {
 	if sheet < 0 || sheet >= len(w.parts) {
 		return nil, errors.New("no such sheet in the workbook")
 	}
-	t, done, err := w.pack.open(w.parts[sheet], "worksheet")
+	t, in, err := w.pack.open(w.parts[sheet], "worksheet")
 	if err != nil {
 		return nil, err
 	}
-	return &Rows{book: w, t: t, done: done, shown: shown, seen: make([]int64, w.limits.Columns)}, nil
+	return &Rows{book: w, t: t, in: in, shown: shown, seen: make([]int64, w.limits.Columns)}, nil
 }
 
 // Close ends reading before the last row.
@@ -51,7 +51,7 @@ func (r *Rows) Close() error {
 	if r.err == nil {
 		r.err = io.ErrClosedPipe
 	}
-	return r.done()
+	return r.in.Close()
 }
 
 // Next returns the next row of the sheet, empty ones too. io.EOF comes behind the last one, once all of the sheet was
@@ -61,7 +61,7 @@ func (r *Rows) Next() (*Row, error) {
 		return nil, r.err
 	}
 	err := r.next()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = r.book.strings.verify()
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package xlsx
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"strconv"
 )
@@ -23,7 +24,7 @@ type sharedStrings struct {
 	limit int    // bytes of memory
 
 	t      *tokens // nil before the first string
-	done   func() error
+	in     io.Closer
 	used   int        // bytes of memory
 	texts  [][]byte   // chunks, each string behind its length
 	places [][]uint32 // of string i: [i/placeChunk][i%placeChunk], chunk<<offsetBits | offset
@@ -41,7 +42,7 @@ func (s *sharedStrings) close() error {
 		return nil
 	}
 	s.t = nil
-	return s.done()
+	return s.in.Close()
 }
 
 // at returns the string that a cell's index names. It is valid as long as the workbook.
@@ -54,7 +55,7 @@ func (s *sharedStrings) at(index []byte) ([]byte, error) {
 		if s.err == nil {
 			s.err = s.readOne()
 		}
-		if s.err == io.EOF {
+		if errors.Is(s.err, io.EOF) {
 			return nil, errSyntax // the index is behind the last string
 		}
 		if s.err != nil {
@@ -84,11 +85,11 @@ func (s *sharedStrings) readOne() error {
 		return io.EOF
 	}
 	if s.t == nil {
-		t, done, err := s.pack.open(s.part, "sst")
+		t, in, err := s.pack.open(s.part, "sst")
 		if err != nil {
 			return err
 		}
-		s.t, s.done = t, done
+		s.t, s.in = t, in
 	}
 	s.t.bound("string bytes in XML", maxStringXML)
 	for {

@@ -24,11 +24,11 @@ func (w *Workbook) readStyles(part string) error {
 	if !w.pack.has(part) {
 		return nil
 	}
-	t, done, err := w.pack.open(part, "styleSheet")
+	t, in, err := w.pack.open(part, "styleSheet")
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer in.Close()
 	codes := map[int]string{}
 	compiled := map[int]*format{}
 	inCells := false

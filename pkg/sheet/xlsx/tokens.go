@@ -15,6 +15,7 @@ const (
 	maxTokenBytes = 1 << 20 // a tag, or the text between two tags
 	tokenBuffer   = 64 << 10
 	maxPartBytes  = 64 << 20 // of a part that is read at once
+	maxEmptyReads = 100
 )
 
 // errSyntax says that a part is not well-formed XML.
@@ -36,7 +37,6 @@ type tokens struct {
 	buf []byte
 	pos int
 	end int
-	eof bool
 	err error
 
 	consumed int64 // bytes before buf[0]
@@ -89,7 +89,7 @@ func (t *tokens) next() (tokenKind, error) {
 	}
 	for {
 		if t.pos == t.end {
-			if err := t.more(); err == io.EOF {
+			if err := t.more(); errors.Is(err, io.EOF) {
 				if !t.rooted || len(t.marks) > 0 {
 					return 0, errSyntax
 				}
@@ -153,21 +153,31 @@ func (t *tokens) more() error {
 		t.buf = append(t.buf, make([]byte, len(t.buf))...)
 	}
 	first := t.consumed == 0 && t.end == 0
-	n, err := io.ReadFull(t.in, t.buf[t.end:])
-	t.end += n
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.EOF
-	}
+	n, err := t.fill()
 	if first {
 		t.skipMark()
 	}
-	if err != nil {
-		t.err = err
-		if n > 0 && err == io.EOF {
-			return nil
-		}
+	t.err = err
+	if n > 0 && errors.Is(err, io.EOF) {
+		return nil
 	}
 	return err
+}
+
+// fill reads until the buffer is full or the part ends.
+func (t *tokens) fill() (n int, err error) {
+	for empty := 0; t.end < len(t.buf) && err == nil; {
+		var read int
+		read, err = t.in.Read(t.buf[t.end:])
+		t.end += read
+		n += read
+		if read > 0 {
+			empty = 0
+		} else if empty++; empty > maxEmptyReads && err == nil {
+			err = io.ErrNoProgress
+		}
+	}
+	return n, err
 }
 
 // skipMark passes over a UTF-8 byte order mark.
@@ -189,7 +199,7 @@ func (t *tokens) need(n int) error {
 
 // cut is the error of a part that ends inside a token.
 func cut(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return errSyntax
 	}
 	return err
@@ -204,7 +214,7 @@ func (t *tokens) readText() error {
 			return nil
 		}
 		from = t.end - t.pos
-		if err := t.more(); err == io.EOF {
+		if err := t.more(); errors.Is(err, io.EOF) {
 			t.content, t.verbatim = t.buf[t.pos:t.end], false
 			t.pos = t.end
 			return nil
@@ -432,7 +442,7 @@ var endsName = [256]bool{' ': true, '\n': true, '\t': true, '\r': true, '/': tru
 
 // ended is the error of a part that was read to its end.
 func ended(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err

@@ -25,7 +25,7 @@
 package xlsx
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"strings"
 
@@ -160,11 +160,11 @@ func (w *Workbook) Rows(sheet int) (*Rows, error) { return w.rows(sheet, false) 
 func (w *Workbook) ShownRows(sheet int) (*Rows, error) { return w.rows(sheet, true) }
 
 func (w *Workbook) readWorkbook(part string, related relations) error {
-	t, done, err := w.pack.open(part, "workbook")
+	t, in, err := w.pack.open(part, "workbook")
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer in.Close()
 	listed := false
 	err = each(t, func() error {
 		switch {
@@ -219,7 +219,7 @@ const maxSheets = 10_000
 func each(t *tokens, visit func() error) error {
 	for {
 		kind, err := t.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -243,11 +243,4 @@ func isTrue(value []byte) bool {
 
 func tooLarge(limit string, value int64) error {
 	return &finding.FileRefusal{Code: finding.WorkbookTooLarge, Limit: limit, Value: value}
-}
-
-func inPart(part string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("read workbook part %q: %w", part, err)
 }
