@@ -3,6 +3,7 @@ package sheet
 import (
 	"bytes"
 	"io"
+	"testing/iotest"
 )
 
 // Decode reads a whole text, and counts what its encoding does not have.
@@ -31,4 +32,27 @@ func Recognise(text []byte) (string, Evidence) {
 		return "", ""
 	}
 	return r.charset.name, r.evidence
+}
+
+// DecodePieces is Decode of bytes that come one at a time, read with the least room.
+func DecodePieces(text []byte, name string) string {
+	c, err := charsetOf(name)
+	if err != nil {
+		return ""
+	}
+	for _, b := range boms {
+		if b.name == c.name {
+			text = bytes.TrimPrefix(text, []byte(b.bytes))
+		}
+	}
+	r := c.reader(iotest.OneByteReader(bytes.NewReader(text)))
+	var all []byte
+	room := make([]byte, leastRead)
+	for {
+		n, err := r.Read(room)
+		all = append(all, room[:n]...)
+		if err != nil {
+			return string(all)
+		}
+	}
 }

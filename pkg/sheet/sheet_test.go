@@ -1,7 +1,6 @@
 package sheet_test
 
 import (
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -423,20 +422,5 @@ func FuzzAgainstEncodingCSV(f *testing.F) {
 	f.Add("a\r\r\n\"\r\r\n\"\r", 1)
 	f.Fuzz(func(t *testing.T, in string, block int) {
 		oracle(t, in, 1+(block&127))
-	})
-}
-
-func FuzzDetect(f *testing.F) {
-	f.Add([]byte("sep=;\na;b\n1;2\n"))
-	f.Add([]byte("\ufeffa\tb\r1\t2\r"))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		limits := limitsOf(64, 256)
-		whole, err := read(bytes.NewReader(in), sheet.Dialect{}, limits)
-		if err != nil {
-			return
-		}
-		if len(whole.Heading) == 0 {
-			t.Fatalf("%q: no heading and no refusal", in)
-		}
 	})
 }
