@@ -186,6 +186,29 @@ func TestBadRequestsAreRefused(t *testing.T) {
 	}
 }
 
+func TestLegacyEncodingIsChecked(t *testing.T) {
+	h := newHouse(t)
+	if got := h.account("acme").GetLegacyEncoding(); got != "" {
+		t.Errorf("a new account has the legacy encoding %q", got)
+	}
+	for given, want := range map[string]string{"": "", "latin1": "windows-1252", "ISO-8859-2": "iso-8859-2", "Shift_JIS": "shift_jis", "gb2312": "gbk", "koi8-r": "koi8-r", "macintosh": "macintosh", "iso-8859-8-i": "iso-8859-8-i"} {
+		res, err := h.operator.UpdateAccount(t.Context(), &accountsv1.UpdateAccountRequest{Account: "acme", LegacyEncoding: &given})
+		if err != nil || res.GetAccount().GetLegacyEncoding() != want {
+			t.Errorf("%q: got %q, %v, want %q", given, res.GetAccount().GetLegacyEncoding(), err, want)
+		}
+	}
+	for _, given := range []string{"utf-8", "UTF-16LE", "utf-16", "nonsense", "x-user-defined", "iso-2022-kr", "utf-7", "utf-32"} {
+		_, err := h.operator.UpdateAccount(t.Context(), &accountsv1.UpdateAccountRequest{Account: "acme", LegacyEncoding: &given})
+		if !errors.Is(err, fault.Invalid) || fault.Code(err) != "bad-encoding" {
+			t.Errorf("%q: got %v, want bad-encoding", given, err)
+		}
+	}
+	made, err := h.operator.CreateAccount(t.Context(), &accountsv1.CreateAccountRequest{Account: &accountsv1.Account{Name: "jp", Country: "JP", LegacyEncoding: "sjis"}})
+	if err != nil || made.GetAccount().GetLegacyEncoding() != "shift_jis" {
+		t.Errorf("made with one: %v, %v", made, err)
+	}
+}
+
 func TestAdminSeesItsOwnAccountOnly(t *testing.T) {
 	h := newHouse(t)
 	mine, other := h.account("mine"), h.account("other")

@@ -1,7 +1,7 @@
 package accounts
 
 import (
-	"encoding/csv"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -225,17 +226,18 @@ func TestBadFieldsAreRefused(t *testing.T) {
 	}
 }
 
-// Every limit lets its number through and names itself in the refusal of one more.
+// refusedBy checks that a limit names itself in a refusal.
+func refusedBy(t *testing.T, what, code, names string, err error) {
+	t.Helper()
+	if !errors.Is(err, fault.Precondition) || fault.Code(err) != code || !strings.Contains(err.Error(), names) {
+		t.Errorf("%s: got %v (%s), want %s that names %s", what, err, fault.Code(err), code, names)
+	}
+}
+
 func TestLimitsOfFields(t *testing.T) {
 	h := newHouse(t)
-	h.account("acme")
+	account := uuid.MustParse(h.account("acme").GetId())
 	c := h.fields("acme")
-	refused := func(what, code, names string, err error) {
-		t.Helper()
-		if !errors.Is(err, fault.Precondition) || fault.Code(err) != code || !strings.Contains(err.Error(), names) {
-			t.Errorf("%s: got %v (%s), want %s that names %s", what, err, fault.Code(err), code, names)
-		}
-	}
 	for i := range mostUnique {
 		f := create(t, c, &accountsv1.Field{Name: fmt.Sprint("u", i), Type: textType, Unique: true})
 		if f.GetKey() != int32(8+i) {
@@ -244,36 +246,38 @@ func TestLimitsOfFields(t *testing.T) {
 	}
 	unique := &accountsv1.CreateFieldRequest{Field: &accountsv1.Field{Name: "one_more", Type: textType, Unique: true}}
 	_, err := c.CreateField(t.Context(), unique)
-	refused("a ninth unique field", "too-many-unique-fields", "8", err)
+	refusedBy(t, "a ninth unique field", "too-many-unique-fields", "8", err)
 	if _, err := c.DeleteField(t.Context(), &accountsv1.DeleteFieldRequest{Name: "u0"}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = c.CreateField(t.Context(), unique)
-	refused("a key for the second time", "too-many-unique-fields", "deleted ones", err)
+	refusedBy(t, "a key for the second time", "too-many-unique-fields", "deleted ones", err)
 
-	book := make([]*accountsv1.Code, mostCodes)
-	for i := range book {
-		book[i] = &accountsv1.Code{Code: fmt.Sprint("c", i), Label: fmt.Sprint("Code number ", i)}
+	fill := func(from, to, number int) { // as if they had been created one by one
+		t.Helper()
+		err := h.service.db.InAccount(t.Context(), account, func(ctx context.Context, tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, `insert into fields (account_id, number, name, label, type, required, max_length, headings)
+				select $1, $4 + i, 'f' || i, 'f' || i, 'boolean', false, 0, '{}' from generate_series($2::integer, $3) as i`, account, from, to, number)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	full := create(t, c, &accountsv1.Field{Name: "full", Type: criteriaType, Codes: book})
-	if len(full.GetCodes()) != mostCodes {
-		t.Errorf("got %d codes, want %d", len(full.GetCodes()), mostCodes)
-	}
-	_, err = c.SetCodes(t.Context(), &accountsv1.SetCodesRequest{Field: "full", Codes: []*accountsv1.Code{{Code: "more"}}})
-	refused("one code more", "too-many-codes", "10000", err)
+	fill(1, mostFields-len(own(t, c))-1, 300)
+	create(t, c, &accountsv1.Field{Name: "the_last", Type: booleanType})
+	one := &accountsv1.CreateFieldRequest{Field: &accountsv1.Field{Name: "one_more", Type: booleanType}}
+	_, err = c.CreateField(t.Context(), one)
+	refusedBy(t, "one field more", "too-many-fields", "200", err)
 
-	wide := make([]*accountsv1.Code, mostCodes)
-	for i := range wide {
-		wide[i] = &accountsv1.Code{Code: fmt.Sprint("c", i), Label: fmt.Sprint(strings.Repeat("x", 190), i)}
+	for _, name := range []string{"the_last", "u1"} {
+		if _, err := c.DeleteField(t.Context(), &accountsv1.DeleteFieldRequest{Name: name}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	_, err = c.CreateField(t.Context(), &accountsv1.CreateFieldRequest{Field: &accountsv1.Field{Name: "wide", Type: criteriaType, Codes: wide}})
-	refused("books that fill a message", "fields-too-large", "2097152", err)
-
-	for i := len(own(t, c)); i < mostFields; i++ {
-		create(t, c, &accountsv1.Field{Name: fmt.Sprint("f", i), Type: booleanType})
-	}
-	_, err = c.CreateField(t.Context(), &accountsv1.CreateFieldRequest{Field: &accountsv1.Field{Name: "one_more", Type: booleanType}})
-	refused("one field more", "too-many-fields", "200", err)
+	fill(9999, 9999, lastNumber-9999)
+	_, err = c.CreateField(t.Context(), one)
+	refusedBy(t, "a number beyond the last", "too-many-fields", "65280", err)
 }
 
 func TestFieldsMadeAtOnceHaveNumbersOfTheirOwn(t *testing.T) {
@@ -331,61 +335,5 @@ func TestFieldsAreTheAccountsOwn(t *testing.T) {
 		if !errors.Is(err, fault.Denied) && !errors.Is(err, fault.Invalid) && !errors.Is(err, fault.Unauthenticated) {
 			t.Errorf("%s makes a field: %v", what, err)
 		}
-	}
-}
-
-func TestCodeBookIsAnInertFile(t *testing.T) {
-	h := newHouse(t)
-	h.account("acme")
-	c := h.fields("acme")
-	create(t, c, &accountsv1.Field{Name: "colour", Type: criterionType, Codes: []*accountsv1.Code{{Code: "-1", Label: "=1+1"}, {Code: "r", Label: "Red, \"dark\"", Retired: true}}})
-	create(t, c, &accountsv1.Field{Name: "interests", Type: criteriaType, Codes: []*accountsv1.Code{{Code: "ö", Label: "Öl"}}})
-	res, err := c.GetCodeBook(t.Context(), &accountsv1.GetCodeBookRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := csv.NewReader(strings.NewReader(string(res.GetContent()))).ReadAll()
-	want := [][]string{{"field", "code", "label", "retired"}, {"colour", "'-1", "'=1+1", "false"}, {"colour", "r", "Red, \"dark\"", "true"}, {"interests", "ö", "Öl", "false"}}
-	if d := cmp.Diff(want, rows); d != "" || err != nil || res.GetFileName() != "contactmill-codes.csv" {
-		t.Errorf("%s, %v; code book (-want +got):\n%s", res.GetFileName(), err, d)
-	}
-}
-
-func TestCodesAreToldApart(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		a, b string
-		same bool
-	}{
-		{"Red", "RED", true}, {"é", "E", true}, {"Straße", "STRASSE", true}, {"ｆｕｌｌ", "full", true}, {"a  b", " A b ", true}, {"a\u00a0b", "a b", true},
-		{"a–b", "a-b", true}, {"l’un", "l'un", true}, {"a\u200bb", "a b", true}, {"Й", "й", true},
-		{"A+", "A-", false}, {"C", "C#", false}, {"1", "2", false}, {"か", "が", false}, {"कु", "कू", false}, {"ab", "a b", false}, {"", "a", false},
-	} {
-		if got := foldedCode(c.a) == foldedCode(c.b); got != c.same {
-			t.Errorf("%q and %q: taken for the same: %v, want %v", c.a, c.b, got, c.same)
-		}
-	}
-}
-
-func TestLegacyEncodingIsChecked(t *testing.T) {
-	h := newHouse(t)
-	if got := h.account("acme").GetLegacyEncoding(); got != "" {
-		t.Errorf("a new account has the legacy encoding %q", got)
-	}
-	for given, want := range map[string]string{"": "", "latin1": "windows-1252", "ISO-8859-2": "iso-8859-2", "Shift_JIS": "shift_jis", "gb2312": "gbk", "koi8-r": "koi8-r", "macintosh": "macintosh", "iso-8859-8-i": "iso-8859-8-i"} {
-		res, err := h.operator.UpdateAccount(t.Context(), &accountsv1.UpdateAccountRequest{Account: "acme", LegacyEncoding: &given})
-		if err != nil || res.GetAccount().GetLegacyEncoding() != want {
-			t.Errorf("%q: got %q, %v, want %q", given, res.GetAccount().GetLegacyEncoding(), err, want)
-		}
-	}
-	for _, given := range []string{"utf-8", "UTF-16LE", "utf-16", "nonsense", "x-user-defined", "iso-2022-kr", "utf-7", "utf-32"} {
-		_, err := h.operator.UpdateAccount(t.Context(), &accountsv1.UpdateAccountRequest{Account: "acme", LegacyEncoding: &given})
-		if !errors.Is(err, fault.Invalid) || fault.Code(err) != "bad-encoding" {
-			t.Errorf("%q: got %v, want bad-encoding", given, err)
-		}
-	}
-	made, err := h.operator.CreateAccount(t.Context(), &accountsv1.CreateAccountRequest{Account: &accountsv1.Account{Name: "jp", Country: "JP", LegacyEncoding: "sjis"}})
-	if err != nil || made.GetAccount().GetLegacyEncoding() != "shift_jis" {
-		t.Errorf("made with one: %v, %v", made, err)
 	}
 }
