@@ -13,8 +13,10 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/contactmill/contactmill/pkg/fault"
+	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	validatorv1 "github.com/contactmill/contactmill/proto/gen/contactmill/validator/v1"
+	"github.com/contactmill/contactmill/services/cli"
 )
 
 // Inspect asks for the pieces it was told to, and answers.
@@ -118,6 +120,25 @@ func TestInspectWaitsForABusyServer(t *testing.T) {
 	name, _ := fileOf(t, 10)
 	if r := s.run(t, "", "inspect", name); r.code != 0 || s.busy != -1 {
 		t.Errorf("%+v; asked %d times more than it was busy, want one", r, -s.busy)
+	}
+}
+
+func TestEveryServiceHasAnAddressOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.inspection, s.account = &validatorv1.Inspection{}, &accountsv1.Account{Id: "a1"}
+	name, _ := fileOf(t, 10)
+	for service, args := range map[string][]string{"VALIDATOR": {"inspect", name}, "ACCOUNTS": {"fields", "list"}, "CONTACTS": {"contacts", "list"}} {
+		elsewhere := []string{"CONTACTMILL_API_KEY=" + apiKey, "CONTACTMILL_ADDR=127.0.0.1:1", "CONTACTMILL_VALIDATOR_ADDR=127.0.0.1:1",
+			"CONTACTMILL_ACCOUNTS_ADDR=127.0.0.1:1", "CONTACTMILL_CONTACTS_ADDR=127.0.0.1:1"}
+		var out, errs bytes.Buffer
+		if code := cli.Run(t.Context(), args, append(elsewhere, "CONTACTMILL_"+service+"_ADDR="+s.addr), strings.NewReader(""), &out, &errs); code != 0 {
+			t.Errorf("%q at its address: code %d, %s", args, code, errs.String())
+		}
+		errs.Reset()
+		if code := cli.Run(t.Context(), append(args, "--addr", s.addr), elsewhere, strings.NewReader(""), &out, &errs); code != 0 {
+			t.Errorf("%q with --addr: code %d, %s", args, code, errs.String())
+		}
 	}
 }
 
