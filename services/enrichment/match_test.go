@@ -105,6 +105,38 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// The keys of an account's own unique fields count like the standard ones.
+func TestVerdictsByOwnKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const first, last = 8, 15
+	ada, bob := uuid.UUID{1}, uuid.UUID{2}
+	w.contacts.known = map[[16]byte][]contactHit{keyHash(first, 1): {{ada, [16]byte{}}}, keyHash(last, 1): {{bob, keyHash(external, 1)}}, keyHash(fallback, 2): {{bob, [16]byte{}}}}
+	c := w.claim(t, ingestv1.Mode_MODE_UPSERT, 3, []line{
+		{keys: map[uint8]byte{first: 1}},              // Ada
+		{keys: map[uint8]byte{last: 3}},               // nobody
+		{keys: map[uint8]byte{last: 3, first: 4}},     // repeats 1
+		{keys: map[uint8]byte{external: 2, last: 1}},  // Bob has another external id
+		{keys: map[uint8]byte{first: 1, last: 1}},     // repeats 0
+		{keys: map[uint8]byte{first: 6, fallback: 2}}, // Bob by name
+	})
+	r, err := w.match(w.ctx(t), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []row.Verdict{
+		{Relation: row.One, Contact: ada, Keys: 1 << first},
+		{Relation: row.None},
+		{Relation: row.Repeat, First: 1, FirstLine: 3, Keys: 1 << last},
+		{Relation: row.Other, Contact: bob, Keys: 1 << last},
+		{Relation: row.Repeat, First: 0, FirstLine: 2, Keys: 1 << first},
+		{Relation: row.One, Contact: bob, Keys: 1 << fallback},
+	}
+	if d := cmp.Diff(want, w.verdicts(t, r.GetMatched().Verdicts)); d != "" {
+		t.Errorf("verdicts (-want +got):\n%s", d)
+	}
+}
+
 func TestVerdictsOfConflicts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
