@@ -66,7 +66,7 @@ func NewParser(d Dialect, limits Limits, heading []string) *Parser {
 		scan:   newScanner(d, limits),
 		limits: limits,
 		cells:  make([][]byte, limits.Columns+1),
-		room:   make([]uint32, ahead+limits.Columns+64),
+		room:   make([]uint32, ahead+limits.Columns+1+64+1),
 	}
 	p.own = newIndex(&p.scan)
 	p.code = finding.InvalidUTF8
@@ -171,6 +171,10 @@ func (p *Parser) marked() bool {
 		ahead = ahead[:len(list)]
 	}
 	start := p.pos
+	if len(ahead) == 0 { // marks end where a record was too long
+		p.refuse(tooLong, p.line)
+		return false
+	}
 	from, n, end := uint(start), 0, uint(0)
 	for i := range ahead {
 		end = uint(ahead[i])
@@ -298,7 +302,7 @@ func (p *Parser) look() {
 	marks := p.marks[p.looked:]
 	base := uint32(64 * p.looked)
 	for i, m := range marks {
-		if n > ahead {
+		if n > ahead+p.scan.columns {
 			marks = marks[:i]
 			break
 		}

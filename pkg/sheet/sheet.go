@@ -1,16 +1,28 @@
-// Package sheet turns the bytes of a file into records: what the file is, which dialect it is written in, where its
-// records begin and end, and what their cells hold. It is pure and bounded: it holds a few blocks, never a file.
+// Package sheet turns the bytes of a file into records: what the file is, how it is written, where its records begin and
+// end, and what their cells hold. It reads text tables in every dialect and encoding, workbooks (package xlsx), and either
+// in gzip or zip (package unpack). It is pure and bounded: it holds a few blocks, never a file.
 //
 // A file is read in two steps, so that the second can run on many workers. Open looks at the head, settles the dialect
 // and reads the heading; Blocks then cuts the rest into blocks that end where a record ends. A Parser reads the records
 // of one block without an allocation. Both go by the same rules, and any size of block gives the same records:
 //
-//   - Quoting is that of RFC 4180, as strictly as encoding/csv reads it; what that accepts comes out the same here. CR LF
-//     inside quotes becomes LF; a file whose lines end in CR alone is read as if they ended in LF.
+//   - The encoding is what was given, or what a byte order mark says, or UTF-16 where zero bytes stand as in it, or ISO
+//     2022 by its escapes, or UTF-8 where at least as many letters beyond ASCII are valid UTF-8 as are not, or else the
+//     legacy charset: a guess, with a warning and samples. If the head is ASCII and what follows decides for the legacy
+//     charset, the blocks end with ErrReopen. Bytes that are no character make their row invalid; no U+FFFD is put in.
+//   - Delimiter: sep= line, else the one of , ; TAB | that makes the records most alike; two that do so alike are refused.
+//   - Quoting is that of RFC 4180, as strictly as encoding/csv reads it; what that accepts comes out the same here. Single
+//     quotes, none, or quotes escaped by backslashes are taken only where those rules break records or leave the heading
+//     in quotes, and the others break none.
+//   - CR LF inside quotes becomes LF. In a file whose lines end in CR, or in a mixture that fits better so, every CR does.
+//   - The heading is the first record that is not blank, unless that is a title: narrower than the file, or as good as
+//     empty, with a record of the file's width below that can name columns. Titles are counted and warned of.
 //   - A record that breaks a rule costs that record, not the file: a quote in the middle of a cell, or one that is opened
 //     and not closed within the limit of a record. Reading resumes at the line after the one where the trouble began.
-//   - Blank lines, and records whose cells are all empty, are counted and not returned. Line numbers are physical lines of
-//     the file, from 1, the heading's among them.
+//   - Blank lines, and records whose cells are all empty, are counted and not returned; so are rows that a workbook leaves
+//     out. Line numbers are physical lines of the file, from 1, the heading's among them, or row numbers of the sheet.
+//   - Of a workbook the sheet that was named is read, or the only one with values; hidden ones count if no other has any.
+//   - Nothing of a file that is packed is final before its end: checksums stand behind the data.
 package sheet
 
 import (
