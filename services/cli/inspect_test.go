@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,8 +132,10 @@ func TestEveryServiceHasAnAddressOfItsOwn(t *testing.T) {
 	for service, args := range map[string][]string{"VALIDATOR": {"inspect", name}, "ACCOUNTS": {"fields", "list"}, "CONTACTS": {"contacts", "list"}} {
 		elsewhere := []string{"CONTACTMILL_API_KEY=" + apiKey, "CONTACTMILL_ADDR=127.0.0.1:1", "CONTACTMILL_VALIDATOR_ADDR=127.0.0.1:1",
 			"CONTACTMILL_ACCOUNTS_ADDR=127.0.0.1:1", "CONTACTMILL_CONTACTS_ADDR=127.0.0.1:1"}
+		there := slices.Clone(elsewhere)
+		there[slices.Index(there, "CONTACTMILL_"+service+"_ADDR=127.0.0.1:1")] = "CONTACTMILL_" + service + "_ADDR=" + s.addr
 		var out, errs bytes.Buffer
-		if code := cli.Run(t.Context(), args, append(elsewhere, "CONTACTMILL_"+service+"_ADDR="+s.addr), strings.NewReader(""), &out, &errs); code != 0 {
+		if code := cli.Run(t.Context(), args, there, strings.NewReader(""), &out, &errs); code != 0 {
 			t.Errorf("%q at its address: code %d, %s", args, code, errs.String())
 		}
 		errs.Reset()
