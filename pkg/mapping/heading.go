@@ -93,25 +93,39 @@ func isPlace(key string) bool {
 	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
-// lasting names a column in a way that outlives another order of the columns.
-func (h headings) lasting(i int) string {
-	nth, all := 1, 0
-	for j, s := range h.compared {
-		if s == h.compared[i] {
-			all++
-			if j < i {
-				nth++
-			}
-		}
-	}
-	if all == 1 && h.compared[i] != "" && !isPlace(h.compared[i]) {
-		return strings.TrimSpace(h.given[i])
-	}
-	return "#" + strconv.Itoa(nth) + " of " + h.compared[i]
+// isNth tells whether a key as it is compared says which of several columns it means.
+func isNth(key string) bool {
+	first, _, ok := strings.Cut(key+" ", " of ")
+	return ok && isPlace(first)
 }
 
-// resolve finds for each column the key of said that names it, or "". Positions go before headings as they are written,
-// these before headings as they are compared. Keys that name a column are marked as used.
+// nth names each column by which it is of those with its heading.
+func (h headings) nth() []string {
+	names, seen := make([]string, len(h.given)), make(map[string]int, len(h.given))
+	for i, s := range h.compared {
+		seen[s]++
+		names[i] = strings.TrimSpace("#" + strconv.Itoa(seen[s]) + " of " + s)
+	}
+	return names
+}
+
+// lasting names the columns in a way that outlives another order of them: by their headings where these tell them apart
+// and from names of other kinds.
+func (h headings) lasting() []string {
+	names, all := h.nth(), make(map[string]int, len(h.given))
+	for _, s := range h.compared {
+		all[s]++
+	}
+	for i, s := range h.compared {
+		if all[s] == 1 && s != "" && !isPlace(s) && !isNth(s) {
+			names[i] = strings.TrimSpace(h.given[i])
+		}
+	}
+	return names
+}
+
+// resolve finds for each column the key of said that names it, or "". Positions go before which of several it is, that
+// before headings as they are written, these before headings as they are compared. Keys that name a column are marked as used.
 func (h headings) resolve(said map[string]string, places bool, used map[string]bool) []string {
 	found := make([]string, len(h.given))
 	if len(said) == 0 {
@@ -121,12 +135,14 @@ func (h headings) resolve(said map[string]string, places bool, used map[string]b
 	for _, s := range h.given {
 		written[strings.TrimSpace(s)] = true
 	}
-	byPlace, exact, loose := map[string]string{}, map[string]string{}, map[string]string{}
+	byPlace, byNth, exact, loose := map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(said)) {
 		name, in := strings.TrimSpace(key), loose
 		switch {
 		case isPlace(name):
 			in = byPlace
+		case isNth(compared(name)):
+			name, in = compared(name), byNth
 		case written[name]:
 			in = exact
 		default:
@@ -136,8 +152,9 @@ func (h headings) resolve(said map[string]string, places bool, used map[string]b
 			in[name] = key
 		}
 	}
+	nth := h.nth()
 	for i := range h.given {
-		keys := []string{exact[strings.TrimSpace(h.given[i])], loose[compared(h.lasting(i))], loose[h.compared[i]]}
+		keys := []string{byNth[nth[i]], exact[strings.TrimSpace(h.given[i])], loose[h.compared[i]]}
 		if places {
 			keys = slices.Insert(keys, 0, byPlace[place(i)])
 		}

@@ -2,6 +2,7 @@ package mapping_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -102,7 +103,7 @@ func TestRemember(t *testing.T) {
 		t.Fatal(first.Question)
 	}
 	kept := first.Remember(schema)
-	want := map[string]string{"Ref": "external_id", "Size": "shoe_size", "#1 of email": "-", "#2 of email": "email", "#1 of ": "city", "#1 of #2": "-"}
+	want := map[string]string{"Ref": "external_id", "Size": "shoe_size", "#1 of email": "-", "#2 of email": "email", "#1 of": "city", "#1 of #2": "-"}
 	if diff := cmp.Diff(want, kept); diff != "" {
 		t.Errorf("remembered (-want +got):\n%s", diff)
 	}
@@ -199,8 +200,8 @@ func FuzzMap(f *testing.F) {
 		if len(res.Columns) != len(r.Headings) || res.Question != nil && res.Problem != nil {
 			t.Fatalf("%d columns of %d, question %v, problem %v", len(res.Columns), len(r.Headings), res.Question, res.Problem)
 		}
-		if diff := cmp.Diff(res, mapping.Map(r)); diff != "" {
-			t.Fatalf("the same request, another result:\n%s", diff)
+		if again := mapping.Map(r); !reflect.DeepEqual(res, again) {
+			t.Fatalf("the same request, another result:\n%s", cmp.Diff(res, again))
 		}
 		fields := map[contact.Field]bool{}
 		for i, c := range res.Columns {

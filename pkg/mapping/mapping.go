@@ -130,14 +130,14 @@ func (r Result) Remember(schema *contact.Schema) map[string]string {
 	for i := range r.Columns {
 		headings[i] = r.Columns[i].Heading
 	}
-	h := newHeadings(headings)
+	names := newHeadings(headings).lasting()
 	fields := make(map[string]string, len(headings))
 	for i, c := range r.Columns {
 		name := Ignore
 		if c.Field != contact.NoField {
 			name = schema.Name(c.Field)
 		}
-		fields[h.lasting(i)] = name
+		fields[names[i]] = name
 	}
 	return fields
 }

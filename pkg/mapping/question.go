@@ -179,7 +179,7 @@ func (m *mapper) fieldNames() string {
 // in any shell, else by its position.
 func (m *mapper) call(i int) string {
 	h := strings.TrimSpace(m.headings.given[i])
-	if len(h) > 60 || m.headings.lasting(i) != h || strings.HasPrefix(h, "-") {
+	if len(h) > 60 || m.headings.lasting()[i] != h || strings.HasPrefix(h, "-") {
 		return place(i)
 	}
 	for _, r := range h {
