@@ -31,3 +31,19 @@ func TestText(t *testing.T) {
 		{id[:35] + "g", "", finding.ContactIDInvalid}, {strings.ReplaceAll(id, "-", "x"), "", finding.ContactIDInvalid}, {"12", "", finding.ContactIDInvalid},
 	}, contact.AppendContactID)
 }
+
+// Text is looked at eight bytes at a time: wherever a control character stands, it is seen, and nothing else is.
+func TestControlsAreSeenAnywhere(t *testing.T) {
+	t.Parallel()
+	for at := range 19 {
+		for c := range 256 {
+			cell := []byte("abcdefghijklmnopqrs")
+			cell[at] = byte(c)
+			got, code := contact.AppendText(nil, cell, 0, 0)
+			edge := (at == 0 || at == len(cell)-1) && (c == ' ' || c >= '\t' && c <= '\r')
+			if printable := c >= ' ' && c < 0x7f; (code == "") != (printable || edge) || code == "" && !edge && string(got) != string(cell) {
+				t.Errorf("byte %#x at %d: %q, %q", c, at, got, code)
+			}
+		}
+	}
+}
