@@ -145,7 +145,7 @@ func (f *File) bookHeading() error {
 		}
 		f.book.ahead = append(f.book.ahead, kept)
 		s := shape{line: r.Number, width: len(list)}
-		s.look(list)
+		s.look(list, len(shapes) < titles)
 		if s.filled > 0 {
 			s.width = s.last
 			shapes, at = append(shapes, s), append(at, len(f.book.ahead)-1)

@@ -420,6 +420,7 @@ func TestReadsWhatEncodingCSVReads(t *testing.T) {
 func FuzzAgainstEncodingCSV(f *testing.F) {
 	f.Add("a,b\n1,\"2\"\"\r\n3\"\n", 7)
 	f.Add("a\r\r\n\"\r\r\n\"\r", 1)
+	f.Add("\v\n0", 1)
 	f.Fuzz(func(t *testing.T, in string, block int) {
 		oracle(t, in, 1+(block&127))
 	})

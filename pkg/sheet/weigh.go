@@ -85,7 +85,7 @@ func survey(head []byte, complete bool, d Dialect, limits Limits) []shape {
 		s := shape{line: line, width: len(found.list), broken: v != whole}
 		line += int64(bytes.Count(raw, newline))
 		if !(s.line == 1 && d.Separator) {
-			s.look(found.list)
+			s.look(found.list, len(shapes) < titles)
 			if d.Quote != NoQuote {
 				s.enclosed = bytes.Count(raw, []byte{d.Delimiter, d.Quote})
 				if raw[0] == d.Quote {
@@ -101,17 +101,21 @@ func survey(head []byte, complete bool, d Dialect, limits Limits) []shape {
 	return shapes
 }
 
-func (s *shape) look(list [][]byte) {
-	s.wordy = true
+// look fills in what the cells tell; with names, whether they could name columns.
+func (s *shape) look(list [][]byte, names bool) {
+	s.wordy = names
 	for i, cell := range list {
-		cell = bytes.TrimSpace(cell)
-		if len(cell) == 0 {
+		if empty(cell) {
 			continue
 		}
 		s.filled++
 		s.last = i + 1
+		if !s.wordy {
+			continue
+		}
+		cell = bytes.TrimSpace(cell)
 		named := len(cell) <= 100 && bytes.IndexByte(cell, '@') < 0 && (isYear(cell) || len(bytes.Trim(cell, "0123456789 .,:;/+-()%$")) > 0)
-		s.wordy = s.wordy && named && !slices.ContainsFunc(list[:i], func(c []byte) bool { return bytes.EqualFold(bytes.TrimSpace(c), cell) })
+		s.wordy = named && !slices.ContainsFunc(list[:i], func(c []byte) bool { return bytes.EqualFold(bytes.TrimSpace(c), cell) })
 	}
 }
 
