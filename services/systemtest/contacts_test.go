@@ -65,7 +65,8 @@ func check(t *testing.T, s *target) {
 	}
 	name := file(t, "two.csv", content)
 	for _, mode := range []string{"add", "update", "upsert"} {
-		j := a.imports(t, 3, name, mode, "--check", "--list", "Never")
+		var j job
+		untouched(t, s, a, "a check of "+mode, func() { j = a.imports(t, 3, name, mode, "--check", "--list", "Never", "--recipient", "another."+a.recipient) })
 		if diff := cmp.Diff(want[mode], j.Counts.rows()); j.State != "CHECKED" || diff != "" {
 			t.Errorf("check of %s ended %s (-want +got):\n%s", mode, j.State, diff)
 		}
@@ -82,6 +83,13 @@ func check(t *testing.T, s *target) {
 	var none []struct{ Name string }
 	if a.ok(t, &none, "lists", "list"); len(none) != 0 {
 		t.Errorf("checks made the lists %v", none)
+	}
+	s.mailed(t, a.email, 3) // the submitter of the checks is told of each; the recipients were told of the import alone
+	if n := len(s.letters(t, "another."+a.recipient)); n != 0 {
+		t.Errorf("the checks sent %d mails to the job's recipient, want none", n)
+	}
+	if n := len(s.letters(t, a.recipient)); n > 1 {
+		t.Errorf("%d mails to the account's recipient, want that of the import", n)
 	}
 	// what was foretold is what comes
 	for _, mode := range []string{"upsert"} {
