@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"github.com/contactmill/contactmill/pkg/sheet/markup"
 	"github.com/contactmill/contactmill/pkg/sheet/unpack"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/unicode"
@@ -24,6 +25,19 @@ const (
 	maxRelations  = 100_000
 	checkInterval = 1 << 20
 )
+
+// relationsSpace is the namespace of the attributes that name a relationship.
+const relationsSpace = markup.MainSpace + 1
+
+// spaces are the namespaces of the transitional and the strict schema, and of the package.
+var spaces = map[string]markup.Space{
+	"http://schemas.openxmlformats.org/spreadsheetml/2006/main":           markup.MainSpace,
+	"http://purl.oclc.org/ooxml/spreadsheetml/main":                       markup.MainSpace,
+	"http://schemas.openxmlformats.org/package/2006/relationships":        markup.MainSpace,
+	"http://schemas.openxmlformats.org/package/2006/content-types":        markup.MainSpace,
+	"http://schemas.openxmlformats.org/officeDocument/2006/relationships": relationsSpace,
+	"http://purl.oclc.org/ooxml/officeDocument/relationships":             relationsSpace,
+}
 
 // pack is the package of a workbook: an archive of parts, their types and relationships (ECMA-376 part 2).
 type pack struct {
@@ -93,10 +107,10 @@ func (p *pack) has(part string) bool {
 }
 
 // open reads a part as tokens, from behind the begin of its root element, until it is closed.
-func (p *pack) open(part, root string) (t *tokens, c io.Closer, err error) {
+func (p *pack) open(part, root string) (t *markup.Reader, c io.Closer, err error) {
 	m, ok := p.members[partKey(part)]
 	if !ok {
-		return nil, nil, errSyntax
+		return nil, nil, markup.ErrDamaged
 	}
 	in, err := p.archive.Open(m)
 	if err != nil {
@@ -106,12 +120,12 @@ func (p *pack) open(part, root string) (t *tokens, c io.Closer, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t = newTokens(decoded)
-	if _, err := t.next(); err != nil {
-		return nil, nil, cut(err)
+	t = markup.NewReader(decoded, spaces)
+	if _, err := t.Next(); err != nil {
+		return nil, nil, markup.Unexpected(err)
 	}
-	if !t.is(root) {
-		return nil, nil, errSyntax
+	if !t.Is(root) {
+		return nil, nil, markup.ErrDamaged
 	}
 	return t, in, nil
 }
@@ -152,7 +166,7 @@ func inUTF8(in io.Reader) (io.Reader, error) {
 	}
 	encoding, err := htmlindex.Get(string(found[1]))
 	if err != nil {
-		return nil, errSyntax
+		return nil, markup.ErrDamaged
 	}
 	if name, err := htmlindex.Name(encoding); err != nil || name == "utf-8" || strings.HasPrefix(name, "utf-16") {
 		return b, nil
@@ -167,20 +181,20 @@ func (p *pack) readTypes() error {
 	}
 	defer in.Close()
 	return each(t, func() error {
-		kind, err := t.decoded("ContentType")
+		kind, err := t.Decoded("ContentType")
 		if err != nil {
 			return err
 		}
 		if len(p.types)+len(p.byKind) > maxRelations {
-			return tooLarge("content types", maxRelations)
+			return markup.TooLarge("content types", maxRelations)
 		}
 		switch {
-		case t.is("Override"):
-			name, err := t.decoded("PartName")
+		case t.Is("Override"):
+			name, err := t.Decoded("PartName")
 			p.types[partKey(unescaped(name))] = strings.ToLower(kind)
 			return err
-		case t.is("Default"):
-			extension, err := t.decoded("Extension")
+		case t.Is("Default"):
+			extension, err := t.Decoded("Extension")
 			p.byKind[strings.ToLower(extension)] = strings.ToLower(kind)
 			return err
 		}
@@ -203,7 +217,7 @@ func (p *pack) mainPart() (string, error) {
 	}
 	part := root.ofType("/officeDocument")
 	if part == "" || !p.has(part) {
-		return "", errSyntax
+		return "", markup.ErrDamaged
 	}
 	switch kind := p.contentType(part); {
 	case strings.Contains(kind, "sheet.binary"):
@@ -211,7 +225,7 @@ func (p *pack) mainPart() (string, error) {
 	case strings.HasSuffix(kind, "main+xml") && (strings.Contains(kind, "spreadsheetml") || strings.Contains(kind, "ms-excel")):
 		return part, nil
 	case kind == "" || kind == "application/xml" || kind == "text/xml":
-		return "", errSyntax
+		return "", markup.ErrDamaged
 	}
 	return "", &finding.FileRefusal{Code: finding.FileIsDocument}
 }
@@ -251,25 +265,25 @@ func (p *pack) relations(part string) (relations, error) {
 	defer in.Close()
 	found := relations{}
 	err = each(t, func() error {
-		if !t.is("Relationship") {
+		if !t.Is("Relationship") {
 			return nil
 		}
 		if len(found) == maxRelations {
-			return tooLarge("relationships", maxRelations)
+			return markup.TooLarge("relationships", maxRelations)
 		}
-		id, err := t.decoded("Id")
+		id, err := t.Decoded("Id")
 		if err != nil {
 			return err
 		}
-		kind, err := t.decoded("Type")
+		kind, err := t.Decoded("Type")
 		if err != nil {
 			return err
 		}
-		target, err := t.decoded("Target")
+		target, err := t.Decoded("Target")
 		if err != nil {
 			return err
 		}
-		found[id] = relation{kind: kind, target: resolve(folder, target), external: string(t.attr("TargetMode")) == "External"}
+		found[id] = relation{kind: kind, target: resolve(folder, target), external: string(t.Attr("TargetMode")) == "External"}
 		return nil
 	})
 	return found, err

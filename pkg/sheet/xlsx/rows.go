@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"github.com/contactmill/contactmill/pkg/sheet/markup"
+	"github.com/contactmill/contactmill/pkg/sheet/numfmt"
 )
 
 const (
@@ -20,7 +22,7 @@ const (
 // Rows reads the rows of a sheet. Each call of Next reads a bounded piece of it.
 type Rows struct {
 	book  *Workbook
-	t     *tokens
+	t     *markup.Reader
 	in    io.Closer
 	shown bool
 
@@ -82,22 +84,22 @@ func (r *Rows) atRow(err error) error {
 }
 
 func (r *Rows) next() error {
-	r.t.bound("bytes between rows", maxSkippedBytes)
+	r.t.Bound("bytes between rows", maxSkippedBytes)
 	for {
-		kind, err := r.t.next()
+		kind, err := r.t.Next()
 		if err != nil {
 			return err
 		}
 		switch {
-		case kind == endElement && r.inData && r.t.depth() == 1:
+		case kind == markup.End && r.inData && r.t.Depth() == 1:
 			r.inData = false
-		case kind != startElement:
-		case !r.inData && r.t.is("sheetData") && r.t.depth() == 2:
+		case kind != markup.Start:
+		case !r.inData && r.t.Is("sheetData") && r.t.Depth() == 2:
 			r.inData = true
-		case r.inData && r.t.is("row"):
+		case r.inData && r.t.Is("row"):
 			return r.readRow()
 		case r.inData:
-			if err := r.t.skip(); err != nil {
+			if err := r.t.Skip(); err != nil {
 				return err
 			}
 		}
@@ -105,27 +107,27 @@ func (r *Rows) next() error {
 }
 
 func (r *Rows) readRow() error {
-	if err := r.beginRow(r.t.attr("r")); err != nil {
+	if err := r.beginRow(r.t.Attr("r")); err != nil {
 		return err
 	}
-	r.t.bound("row bytes", maxRowBytes)
+	r.t.Bound("row bytes", maxRowBytes)
 	column := 0 // of the next cell that does not say where it stands
 	for {
-		kind, err := r.t.next()
+		kind, err := r.t.Next()
 		if err != nil {
-			return cut(err)
+			return markup.Unexpected(err)
 		}
 		switch {
-		case kind == endElement:
+		case kind == markup.End:
 			r.row.Cells = r.cells
 			return nil
-		case kind != startElement:
-		case r.t.is("c"):
+		case kind != markup.Start:
+		case r.t.Is("c"):
 			if column, err = r.readCell(column); err != nil {
 				return err
 			}
 		default:
-			if err := r.t.skip(); err != nil {
+			if err := r.t.Skip(); err != nil {
 				return err
 			}
 		}
@@ -138,12 +140,12 @@ func (r *Rows) beginRow(number []byte) error {
 	if len(number) > 0 {
 		said, ok := small(number)
 		if !ok || said < n {
-			return errSyntax
+			return markup.ErrDamaged
 		}
 		n = said
 	}
 	if n > maxRows {
-		return errSyntax
+		return markup.ErrDamaged
 	}
 	r.row.Number = int64(n)
 	r.cells, r.arena, r.size = r.cells[:0], r.arena[:0], 0
@@ -153,26 +155,26 @@ func (r *Rows) beginRow(number []byte) error {
 // readCell reads the cell that has just begun and returns the column behind it.
 func (r *Rows) readCell(column int) (int, error) {
 	var ref, style, kind []byte
-	for i := range r.t.attrs {
-		if a := &r.t.attrs[i]; len(a.prefix) == 0 && len(a.name) == 1 {
-			switch a.name[0] {
+	for i := range r.t.Attributes {
+		if a := &r.t.Attributes[i]; len(a.Prefix) == 0 && len(a.Name) == 1 {
+			switch a.Name[0] {
 			case 'r':
-				ref = a.value
+				ref = a.Value
 			case 's':
-				style = a.value
+				style = a.Value
 			case 't':
-				kind = a.value
+				kind = a.Value
 			}
 		}
 	}
 	if len(ref) > 0 {
 		var ok bool
 		if column, ok = r.column(ref); !ok {
-			return 0, errSyntax
+			return 0, markup.ErrDamaged
 		}
 	}
 	if column >= maxColumns {
-		return 0, errSyntax
+		return 0, markup.ErrDamaged
 	}
 	c := cellContent{kind: cellKind(kind), format: r.book.style(style)}
 	if err := r.readContent(&c); err != nil {
@@ -203,7 +205,7 @@ func (r *Rows) column(ref []byte) (int, bool) {
 func (r *Rows) place(column int, cell Cell) error {
 	if column < len(r.seen) {
 		if r.seen[column] == r.row.Number {
-			return errSyntax // given twice
+			return markup.ErrDamaged // given twice
 		}
 		r.seen[column] = r.row.Number
 	}
@@ -226,7 +228,7 @@ func (r *Rows) place(column int, cell Cell) error {
 // cellContent is what a cell's element holds.
 type cellContent struct {
 	kind    cellType
-	format  *format
+	format  *numfmt.Format
 	value   []byte // of v or is
 	formula bool
 	valued  bool // there is a v or is
@@ -269,28 +271,28 @@ func cellKind(t []byte) cellType {
 // readContent reads up to the end of the cell.
 func (r *Rows) readContent(c *cellContent) error {
 	for {
-		kind, err := r.t.next()
+		kind, err := r.t.Next()
 		if err != nil {
-			return cut(err)
+			return markup.Unexpected(err)
 		}
 		switch {
-		case kind == endElement:
+		case kind == markup.End:
 			return nil
-		case kind != startElement:
+		case kind != markup.Start:
 			continue
-		case r.t.is("v"):
+		case r.t.Is("v"):
 			c.valued, c.inline = true, false
 			err = r.readValue(c)
-		case r.t.is("is"):
+		case r.t.Is("is"):
 			c.valued, c.inline = true, true
 			from := len(r.arena)
 			r.arena, err = appendString(r.arena, r.t)
 			c.value = r.arena[from:len(r.arena):len(r.arena)]
-		case r.t.is("f"):
+		case r.t.Is("f"):
 			c.formula = true
-			err = r.t.skip()
+			err = r.t.Skip()
 		default:
-			err = r.t.skip()
+			err = r.t.Skip()
 		}
 		if err != nil {
 			return err
@@ -303,22 +305,22 @@ func (r *Rows) readValue(c *cellContent) error {
 	r.value = r.value[:0]
 	c.value = r.value
 	for {
-		kind, err := r.t.next()
+		kind, err := r.t.Next()
 		if err != nil {
-			return cut(err)
+			return markup.Unexpected(err)
 		}
 		switch kind {
-		case endElement:
+		case markup.End:
 			c.value = r.value
 			return nil
-		case startElement:
-			return errSyntax
+		case markup.Start:
+			return markup.ErrDamaged
 		}
-		if r.value, err = r.t.appendText(r.value); err != nil {
+		if r.value, err = r.t.AppendText(r.value); err != nil {
 			return err
 		}
-		if len(r.value) > maxTokenBytes {
-			return tooLarge("token bytes", maxTokenBytes)
+		if len(r.value) > markup.MaxTokenBytes {
+			return markup.TooLarge("token bytes", markup.MaxTokenBytes)
 		}
 	}
 }
@@ -360,7 +362,7 @@ func (r *Rows) resolve(c *cellContent) (Cell, error) {
 		}
 		return Cell{Text: r.own(value), Kind: kind}, nil
 	case unknownCell:
-		return Cell{}, errSyntax
+		return Cell{}, markup.ErrDamaged
 	}
 	return r.number(c), nil
 }
@@ -371,7 +373,7 @@ func (r *Rows) text(c *cellContent, s []byte) Cell {
 		return Cell{Text: s}
 	}
 	from := len(r.arena)
-	r.arena = c.format.appendShownText(r.arena, s)
+	r.arena = c.format.AppendShownText(r.arena, s)
 	return Cell{Text: r.since(from)}
 }
 
@@ -391,7 +393,7 @@ func boolValue(value []byte) (Cell, error) {
 	case "0", "false":
 		return Cell{Text: []byte("FALSE"), Kind: Bool}, nil
 	}
-	return Cell{}, errSyntax
+	return Cell{}, markup.ErrDamaged
 }
 
 // isoDate drops a time of day that is midnight.
@@ -407,59 +409,27 @@ func isoDate(value []byte) []byte {
 func (r *Rows) number(c *cellContent) Cell {
 	from := len(r.arena)
 	value := trimmed(c.value)
-	if r.shown {
-		return r.shownNumber(c.format, value)
-	}
-	if c.format != nil {
-		if cell, ok := r.formatted(c.format, value); ok {
-			return cell
-		}
-	}
-	var kind Kind
-	r.arena, kind = appendNumber(r.arena, value)
-	return Cell{Text: r.since(from), Kind: kind}
-}
-
-// formatted makes a date, a time or a padded number of a stored one, if its format makes it so.
-func (r *Rows) formatted(f *format, value []byte) (Cell, bool) {
-	first := &f.sections[0]
-	if !first.padded && !first.date && !first.clock && !first.elapsed {
-		return Cell{}, false
-	}
-	number, ok := parseNumber(value)
-	if !ok {
-		return Cell{}, false
-	}
-	from := len(r.arena)
-	if first.padded {
+	if c.format == nil && !r.shown {
 		var kind Kind
-		if r.arena, kind = appendNumber(r.arena, value); kind != Number || len(bytes.Trim(r.arena[from:], "0123456789")) > 0 {
-			r.arena = r.arena[:from]
-			return Cell{}, false
-		}
-		digits := r.since(from)
-		from = len(r.arena)
-		r.arena = first.padTo(r.arena, digits)
-		return Cell{Text: r.since(from)}, true
+		r.arena, kind = appendNumber(r.arena, value)
+		return Cell{Text: r.since(from), Kind: kind}
 	}
-	var kind Kind
-	if r.arena, kind, ok = appendTime(r.arena, number, first, r.book.date1904); !ok {
-		return Cell{}, false
-	}
-	return Cell{Text: r.since(from), Kind: kind}, true
-}
-
-// shownNumber makes a cell of what a number looks like.
-func (r *Rows) shownNumber(f *format, value []byte) Cell {
 	number, ok := parseNumber(value)
 	if !ok {
 		return Cell{Text: r.own(value)}
 	}
-	from := len(r.arena)
-	if f == nil {
-		r.arena = appendGeneral(r.arena, number)
-	} else {
-		r.arena = f.appendShown(r.arena, number, r.book.date1904)
+	if r.shown {
+		r.arena = c.format.AppendShown(r.arena, number, r.book.date1904)
+		return Cell{Text: r.since(from), Kind: Number}
 	}
-	return Cell{Text: r.since(from), Kind: Number}
+	var reading numfmt.Reading
+	r.arena, reading = c.format.AppendRead(r.arena, number, r.book.date1904)
+	kind := Date
+	switch reading {
+	case numfmt.AsText:
+		kind = Text
+	case numfmt.AsNumber:
+		r.arena, kind = appendNumber(r.arena, value)
+	}
+	return Cell{Text: r.since(from), Kind: kind}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"strconv"
+
+	"github.com/contactmill/contactmill/pkg/sheet/markup"
 )
 
 const (
@@ -23,7 +25,7 @@ type sharedStrings struct {
 	part  string // "" if the workbook has none
 	limit int    // bytes of memory
 
-	t      *tokens // nil before the first string
+	t      *markup.Reader // nil before the first string
 	in     io.Closer
 	used   int        // bytes of memory
 	texts  [][]byte   // chunks, each string behind its length
@@ -49,14 +51,14 @@ func (s *sharedStrings) close() error {
 func (s *sharedStrings) at(index []byte) ([]byte, error) {
 	i, err := strconv.ParseUint(string(trimmed(index)), 10, 31)
 	if err != nil {
-		return nil, errSyntax
+		return nil, markup.ErrDamaged
 	}
 	for uint64(s.n) <= i {
 		if s.err == nil {
 			s.err = s.readOne()
 		}
 		if errors.Is(s.err, io.EOF) {
-			return nil, errSyntax // the index is behind the last string
+			return nil, markup.ErrDamaged // the index is behind the last string
 		}
 		if s.err != nil {
 			return nil, s.err
@@ -91,17 +93,17 @@ func (s *sharedStrings) readOne() error {
 		}
 		s.t, s.in = t, in
 	}
-	s.t.bound("string bytes in XML", maxStringXML)
+	s.t.Bound("string bytes in XML", maxStringXML)
 	for {
-		kind, err := s.t.next()
+		kind, err := s.t.Next()
 		if err != nil {
 			return err
 		}
-		if kind != startElement || s.t.depth() == 1 {
+		if kind != markup.Start || s.t.Depth() == 1 {
 			continue
 		}
-		if !s.t.is("si") {
-			if err := s.t.skip(); err != nil {
+		if !s.t.Is("si") {
+			if err := s.t.Skip(); err != nil {
 				return err
 			}
 			continue
@@ -139,53 +141,45 @@ func (s *sharedStrings) keep(text []byte) error {
 // take counts memory against the limit.
 func (s *sharedStrings) take(n int) error {
 	if s.used += n; s.used > s.limit {
-		return tooLarge("string bytes", int64(s.limit))
+		return markup.TooLarge("string bytes", int64(s.limit))
 	}
 	return nil
 }
 
 // appendString appends the text of the si or is element that has just begun: its own or that of its runs, without
 // phonetic guides.
-func appendString(dst []byte, t *tokens) ([]byte, error) {
-	from, depth := len(dst), t.depth()
+func appendString(dst []byte, t *markup.Reader) ([]byte, error) {
+	from, depth := len(dst), t.Depth()
 	inText := false
 	for {
-		kind, err := t.next()
+		kind, err := t.Next()
 		if err != nil {
-			return dst, cut(err)
+			return dst, markup.Unexpected(err)
 		}
 		switch kind {
-		case text:
+		case markup.Text:
 			if inText {
-				if dst, err = t.appendText(dst); err != nil {
+				if dst, err = t.AppendText(dst); err != nil {
 					return dst, err
 				}
-				if len(dst)-from > maxTokenBytes {
-					return dst, tooLarge("token bytes", maxTokenBytes)
+				if len(dst)-from > markup.MaxTokenBytes {
+					return dst, markup.TooLarge("token bytes", markup.MaxTokenBytes)
 				}
 			}
-		case startElement:
+		case markup.Start:
 			switch {
-			case t.is("t"):
+			case t.Is("t"):
 				inText = true
-			case !t.is("r"):
-				if err := t.skip(); err != nil {
+			case !t.Is("r"):
+				if err := t.Skip(); err != nil {
 					return dst, err
 				}
 			}
-		case endElement:
+		case markup.End:
 			inText = false
-			if t.depth() < depth {
+			if t.Depth() < depth {
 				return unescapedInPlace(dst, from), nil
 			}
 		}
 	}
-}
-
-// appendText appends the current text, decoded.
-func (t *tokens) appendText(dst []byte) ([]byte, error) {
-	if t.verbatim {
-		return appendLines(dst, t.content), nil
-	}
-	return appendDecoded(dst, t.content)
 }

@@ -30,6 +30,8 @@ import (
 	"strings"
 
 	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"github.com/contactmill/contactmill/pkg/sheet/markup"
+	"github.com/contactmill/contactmill/pkg/sheet/numfmt"
 	"github.com/contactmill/contactmill/pkg/sheet/unpack"
 )
 
@@ -104,7 +106,7 @@ type Workbook struct {
 	sheets   []Sheet
 	parts    []string // of the sheets
 	date1904 bool
-	styles   []*format // by style index
+	styles   []*numfmt.Format // by style index
 	strings  *sharedStrings
 }
 
@@ -168,9 +170,9 @@ func (w *Workbook) readWorkbook(part string, related relations) error {
 	listed := false
 	err = each(t, func() error {
 		switch {
-		case t.is("workbookPr"):
-			w.date1904 = isTrue(t.attr("date1904"))
-		case t.is("sheet"):
+		case t.Is("workbookPr"):
+			w.date1904 = isTrue(t.Attr("date1904"))
+		case t.Is("sheet"):
 			listed = true
 			return w.addSheet(t, related)
 		}
@@ -180,19 +182,19 @@ func (w *Workbook) readWorkbook(part string, related relations) error {
 	case err != nil:
 		return err
 	case !listed:
-		return errSyntax
+		return markup.ErrDamaged
 	case len(w.sheets) == 0:
 		return &finding.FileRefusal{Code: finding.FileEmpty} // charts alone
 	}
 	return nil
 }
 
-func (w *Workbook) addSheet(t *tokens, related relations) error {
-	name, err := t.decoded("name")
+func (w *Workbook) addSheet(t *markup.Reader, related relations) error {
+	name, err := t.Decoded("name")
 	if err != nil {
 		return err
 	}
-	id, err := t.relation()
+	id, err := t.DecodedIn(relationsSpace, "id")
 	if err != nil {
 		return err
 	}
@@ -201,12 +203,12 @@ func (w *Workbook) addSheet(t *tokens, related relations) error {
 		return nil
 	}
 	if len(w.sheets) == maxSheets {
-		return tooLarge("sheets", maxSheets)
+		return markup.TooLarge("sheets", maxSheets)
 	}
 	if !w.pack.has(r.target) {
-		return errSyntax
+		return markup.ErrDamaged
 	}
-	state := string(t.attr("state"))
+	state := string(t.Attr("state"))
 	hidden := state == "hidden" || state == "veryHidden"
 	w.sheets = append(w.sheets, Sheet{Name: string(appendEscaped(nil, []byte(name))), Hidden: hidden, Index: len(w.sheets)})
 	w.parts = append(w.parts, r.target)
@@ -216,16 +218,16 @@ func (w *Workbook) addSheet(t *tokens, related relations) error {
 const maxSheets = 10_000
 
 // each calls visit at the beginning of every element of a part, whatever its depth.
-func each(t *tokens, visit func() error) error {
+func each(t *markup.Reader, visit func() error) error {
 	for {
-		kind, err := t.next()
+		kind, err := t.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if kind == startElement {
+		if kind == markup.Start {
 			if err := visit(); err != nil {
 				return err
 			}
@@ -239,8 +241,4 @@ func isTrue(value []byte) bool {
 		return true
 	}
 	return false
-}
-
-func tooLarge(limit string, value int64) error {
-	return &finding.FileRefusal{Code: finding.WorkbookTooLarge, Limit: limit, Value: value}
 }

@@ -1,4 +1,4 @@
-package xlsx
+package markup
 
 import (
 	"bytes"
@@ -7,8 +7,8 @@ import (
 	"github.com/contactmill/contactmill/pkg/contact/finding"
 )
 
-// appendDecoded appends XML text with its entities resolved and its line ends made LF.
-func appendDecoded(dst, raw []byte) ([]byte, error) {
+// AppendDecoded appends XML text with its entities resolved and its line ends made LF.
+func AppendDecoded(dst, raw []byte) ([]byte, error) {
 	for {
 		i := bytes.IndexByte(raw, '&')
 		if i < 0 {
@@ -18,7 +18,7 @@ func appendDecoded(dst, raw []byte) ([]byte, error) {
 		raw = raw[i+1:]
 		end := bytes.IndexByte(raw[:min(len(raw), 12)], ';')
 		if end < 1 {
-			return dst, errSyntax
+			return dst, ErrDamaged
 		}
 		switch name := raw[:end]; {
 		case string(name) == "amp":
@@ -34,7 +34,7 @@ func appendDecoded(dst, raw []byte) ([]byte, error) {
 		case name[0] == '#':
 			r, ok := reference(name[1:])
 			if !ok {
-				return dst, errSyntax
+				return dst, ErrDamaged
 			}
 			dst = utf8.AppendRune(dst, r)
 		default:
@@ -91,53 +91,10 @@ func appendLines(dst, raw []byte) []byte {
 	}
 }
 
-// appendEscaped appends s with the _xHHHH_ escapes of spreadsheet strings resolved, once. Surrogates count in pairs.
-func appendEscaped(dst, s []byte) []byte {
-	for {
-		i := bytes.Index(s, []byte("_x"))
-		if i < 0 {
-			return append(dst, s...)
-		}
-		unit, ok := escape(s[i:])
-		r, n := rune(unit), escapeBytes
-		if ok && 0xd800 <= unit && unit < 0xdc00 {
-			low, paired := escape(s[i+escapeBytes:])
-			ok = paired && 0xdc00 <= low && low < 0xe000
-			r, n = (r-0xd800)<<10|(rune(low)-0xdc00)+0x10000, 2*escapeBytes
-		}
-		if ok = ok && utf8.ValidRune(r); !ok {
-			dst = append(dst, s[:i+2]...)
-			s = s[i+2:]
-			continue
-		}
-		dst = utf8.AppendRune(append(dst, s[:i]...), r)
-		s = s[i+n:]
+// AppendText appends the current text, decoded.
+func (r *Reader) AppendText(dst []byte) ([]byte, error) {
+	if r.verbatim {
+		return appendLines(dst, r.content), nil
 	}
+	return AppendDecoded(dst, r.content)
 }
-
-const escapeBytes = len("_x0000_")
-
-// escape reads the escape at the head of s.
-func escape(s []byte) (unit uint16, ok bool) {
-	if len(s) < escapeBytes || s[0] != '_' || s[1] != 'x' || s[6] != '_' {
-		return 0, false
-	}
-	for _, c := range s[2:6] {
-		d := digit(c)
-		if d < 0 {
-			return 0, false
-		}
-		unit = unit<<4 | uint16(d)
-	}
-	return unit, true
-}
-
-// unescapedInPlace resolves the _xHHHH_ escapes in what was appended to dst behind from.
-func unescapedInPlace(dst []byte, from int) []byte {
-	if !bytes.Contains(dst[from:], []byte("_x")) {
-		return dst
-	}
-	return appendEscaped(dst[:from], bytes.Clone(dst[from:]))
-}
-
-func trimmed(value []byte) []byte { return bytes.Trim(value, " \t\r\n") }

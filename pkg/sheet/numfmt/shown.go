@@ -1,4 +1,4 @@
-package xlsx
+package numfmt
 
 import (
 	"math"
@@ -10,8 +10,11 @@ import (
 // hashes are what a spreadsheet program shows for a date that it cannot show.
 const hashes = "########"
 
-// appendShown appends a number as the format shows it.
-func (f *format) appendShown(dst []byte, v float64, date1904 bool) []byte {
+// AppendShown appends a number as the format shows it; nil shows it as General does.
+func (f *Format) AppendShown(dst []byte, v float64, date1904 bool) []byte {
+	if f == nil || f.general {
+		return AppendGeneral(dst, v)
+	}
 	s, unsigned := f.pick(v)
 	switch {
 	case s == nil:
@@ -23,8 +26,8 @@ func (f *format) appendShown(dst []byte, v float64, date1904 bool) []byte {
 	return n.appendTo(dst)
 }
 
-// appendShownText appends text as the format shows it.
-func (f *format) appendShownText(dst, text []byte) []byte {
+// AppendShownText appends text as the format shows it.
+func (f *Format) AppendShownText(dst, text []byte) []byte {
 	last := &f.sections[len(f.sections)-1]
 	if !last.text && len(f.sections) < 4 {
 		return append(dst, text...)
@@ -132,7 +135,7 @@ func (n *number) appendPieces(dst []byte, l layout, d decimal, power string) []b
 		case p.kind == percent:
 			dst = append(dst, '%')
 		case p.kind == asGeneral, p.kind == wholeText:
-			dst = appendGeneral(dst, n.value)
+			dst = AppendGeneral(dst, n.value)
 		case p.kind == point && i == l.point:
 			if l.before == 0 && len(whole) > 0 {
 				dst = appendGrouped(dst, whole, 0, l.grouped)

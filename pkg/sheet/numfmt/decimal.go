@@ -1,9 +1,12 @@
-package xlsx
+package numfmt
 
 import (
 	"math"
 	"strconv"
 )
+
+// exactDigits is how many digits a spreadsheet program keeps and shows.
+const exactDigits = 15
 
 // decimal is a number as a spreadsheet program shows it: not negative, of at most 15 digits, 0.digits x 10^exponent.
 type decimal struct {
@@ -80,8 +83,8 @@ func (d *decimal) at(i int) byte {
 // behind is the digit at a place behind the point, from 0.
 func (d *decimal) behind(i int) byte { return d.at(d.exponent + i) }
 
-// appendGeneral appends a number as the format General shows it: in at most 11 characters and a sign.
-func appendGeneral(dst []byte, v float64) []byte {
+// AppendGeneral appends a number as the format General shows it: in at most 11 characters and a sign.
+func AppendGeneral(dst []byte, v float64) []byte {
 	if v < 0 {
 		dst = append(dst, '-')
 	}

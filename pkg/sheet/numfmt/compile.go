@@ -1,94 +1,17 @@
-package xlsx
+package numfmt
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// maxFormatBytes is more than the 255 characters that Excel takes.
-const maxFormatBytes = 4 << 10
-
-// format is a number format, cut into pieces.
-type format struct {
-	sections []section
-	general  bool // shows numbers as they are
-}
-
-// section is the part of a format for one range of numbers, or for text.
-type section struct {
-	pieces    []piece
-	condition condition
-	date      bool // has a year, month or day
-	clock     bool // has a time of day
-	elapsed   bool // has a duration
-	general   bool
-	text      bool // has a place for text
-	padded    bool // only pads an integer with zeros and fixed marks
-}
-
-type piece struct {
-	kind pieceKind
-	text string // of a literal
-	n    int    // how many letters or digits
-}
-
-type pieceKind uint8
-
-const (
-	literal pieceKind = iota
-	zero              // 0
-	hash              // #
-	blank             // ?
-	point
-	comma
-	percent
-	exponent  // E+ or E-; n is 1 if a plus is shown
-	slash     // of a fraction
-	wholeText // @
-	asGeneral
-	year
-	month
-	day
-	hour
-	minute
-	second
-	subsecond
-	halfDay // AM/PM, in text
-	elapsedHours
-	elapsedMinutes
-	elapsedSeconds
-)
-
-// condition says which numbers a section is for.
-type condition struct {
-	operator string // "" for none
-	value    float64
-}
-
-func (c condition) holds(v float64) bool {
-	switch c.operator {
-	case "<":
-		return v < c.value
-	case "<=":
-		return v <= c.value
-	case ">":
-		return v > c.value
-	case ">=":
-		return v >= c.value
-	case "=":
-		return v == c.value
-	case "<>":
-		return v != c.value
-	}
-	return true
-}
-
-// compile reads a format code. Every string is a format: what means nothing stands for itself.
-func compile(code string) *format {
+// Compile reads a format code. Every string is a format: what means nothing stands for itself.
+func Compile(code string) *Format {
 	if len(code) > maxFormatBytes {
 		code = ""
 	}
-	f := &format{}
+	f := &Format{}
 	c := compiler{rest: code}
 	for {
 		more := c.section()
@@ -242,7 +165,7 @@ func (c *compiler) bracket() {
 		c.add(elapsedSeconds, len(folded))
 	case strings.ContainsAny(inside, "<>="):
 		operator := inside[:len(inside)-len(strings.TrimLeft(inside, "<>="))]
-		if value, ok := parseNumber([]byte(strings.TrimSpace(inside[len(operator):]))); ok {
+		if value, err := strconv.ParseFloat(strings.TrimSpace(inside[len(operator):]), 64); err == nil {
 			c.now.condition = condition{operator, value}
 		}
 	}
@@ -360,83 +283,4 @@ func (s *section) onlyPads() bool {
 		}
 	}
 	return zeros > 1 && s.condition.operator == ""
-}
-
-// pick chooses the section for a number. Of a section that is for negative numbers alone the sign is not shown.
-func (f *format) pick(v float64) (s *section, unsigned bool) {
-	n := len(f.sections)
-	if n > 1 && f.sections[n-1].text && n < 4 {
-		n-- // the last one is for text
-	}
-	n = min(n, 3)
-	conditional := false
-	for i := range n {
-		conditional = conditional || f.sections[i].condition.operator != ""
-	}
-	switch {
-	case n == 1 && !conditional:
-		return &f.sections[0], false
-	case conditional:
-		return f.pickConditional(v, n)
-	case v < 0:
-		return &f.sections[1], true
-	case v == 0 && n == 3:
-		return &f.sections[2], false
-	}
-	return &f.sections[0], false
-}
-
-func (f *format) pickConditional(v float64, n int) (*section, bool) {
-	for i := range n {
-		s := &f.sections[i]
-		c := s.condition
-		if c.operator == "" && i == 1 && n == 3 {
-			c = condition{"<", 0}
-		}
-		if c.holds(v) {
-			return s, v < 0 && i > 0 && (c.operator == "<" || c.operator == "<=") && c.value <= 0
-		}
-	}
-	return nil, false
-}
-
-// padTo appends an integer as the section shows it.
-func (s *section) padTo(dst, digits []byte) []byte {
-	zeros := 0
-	for _, p := range s.pieces {
-		zeros += btoi(p.kind == zero)
-	}
-	missing := zeros - len(digits)
-	if missing < 0 { // more digits than places stand before the first place
-		missing = 0
-	}
-	first := true
-	for _, p := range s.pieces {
-		if p.kind == literal {
-			dst = append(dst, p.text...)
-			continue
-		}
-		if first {
-			for extra := len(digits) - zeros; extra > 0; extra-- {
-				dst = append(dst, digits[0])
-				digits = digits[1:]
-			}
-			first = false
-		}
-		if missing > 0 {
-			dst = append(dst, '0')
-			missing--
-			continue
-		}
-		dst = append(dst, digits[0])
-		digits = digits[1:]
-	}
-	return dst
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -1,4 +1,4 @@
-package xlsx
+package numfmt
 
 import (
 	"math"
@@ -81,28 +81,29 @@ func appendPadded(dst []byte, n, width int) []byte {
 	return append(dst, digits[i:]...)
 }
 
-// appendTime appends a number that has a format of dates or times, as finely as the format shows it. ok is false if it
-// is none.
-func appendTime(dst []byte, serial float64, s *section, date1904 bool) (out []byte, kind Kind, ok bool) {
-	if unit := s.smallestUnit(); unit != 1 {
-		serial = math.Round(serial*dayMillis/1000) * 1000 / dayMillis
+// appendTime appends a number that has a format of dates or times, as finely as the format shows it.
+func appendTime(dst []byte, serial float64, s *section, date1904 bool) ([]byte, Reading) {
+	unit := s.smallestUnit()
+	if unit == 0 {
+		unit = 1000
 	}
+	serial = math.Round(serial*dayMillis/unit) * unit / dayMillis
 	if s.elapsed && !s.date {
 		if serial < 0 || serial > lastDay {
-			return dst, Number, false
+			return dst, AsNumber
 		}
-		return appendDuration(dst, int64(math.Round(serial*dayMillis))), Text, true
+		return appendDuration(dst, int64(math.Round(serial*dayMillis))), AsText
 	}
 	m, ok := toMoment(serial, date1904)
 	switch {
 	case !ok:
-		return dst, Number, false
+		return dst, AsNumber
 	case !s.date && serial < 1:
-		return m.appendClock(dst), Text, true
+		return m.appendClock(dst), AsText
 	}
 	dst = m.appendDate(dst)
 	if m.millis > 0 && (s.clock || s.elapsed) {
 		dst = m.appendClock(append(dst, 'T'))
 	}
-	return dst, Date, true
+	return dst, AsDate
 }
