@@ -44,6 +44,7 @@ func (p *program) inspection(h *validatorv1.InspectHeader, found *validatorv1.In
 	}
 	if q := found.Question; q != nil {
 		p.ending("The job would ask", q.Code, q.Message, q.Hint)
+		fmt.Fprintln(p.out, "  contactmill import takes the same flags, so that nothing is asked.")
 	}
 	if r := found.Rejected; r != nil {
 		p.ending("The file would be refused", r.Code, r.Message, r.Hint)
