@@ -204,7 +204,7 @@ func (r reading) worse(o reading) bool {
 	case r.enclosed > 0 || !o.fits() || o.enclosed == 0:
 		return false
 	}
-	return o.named || r.broken == 0 && o.enclosed > 1 && !r.fits()
+	return o.named || o.enclosed > 1 && !r.fits()
 }
 
 // choose takes the delimiter that splits the heading and fits the records best, then the one that makes more columns. A

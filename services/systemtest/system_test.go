@@ -52,6 +52,11 @@ func cases() []testCase {
 		{"Retry", retry},
 		{"Cancel", cancelled},
 		{"Shortest", shortest},
+		{"OneTable", oneTable},
+		{"OwnFields", ownFields},
+		{"HostileRows", hostileRows},
+		{"HostileMany", hostileMany},
+		{"HostileFiles", hostileFiles},
 	}
 }
 

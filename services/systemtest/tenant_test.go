@@ -29,7 +29,7 @@ var made atomic.Int64
 // tenant makes an account; size is its package.
 func (s *target) tenant(t *testing.T, size int) *tenant {
 	t.Helper()
-	name := fmt.Sprintf("t%d-%s", made.Add(1), strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())))
+	name := fmt.Sprintf("t%d-%s", made.Add(1), strings.ToLower(strings.NewReplacer("/", "-", "_", "-", ".", "-").Replace(t.Name())))
 	if len(name) > 40 {
 		name = strings.TrimRight(name[:40], "-")
 	}
