@@ -6,6 +6,9 @@
 // and returns the extended slice with a finding code: empty when all is well, a warning's code when the value was taken
 // with a remark, an error's code when it was refused, in which case dst comes back as it was given. None of them
 // allocates for ordinary input, none keeps the cell, and all of them want valid UTF-8 without NUL and refuse the rest.
+//
+// A Normaliser looks for damage besides: what spreadsheets and text programs did to a cell on its way here. Where it is
+// certain what stood there, that is taken, with a warning for which Code.Repaired holds; where it is not, the cell is refused.
 package contact
 
 import (

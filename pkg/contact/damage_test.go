@@ -78,6 +78,9 @@ func TestDamage(t *testing.T) {
 		{contact.FieldExternalID, "US", text, "1017.0", "1017", finding.PointZeroRemoved},
 		{contact.FieldExternalID, "US", text, "v1.0", "v1.0", ""},
 		{contact.FieldExternalID, "US", text, "1.0.0", "1.0.0", ""},
+		{contact.FieldVATNumber, "DE", text, "136695976.0", "DE136695976", finding.PointZeroRemoved},
+		{contact.FieldVATNumber, "DE", text, "1.36695976E+08", "DE136695976", finding.ScientificRepaired},
+		{contact.FieldVATNumber, "DE", number, "136695976", "DE136695976", ""},
 		{contact.FieldCity, "US", text, "12.0", "12.0", ""},
 		// dates
 		{contact.FieldExternalID, "US", date, "2024-03-01", "", finding.ValueWasDate},

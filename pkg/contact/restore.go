@@ -43,7 +43,7 @@ const maxExact = 15
 // digital names the types that are digits first of all, and that spreadsheets therefore take for numbers.
 func digital(t Type) bool {
 	switch t {
-	case TypeID, TypePhone, TypeSSN, TypeZip, TypeNumber, TypeBirthDate, TypeDate, TypeBoolean, TypeCriterion:
+	case TypeID, TypePhone, TypeSSN, TypeZip, TypeVAT, TypeNumber, TypeBirthDate, TypeDate, TypeBoolean, TypeCriterion:
 		return true
 	}
 	return false
