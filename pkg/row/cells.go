@@ -68,19 +68,30 @@ type Cells struct {
 type CellsWriter struct {
 	f      *writer
 	mapped []int
+	header Header
 }
 
 // NewCellsWriter begins an object with its header.
 func NewCellsWriter(w io.Writer, h Header) (*CellsWriter, error) {
-	c := &CellsWriter{f: newWriter(w, kindCells), mapped: h.Mapped()}
+	c := &CellsWriter{f: newWriter(w, kindCells), mapped: h.Mapped(), header: h}
+	return c, c.begin()
+}
+
+// Reset begins another object with the same header, and with the memory of the one before.
+func (c *CellsWriter) Reset(w io.Writer) error {
+	c.f.reset(w, kindCells)
+	return c.begin()
+}
+
+func (c *CellsWriter) begin() error {
 	b := c.f.begin()
-	b = binary.AppendUvarint(b, uint64(len(h.Columns)))
-	for _, col := range h.Columns {
+	b = binary.AppendUvarint(b, uint64(len(c.header.Columns)))
+	for _, col := range c.header.Columns {
 		b = appendText(b, col.Heading)
 		b = appendText(b, col.Field)
 		b = append(b, flag(col.Secret))
 	}
-	return c, c.f.end(b)
+	return c.f.end(b)
 }
 
 // Append writes the next row. It keeps nothing of it.

@@ -49,13 +49,16 @@ type writer struct {
 }
 
 func newWriter(w io.Writer, kind byte) *writer {
-	f := &writer{}
-	if _, err := w.Write([]byte{'C', 'M', 'R', kind, versions[kind]}); err != nil {
-		f.err = err
-	}
-	f.s2 = s2.NewWriter(w, s2.WriterConcurrency(1), s2.WriterBlockSize(blockSize))
-	f.buf = make([]byte, 0, blockSize+blockSize/4)
+	f := &writer{s2: s2.NewWriter(nil, s2.WriterConcurrency(1), s2.WriterBlockSize(blockSize)), buf: make([]byte, 0, blockSize+blockSize/4)}
+	f.reset(w, kind)
 	return f
+}
+
+// reset begins another object with the memory of the last one.
+func (f *writer) reset(w io.Writer, kind byte) {
+	f.buf, f.rows = f.buf[:0], 0
+	_, f.err = w.Write([]byte{'C', 'M', 'R', kind, versions[kind]})
+	f.s2.Reset(w)
 }
 
 // begin returns a slice to append one record to; end takes it back.

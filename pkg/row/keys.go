@@ -24,6 +24,9 @@ type KeysWriter struct{ f *writer }
 // NewKeysWriter begins an object.
 func NewKeysWriter(w io.Writer) *KeysWriter { return &KeysWriter{newWriter(w, kindKeys)} }
 
+// Reset begins another object with the memory of the one before.
+func (k *KeysWriter) Reset(w io.Writer) { k.f.reset(w, kindKeys) }
+
 // Append writes the keys of the next row.
 func (k *KeysWriter) Append(r *Keys) error {
 	b := append(k.f.begin(), byte(r.Mask), flag(r.Invalid)|flag(r.Mask > 0xff)<<1)

@@ -437,3 +437,26 @@ func must(t fataler, err error) {
 		t.Fatal(err)
 	}
 }
+
+// A writer that begins again writes what a new one would.
+func TestWritersBeginAgain(t *testing.T) {
+	h := Header{Columns: []Column{{Heading: "Mail", Field: "email"}}}
+	r := Cells{Line: 2, Cells: [][]byte{[]byte("a@example.org")}, Values: []Value{{Kind: AsCell}}}
+	var first, again, keys, keysAgain bytes.Buffer
+	cw, err := NewCellsWriter(&first, h)
+	must(t, err)
+	must(t, cw.Append(&r))
+	must(t, cw.Close())
+	must(t, cw.Reset(&again))
+	must(t, cw.Append(&r))
+	must(t, cw.Close())
+	kw := NewKeysWriter(&keys)
+	must(t, kw.Append(&Keys{Line: 2, Invalid: true}))
+	must(t, kw.Close())
+	kw.Reset(&keysAgain)
+	must(t, kw.Append(&Keys{Line: 2, Invalid: true}))
+	must(t, kw.Close())
+	if !bytes.Equal(first.Bytes(), again.Bytes()) || !bytes.Equal(keys.Bytes(), keysAgain.Bytes()) {
+		t.Errorf("%x and %x, %x and %x", first.Bytes(), again.Bytes(), keys.Bytes(), keysAgain.Bytes())
+	}
+}

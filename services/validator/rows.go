@@ -73,6 +73,8 @@ type worker struct {
 	hasher     *keyring.Hasher  // nil likewise: which keys a row has is all that counts
 
 	cellsOut, keysOut bytes.Buffer
+	cellsWriter       *row.CellsWriter
+	keysWriter        *row.KeysWriter
 	text              []byte // normalised values of the row
 	spans             []span // of the values in text, parallel to mapped
 	row               row.Cells
@@ -119,11 +121,10 @@ func (w *worker) read(before *sheet.Record, b *sheet.Block) (cells, keys []byte,
 	clear(filled)
 	clear(unknown)
 	w.tally = tally{filled: filled, unknown: unknown}
-	cw, err := row.NewCellsWriter(&w.cellsOut, w.header)
+	cw, kw, err := w.writers()
 	if err != nil {
 		return nil, nil, fmt.Errorf("write rows: %w", err)
 	}
-	kw := row.NewKeysWriter(&w.keysOut)
 	w.parser.Reset(b)
 	r := before
 	if r == nil {
@@ -155,6 +156,18 @@ func (w *worker) read(before *sheet.Record, b *sheet.Block) (cells, keys []byte,
 		return nil, nil, fmt.Errorf("write keys: %w", err)
 	}
 	return w.cellsOut.Bytes(), w.keysOut.Bytes(), nil
+}
+
+// writers begin the two objects.
+func (w *worker) writers() (*row.CellsWriter, *row.KeysWriter, error) {
+	if w.cellsWriter == nil {
+		var err error
+		w.keysWriter = row.NewKeysWriter(&w.keysOut)
+		w.cellsWriter, err = row.NewCellsWriter(&w.cellsOut, w.header)
+		return w.cellsWriter, w.keysWriter, err
+	}
+	w.keysWriter.Reset(&w.keysOut)
+	return w.cellsWriter, w.keysWriter, w.cellsWriter.Reset(&w.cellsOut)
 }
 
 // take reads one record into the row and its key.

@@ -232,37 +232,3 @@ func TestABrokenRecordWithASecretColumnIsWithheld(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkRead(b *testing.B) {
-	var file bytes.Buffer
-	file.WriteString("External id,First name,Last name,Email,Phone number,Date of birth,Address,City,Zip code,Company\n")
-	for i := range 20_000 {
-		fmt.Fprintf(&file, "C%08d,Noah,Alwickov,noah.alwickov%d@example.org,(202) %03d-%04d,1960-10-21,193 Orchard Hill,Miami,33111,\n", i, i, 200+i%700, i%10_000)
-	}
-	ring, err := keyring.New()
-	if err != nil {
-		b.Fatal(err)
-	}
-	norm := contact.NewNormaliser()
-	b.SetBytes(int64(file.Len()))
-	rows := int64(0)
-	for b.Loop() {
-		f, err := sheet.Open(bytes.NewReader(file.Bytes()), sheet.Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		w := reader(b, f, ring, nil, nil, nil)
-		w.normaliser = norm
-		for block, err := range f.Blocks() {
-			if err != nil {
-				b.Fatal(err)
-			}
-			if _, _, err := w.read(nil, block); err != nil {
-				b.Fatal(err)
-			}
-			rows += w.rows
-			block.Release()
-		}
-	}
-	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
-}
