@@ -98,6 +98,14 @@ func (m *Merges) Apply(ctx context.Context, tx pgx.Tx, c Change, held, most int6
 	return 0, fault.New(fault.Internal, "keys-collide", "keys of rows collide and none of them is in the way")
 }
 
+// hot are the statements for the job.
+func (m *Merges) hot(c Change) *hotSQL {
+	if len(c.Own) > 0 {
+		return &m.own
+	}
+	return &m.plain
+}
+
 // difference is how the staged rows differ from the contacts they change.
 type difference struct {
 	met     bool   // some of them were folded
@@ -111,7 +119,11 @@ func (m *Merges) plan(ctx context.Context, tx pgx.Tx, c Change) (d difference, e
 	}
 	var bits int64
 	guarded := ownNumbers(c.Own, contact.TypeAuthorisation)
-	if err := tx.QueryRow(ctx, m.sql.Compare, c.Job.Account, guarded).Scan(&d.changes, &bits); err != nil {
+	args := []any{c.Job.Account}
+	if len(c.Own) > 0 {
+		args = append(args, guarded)
+	}
+	if err := tx.QueryRow(ctx, m.hot(c).Compare, args...).Scan(&d.changes, &bits); err != nil {
 		return d, fmt.Errorf("compare with contacts: %w", err)
 	}
 	if len(guarded) > 0 {
@@ -174,7 +186,7 @@ func (m *Merges) writeKeys(s *script, c Change, d difference) bool {
 		s.add("write changed keys", m.sql.WriteChangedKeys, c.Job.Account)
 	}
 	if makes {
-		s.add("write new keys", m.sql.WriteNewKeys, c.Job.Account, int32(unique))
+		s.add("write new keys", m.hot(c).WriteNewKeys, c.Job.Account, int32(unique))
 	}
 	return true
 }
@@ -200,19 +212,19 @@ func (m *Merges) block(ctx context.Context, tx pgx.Tx, c Change, refused error) 
 // write makes contacts of the rows that are new, changes the others, and puts all on the list.
 func (m *Merges) write(s *script, c Change, d difference, added int64) {
 	if added > 0 {
-		s.add("write new contacts", m.sql.WriteNewContacts, c.Job.Account, c.Job.ID)
+		s.add("write new contacts", m.hot(c).WriteNewContacts, c.Job.Account, c.Job.ID)
 		if c.Keys&(1<<contact.NameBirthZip) != 0 {
 			s.add("write new fallback keys", m.sql.WriteNewFallbacks, c.Job.Account)
 		}
 		s.add("write held", m.sql.WriteHeld, c.Job.Account, added)
 	}
 	if d.changes > 0 {
-		s.add("write journal", m.sql.WriteJournal, c.Job.Account, c.Job.ID)
+		s.add("write journal", m.hot(c).WriteJournal, c.Job.Account, c.Job.ID)
 		if d.fields&fallbackBits != 0 {
 			s.add("release fallback keys", m.sql.ReleaseFallbacks, c.Job.Account)
 			s.add("write changed fallback keys", m.sql.WriteChangedFallbacks, c.Job.Account)
 		}
-		s.add("write changed contacts", m.sql.WriteChangedContacts, c.Job.Account, c.Job.Number)
+		s.add("write changed contacts", m.hot(c).WriteChangedContacts, c.Job.Account, c.Job.Number)
 		if d.met {
 			sql := m.sql.WriteMetOrigins
 			if d.fields&ownBit != 0 {

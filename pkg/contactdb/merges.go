@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,10 +42,33 @@ type mergesSQL struct {
 	HoldFence, WriteApplied                                                 string
 }
 
+// hotSQL are the statements that every row of a job goes through and that own fields make longer.
+type hotSQL struct {
+	Compare, WriteNewKeys, WriteNewContacts, WriteJournal, WriteChangedContacts string
+}
+
+func (s *mergesSQL) hot(form func(string) string) hotSQL {
+	return hotSQL{form(s.Compare), form(s.WriteNewKeys), form(s.WriteNewContacts), form(s.WriteJournal), form(s.WriteChangedContacts)}
+}
+
+// withoutOwn is a statement for jobs without own fields, which shall not pay for them: the lines that end in "-- own" are
+// for the others.
+func withoutOwn(sql string) string {
+	var b strings.Builder
+	for line := range strings.Lines(sql) {
+		if !strings.HasSuffix(strings.TrimRight(line, "\n"), "-- own") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
 // Merges is the contact database as the service merge uses it: jobs are applied, each in one transaction.
 type Merges struct {
 	db    *postgres.DB
 	sql   mergesSQL
+	own   hotSQL      // for jobs with own fields
+	plain hotSQL      // for jobs without
 	reads contactsSQL // matching is one rule in one place
 }
 
@@ -58,7 +82,8 @@ func NewMerges(db *postgres.DB) (*Merges, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Merges{db: db, sql: sql, reads: reads}, nil
+	whole := func(s string) string { return s }
+	return &Merges{db: db, sql: sql, own: sql.hot(whole), plain: sql.hot(withoutOwn), reads: reads}, nil
 }
 
 // InAccount runs fn in a transaction that sees one account. A merge is one such transaction.

@@ -36,42 +36,47 @@ with found as (
             | (case when c.country is null then 0 else 32768 end)
             | (case when c.company is null then 0 else 65536 end)
             | (case when c.vat_number is null then 0 else 131072 end)) end)
-        | (case when s.own is null then 0 else
-            (case when s.own_8_hash is not null and s.own_8_hash is distinct from c.own_8_hash then 281474976710656 else 0 end)
-            | (case when s.own_9_hash is not null and s.own_9_hash is distinct from c.own_9_hash then 562949953421312 else 0 end)
-            | (case when s.own_10_hash is not null and s.own_10_hash is distinct from c.own_10_hash then 1125899906842624 else 0 end)
-            | (case when s.own_11_hash is not null and s.own_11_hash is distinct from c.own_11_hash then 2251799813685248 else 0 end)
-            | (case when s.own_12_hash is not null and s.own_12_hash is distinct from c.own_12_hash then 4503599627370496 else 0 end)
-            | (case when s.own_13_hash is not null and s.own_13_hash is distinct from c.own_13_hash then 9007199254740992 else 0 end)
-            | (case when s.own_14_hash is not null and s.own_14_hash is distinct from c.own_14_hash then 18014398509481984 else 0 end)
-            | (case when s.own_15_hash is not null and s.own_15_hash is distinct from c.own_15_hash then 36028797018963968 else 0 end)
-            | (case when s.unset < 281474976710656 then 0 else s.unset & (
-                (case when c.own_8_hash is null then 0 else 281474976710656 end)
-                | (case when c.own_9_hash is null then 0 else 562949953421312 end)
-                | (case when c.own_10_hash is null then 0 else 1125899906842624 end)
-                | (case when c.own_11_hash is null then 0 else 2251799813685248 end)
-                | (case when c.own_12_hash is null then 0 else 4503599627370496 end)
-                | (case when c.own_13_hash is null then 0 else 9007199254740992 end)
-                | (case when c.own_14_hash is null then 0 else 18014398509481984 end)
-                | (case when c.own_15_hash is null then 0 else 36028797018963968 end)) end) end) as fields,
-        case when s.own is null or c.own @> s.own then null else (
-            select jsonb_object_agg(e.key, e.value)
-            from jsonb_each(s.own) as e
-            where case jsonb_typeof(e.value)
-                    when 'null' then c.own ? e.key
-                    when 'array' then c.own -> e.key -> 0 is distinct from e.value -> 0
-                    else c.own -> e.key is distinct from e.value end
-                and (e.key <> all ($2::text[]) or c.own ->> e.key is distinct from 'False')
-        ) end as own
+        | (case when s.own is null then 0 else -- own
+            (case when s.own_8_hash is not null and s.own_8_hash is distinct from c.own_8_hash then 281474976710656 else 0 end) -- own
+            | (case when s.own_9_hash is not null and s.own_9_hash is distinct from c.own_9_hash then 562949953421312 else 0 end) -- own
+            | (case when s.own_10_hash is not null and s.own_10_hash is distinct from c.own_10_hash then 1125899906842624 else 0 end) -- own
+            | (case when s.own_11_hash is not null and s.own_11_hash is distinct from c.own_11_hash then 2251799813685248 else 0 end) -- own
+            | (case when s.own_12_hash is not null and s.own_12_hash is distinct from c.own_12_hash then 4503599627370496 else 0 end) -- own
+            | (case when s.own_13_hash is not null and s.own_13_hash is distinct from c.own_13_hash then 9007199254740992 else 0 end) -- own
+            | (case when s.own_14_hash is not null and s.own_14_hash is distinct from c.own_14_hash then 18014398509481984 else 0 end) -- own
+            | (case when s.own_15_hash is not null and s.own_15_hash is distinct from c.own_15_hash then 36028797018963968 else 0 end) -- own
+            | (case when s.unset < 281474976710656 then 0 else s.unset & ( -- own
+                (case when c.own_8_hash is null then 0 else 281474976710656 end) -- own
+                | (case when c.own_9_hash is null then 0 else 562949953421312 end) -- own
+                | (case when c.own_10_hash is null then 0 else 1125899906842624 end) -- own
+                | (case when c.own_11_hash is null then 0 else 2251799813685248 end) -- own
+                | (case when c.own_12_hash is null then 0 else 4503599627370496 end) -- own
+                | (case when c.own_13_hash is null then 0 else 9007199254740992 end) -- own
+                | (case when c.own_14_hash is null then 0 else 18014398509481984 end) -- own
+                | (case when c.own_15_hash is null then 0 else 36028797018963968 end)) end) end) -- own
+        as fields
+        , case when s.own is null or c.own @> s.own then null else ( -- own
+            select jsonb_object_agg(e.key, e.value) -- own
+            from jsonb_each(s.own) as e -- own
+            where case jsonb_typeof(e.value) -- own
+                    when 'null' then c.own ? e.key -- own
+                    when 'array' then c.own -> e.key -> 0 is distinct from e.value -> 0 -- own
+                    else c.own -> e.key is distinct from e.value end -- own
+                and (e.key <> all ($2::text[]) or c.own ->> e.key is distinct from 'False') -- own
+        ) end as own -- own
     from staged s
     join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
     where s.known
     offset 0
 ), kept as (
-    insert into changed (row, line, contact_id, fields, name_birth_zip_hash, own)
-    select row, line, contact_id, case when own is null then fields else fields | 1 end, name_birth_zip_hash, own
+    insert into changed (row, line, contact_id, name_birth_zip_hash, fields
+        , own -- own
+    )
+    select row, line, contact_id, name_birth_zip_hash, fields
+        | case when own is null then 0 else 1 end, own -- own
     from found
-    where fields <> 0 or own is not null
+    where fields <> 0
+        or own is not null -- own
     order by contact_id
     returning fields
 )

@@ -4,11 +4,11 @@
 update contacts.contacts c
 set updated_at = now(),
     origins = case
-        when x.own is null and c.origins is null then ('{"jobs": [[' || x.fields || ', ' || $2::bigint || ', ' || x.line || ']]}')::jsonb
-        when x.own is null then contacts.origins_with(c.origins, x.fields, $2, x.line)
-        when c.origins is null then ('{"jobs": [[' || (x.fields & 281474976710654) || ', ' || $2 || ', ' || x.line || ', ['
-            || (select string_agg(k, ', ' order by k::integer) from jsonb_object_keys(x.own) as k) || ']]]}')::jsonb
-        else contacts.origins_with(c.origins, x.fields & 281474976710654, x.own, $2, x.line) end,
+        when x.own is not null and c.origins is null then ('{"jobs": [[' || (x.fields & 281474976710654) || ', ' || $2::bigint || ', ' || x.line || ', [' -- own
+            || (select string_agg(k, ', ' order by k::integer) from jsonb_object_keys(x.own) as k) || ']]]}')::jsonb -- own
+        when x.own is not null then contacts.origins_with(c.origins, x.fields & 281474976710654, x.own, $2::bigint, x.line) -- own
+        when c.origins is null then ('{"jobs": [[' || x.fields || ', ' || $2::bigint || ', ' || x.line || ']]}')::jsonb
+        else contacts.origins_with(c.origins, x.fields, $2, x.line) end,
     first_name = case when x.fields & 2 <> 0 then x.first_name else c.first_name end,
     last_name = case when x.fields & 4 <> 0 then x.last_name else c.last_name end,
     full_name = case when x.fields & 8 <> 0 then x.full_name else c.full_name end,
@@ -31,23 +31,22 @@ set updated_at = now(),
     account_number_hash = case when x.fields & 256 <> 0 then x.account_number_hash else c.account_number_hash end,
     ssn_hash = case when x.fields & 128 <> 0 then x.ssn_hash else c.ssn_hash end,
     vat_number_hash = case when x.fields & 131072 <> 0 then x.vat_number_hash else c.vat_number_hash end,
-    name_birth_zip_hash = case when x.fields & 582 <> 0 then x.name_birth_zip_hash else c.name_birth_zip_hash end,
-    own = case when x.own is null then c.own else nullif(jsonb_strip_nulls(coalesce(c.own, '{}') || x.own), '{}') end,
-    own_8_hash = case when x.fields & 281474976710656 <> 0 then x.own_8_hash else c.own_8_hash end,
-    own_9_hash = case when x.fields & 562949953421312 <> 0 then x.own_9_hash else c.own_9_hash end,
-    own_10_hash = case when x.fields & 1125899906842624 <> 0 then x.own_10_hash else c.own_10_hash end,
-    own_11_hash = case when x.fields & 2251799813685248 <> 0 then x.own_11_hash else c.own_11_hash end,
-    own_12_hash = case when x.fields & 4503599627370496 <> 0 then x.own_12_hash else c.own_12_hash end,
-    own_13_hash = case when x.fields & 9007199254740992 <> 0 then x.own_13_hash else c.own_13_hash end,
-    own_14_hash = case when x.fields & 18014398509481984 <> 0 then x.own_14_hash else c.own_14_hash end,
-    own_15_hash = case when x.fields & 36028797018963968 <> 0 then x.own_15_hash else c.own_15_hash end
+    name_birth_zip_hash = case when x.fields & 582 <> 0 then x.name_birth_zip_hash else c.name_birth_zip_hash end
+    , own = case when x.own is null then c.own else nullif(jsonb_strip_nulls(coalesce(c.own, '{}') || x.own), '{}') end, -- own
+    own_8_hash = case when x.fields & 281474976710656 <> 0 then x.own_8_hash else c.own_8_hash end, -- own
+    own_9_hash = case when x.fields & 562949953421312 <> 0 then x.own_9_hash else c.own_9_hash end, -- own
+    own_10_hash = case when x.fields & 1125899906842624 <> 0 then x.own_10_hash else c.own_10_hash end, -- own
+    own_11_hash = case when x.fields & 2251799813685248 <> 0 then x.own_11_hash else c.own_11_hash end, -- own
+    own_12_hash = case when x.fields & 4503599627370496 <> 0 then x.own_12_hash else c.own_12_hash end, -- own
+    own_13_hash = case when x.fields & 9007199254740992 <> 0 then x.own_13_hash else c.own_13_hash end, -- own
+    own_14_hash = case when x.fields & 18014398509481984 <> 0 then x.own_14_hash else c.own_14_hash end, -- own
+    own_15_hash = case when x.fields & 36028797018963968 <> 0 then x.own_15_hash else c.own_15_hash end -- own
 from (
     select d.fields, d.line, d.contact_id, d.name_birth_zip_hash, s.first_name, s.last_name, s.full_name,
         s.phone, s.email, s.birth_date, s.ssn, s.account_number, s.zip, s.external_id, s.address, s.city,
         s.state, s.country, s.company, s.vat_number, s.external_id_hash, s.email_hash, s.phone_hash,
-        s.account_number_hash, s.ssn_hash, s.vat_number_hash, d.own,
-        s.own_8_hash, s.own_9_hash, s.own_10_hash, s.own_11_hash, s.own_12_hash, s.own_13_hash, s.own_14_hash,
-        s.own_15_hash
+        s.account_number_hash, s.ssn_hash, s.vat_number_hash
+        , d.own, s.own_8_hash, s.own_9_hash, s.own_10_hash, s.own_11_hash, s.own_12_hash, s.own_13_hash, s.own_14_hash, s.own_15_hash -- own
     from changed d
     join staged s on s.row = d.row
 ) as x

@@ -2,8 +2,9 @@
 insert into contacts.journal (account_id, job_id, contact_id, line, fields, origins, updated_at,
     first_name, last_name, full_name, phone, email, birth_date, ssn, account_number, zip, external_id, address, city,
     state, country, company, vat_number, external_id_hash, email_hash, phone_hash, account_number_hash, ssn_hash,
-    vat_number_hash, name_birth_zip_hash, own,
-    own_8_hash, own_9_hash, own_10_hash, own_11_hash, own_12_hash, own_13_hash, own_14_hash, own_15_hash)
+    vat_number_hash, name_birth_zip_hash
+    , own, own_8_hash, own_9_hash, own_10_hash, own_11_hash, own_12_hash, own_13_hash, own_14_hash, own_15_hash -- own
+)
 select $1, $2, c.contact_id, d.line, d.fields, c.origins, c.updated_at,
     case when d.fields & 2 <> 0 then c.first_name end,
     case when d.fields & 4 <> 0 then c.last_name end,
@@ -27,15 +28,15 @@ select $1, $2, c.contact_id, d.line, d.fields, c.origins, c.updated_at,
     case when d.fields & 256 <> 0 then c.account_number_hash end,
     case when d.fields & 128 <> 0 then c.ssn_hash end,
     case when d.fields & 131072 <> 0 then c.vat_number_hash end,
-    case when d.fields & 582 <> 0 then c.name_birth_zip_hash end,
-    case when d.own is not null then (select jsonb_object_agg(k, c.own -> k) from jsonb_object_keys(d.own) as k) end,
-    case when d.fields & 281474976710656 <> 0 then c.own_8_hash end,
-    case when d.fields & 562949953421312 <> 0 then c.own_9_hash end,
-    case when d.fields & 1125899906842624 <> 0 then c.own_10_hash end,
-    case when d.fields & 2251799813685248 <> 0 then c.own_11_hash end,
-    case when d.fields & 4503599627370496 <> 0 then c.own_12_hash end,
-    case when d.fields & 9007199254740992 <> 0 then c.own_13_hash end,
-    case when d.fields & 18014398509481984 <> 0 then c.own_14_hash end,
-    case when d.fields & 36028797018963968 <> 0 then c.own_15_hash end
+    case when d.fields & 582 <> 0 then c.name_birth_zip_hash end
+    , case when d.own is not null then (select jsonb_object_agg(k, c.own -> k) from jsonb_object_keys(d.own) as k) end, -- own
+    case when d.fields & 281474976710656 <> 0 then c.own_8_hash end, -- own
+    case when d.fields & 562949953421312 <> 0 then c.own_9_hash end, -- own
+    case when d.fields & 1125899906842624 <> 0 then c.own_10_hash end, -- own
+    case when d.fields & 2251799813685248 <> 0 then c.own_11_hash end, -- own
+    case when d.fields & 4503599627370496 <> 0 then c.own_12_hash end, -- own
+    case when d.fields & 9007199254740992 <> 0 then c.own_13_hash end, -- own
+    case when d.fields & 18014398509481984 <> 0 then c.own_14_hash end, -- own
+    case when d.fields & 36028797018963968 <> 0 then c.own_15_hash end -- own
 from changed d
 join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
