@@ -2,6 +2,7 @@ package contact_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -234,6 +235,60 @@ func TestCertainOrdersAreRight(t *testing.T) {
 	})
 }
 
+// sameVote holds the evidence of a cell to the reader of dates: it has one vote, for the orders in which it can be read.
+func sameVote(t interface{ Fatalf(string, ...any) }, cell []byte) {
+	var e contact.DateEvidence
+	e.Add(cell)
+	reads := func(o contact.DateOrder) bool {
+		_, code := contact.ParseDate(cell, contact.DateRules{Order: o, Pivot: 50})
+		return code == ""
+	}
+	if _, code := contact.ParseDate(cell, contact.DateRules{}); code == finding.DateWithTime {
+		return // the reader goes no further, the evidence does
+	}
+	var want contact.Votes
+	switch dmy, mdy, ymd := reads(contact.DMY), reads(contact.MDY), reads(contact.YMD); {
+	case contact.Blank(cell):
+	case reads(contact.ISO), ymd && !dmy && !mdy:
+		want.YMD = 1
+	case dmy && !mdy && !ymd:
+		want.DMY = 1
+	case mdy && !dmy && !ymd:
+		want.MDY = 1
+	case dmy || mdy || ymd:
+		want.Both = 1
+	case e.Votes().Serial == 1:
+		want.Serial = 1
+	default:
+		want.Other = 1
+	}
+	got := e.Votes()
+	got.Short = 0
+	if got != want {
+		t.Fatalf("%q: %+v, want %+v", cell, got, want)
+	}
+}
+
+func TestVotes(t *testing.T) {
+	t.Parallel()
+	var e contact.DateEvidence
+	for _, cell := range []string{"13/10/1958", "10/13/1958", "02/03/2001", "1958-10-13", "13-Oct-58", "02/03/04", "99-12-31", "13.10.1958 07:30", "x", "44562", "", "19581013", "13101958", "1958/10/13", "1958/13/13"} {
+		e.Add([]byte(cell))
+		sameVote(t, []byte(cell))
+	}
+	want := contact.Votes{YMD: 5, DMY: 3, MDY: 1, Both: 2, Short: 3, Serial: 1, Other: 2}
+	if got := e.Votes(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if rules, decided := e.Rules(contact.PivotCertain); decided || rules.Pivot != contact.PivotCertain || rules.Serials {
+		t.Errorf("rules %+v, decided %v", rules, decided)
+	}
+	pieces := []string{"1", "2", "03", "13", "31", "58", "99", "1958", "2004", "/", "/", "-", "-", ".", ". ", " ", "Oct", "年", "00:00", "T07:30"}
+	rapid.Check(t, func(t *rapid.T) {
+		sameVote(t, []byte(strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 7).Draw(t, "pieces"), "")))
+	})
+}
+
 func FuzzDate(f *testing.F) {
 	for _, cell := range []string{"1958-10-13", "13.10.1958", "10/13/58", "13 October 1958", "13 октября 1958 г.", "2024年1月31日", "19581013", "21471", "1958-10-13 00:00:00", "0001-01-01 BC", "1º maggio 1958"} {
 		for order := range uint8(4) {
@@ -246,9 +301,7 @@ func FuzzDate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, cell []byte, order, pivot uint8, serials bool) {
 		rules := contact.DateRules{Order: contact.DateOrder(order % 4), Pivot: pivot, Serials: serials}
-		var e contact.DateEvidence
-		e.Add(cell)
-		e.Order()
+		sameVote(t, cell)
 		got, code := contact.ParseDate(cell, rules)
 		if code == "" || code == finding.DateFromSerial {
 			if again, code := contact.ParseDate([]byte(got.String()), rules); code != "" || again != got {
