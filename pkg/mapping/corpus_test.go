@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,8 +75,8 @@ func TestVendors(t *testing.T) {
 		}
 	}
 	t.Logf("headings of %d programs: %s", len(names), all)
-	if all.wrong > 0 || all.missed > 1 {
-		t.Error("was: none wrong, 1 not at all")
+	if all.wrong > 0 || all.missed > 3 {
+		t.Error("was: none wrong, 3 not at all")
 	}
 }
 
@@ -100,8 +101,8 @@ func TestSlips(t *testing.T) {
 		}
 	}
 	t.Logf("the same with a slip in them: %s", all)
-	if total := all.right + all.wrong + all.missed; all.right*1000 < total*817 || all.wrong*1000 > total*2 {
-		t.Error("was: 81.8 % right, 0.2 % wrong")
+	if total := all.right + all.wrong + all.missed; all.right*1000 < total*846 || all.wrong*10000 > total*11 {
+		t.Error("was: 84.7 % right, 0.1 % wrong")
 	}
 }
 
@@ -147,7 +148,7 @@ func TestVendorCorpus(t *testing.T) {
 				t.Errorf("%s: nobody says what %q means", name, heading)
 				continue
 			}
-			w.narrow = true // beside a better column it is none
+			w.narrow = w.narrow || slices.ContainsFunc(res.Columns, func(c mapping.Column) bool { return c.Field.String() == w.right }) // beside a better column it is none
 			if got := res.Columns[i]; !all.add(w, got.Field.String()) {
 				t.Errorf("%s: %q is %q with %.2f, want %q", name, heading, got.Field, got.Confidence, w.right)
 			}

@@ -36,12 +36,13 @@ type dictionary struct {
 	near       []spelling
 	qualifiers map[string]float64
 	address    map[string]bool
+	alone      map[string]bool
 	prefixes   []string
 }
 
 var standard = sync.OnceValue(func() *dictionary {
 	d := &dictionary{names: map[string][]reading{}, words: map[string][]reading{}, others: map[string]bool{}, alike: map[string]string{},
-		qualifiers: map[string]float64{}, address: map[string]bool{}, prefixes: strings.Fields(prefixes)}
+		qualifiers: map[string]float64{}, address: map[string]bool{}, alone: map[string]bool{}, prefixes: strings.Fields(prefixes)}
 	for _, f := range contact.Fields() {
 		s, _ := f.Spec()
 		for _, name := range []string{s.Name, s.Label} {
@@ -69,6 +70,9 @@ var standard = sync.OnceValue(func() *dictionary {
 	}
 	for q := range strings.FieldsSeq(addressWords) {
 		d.address[fold(q)] = true
+	}
+	for word := range strings.FieldsSeq(alone) {
+		d.alone[word] = true
 	}
 	for _, m := range []map[string][]reading{d.words, d.names} {
 		for word, readings := range m {
@@ -214,14 +218,15 @@ func first(part string) bool { return part == "1" || part == "01" }
 
 // behind reads the longest word that stands behind qualifiers: "Default Address Company".
 func (v *vocabulary) behind(parts []string) []reading {
-	cost := 0.
+	cost, qualified := 0., false
 	for i, p := range parts[:len(parts)-1] {
 		c, ok := v.qualifiers[p]
 		if !ok && !v.address[p] && !(first(p) && i > 0) {
 			return nil
 		}
+		qualified = qualified || ok
 		cost += max(c, .01)
-		if found := v.bare(parts[i+1:], cost); len(found) > 0 {
+		if found := v.bare(parts[i+1:], cost); len(found) > 0 && (qualified || ofAddress(found[0].field)) {
 			return found
 		}
 	}
@@ -290,7 +295,7 @@ func (v *vocabulary) without(parts []string, one bool) (rest []string, cost floa
 // bare reads what is left of a heading without qualifiers.
 func (v *vocabulary) bare(rest []string, cost float64) []reading {
 	folded := strings.Join(rest, "")
-	if v.others[folded] {
+	if v.others[folded] || v.alone[folded] {
 		return nil
 	}
 	return weaker(v.known(folded), cost, false)
