@@ -88,6 +88,22 @@ func (r *Reader) Is(name string) bool {
 	return r.Space <= MainSpace && string(r.Name) == name
 }
 
+// In reports whether the current element has this name in a namespace.
+func (r *Reader) In(space Space, name string) bool {
+	return r.Space == space && string(r.Name) == name
+}
+
+// AttrIn returns an attribute of a namespace, undecoded; nil if it is not there.
+func (r *Reader) AttrIn(space Space, name string) []byte {
+	for i := range r.Attributes {
+		a := &r.Attributes[i]
+		if string(a.Name) == name && len(a.Prefix) > 0 && r.resolve(a.Prefix) == space {
+			return a.Value
+		}
+	}
+	return nil
+}
+
 // Attr returns an attribute without a prefix, undecoded; nil if it is not there.
 func (r *Reader) Attr(name string) []byte {
 	for i := range r.Attributes {
@@ -106,11 +122,6 @@ func (r *Reader) Decoded(name string) (string, error) {
 
 // DecodedIn returns an attribute of a namespace, decoded.
 func (r *Reader) DecodedIn(space Space, name string) (string, error) {
-	for _, a := range r.Attributes {
-		if string(a.Name) == name && len(a.Prefix) > 0 && r.resolve(a.Prefix) == space {
-			value, err := AppendDecoded(nil, a.Value)
-			return string(value), err
-		}
-	}
-	return "", nil
+	value, err := AppendDecoded(nil, r.AttrIn(space, name))
+	return string(value), err
 }

@@ -23,9 +23,10 @@ func (f *Format) General() bool { return f.general }
 type Reading uint8
 
 const (
-	AsNumber Reading = iota // nothing: it is a number
-	AsText                  // a padded number, a time of day, a duration
-	AsDate                  // in ISO 8601
+	AsNumber  Reading = iota // nothing: it is a number
+	AsRounded                // a number of more than 15 digits before the point
+	AsText                   // a padded number, a time of day, a duration
+	AsDate                   // in ISO 8601
 )
 
 // AppendRead appends a stored number as it is to be read. AsNumber leaves dst as it is.

@@ -187,31 +187,27 @@ func isoDate(value []byte) []byte {
 	return value
 }
 
+// kinds are the kinds of what numbers are read as.
+var kinds = [...]Kind{numfmt.AsNumber: Number, numfmt.AsRounded: Rounded, numfmt.AsText: Text, numfmt.AsDate: Date}
+
 // number makes a cell of a stored number by its format.
 func (r *Rows) number(c *cellContent) Cell {
 	from := len(r.arena)
 	value := trimmed(c.value)
-	if c.format == nil && !r.shown {
-		var kind Kind
-		r.arena, kind = appendNumber(r.arena, value)
-		return Cell{Text: r.since(from), Kind: kind}
+	reading := numfmt.AsNumber
+	if c.format != nil || r.shown {
+		number, ok := numfmt.Parse(value)
+		if !ok {
+			return Cell{Text: r.own(value)}
+		}
+		if r.shown {
+			r.arena = c.format.AppendShown(r.arena, number, r.book.date1904)
+			return Cell{Text: r.since(from), Kind: Number}
+		}
+		r.arena, reading = c.format.AppendRead(r.arena, number, r.book.date1904)
 	}
-	number, ok := parseNumber(value)
-	if !ok {
-		return Cell{Text: r.own(value)}
+	if reading == numfmt.AsNumber {
+		r.arena, reading = numfmt.AppendNumber(r.arena, value)
 	}
-	if r.shown {
-		r.arena = c.format.AppendShown(r.arena, number, r.book.date1904)
-		return Cell{Text: r.since(from), Kind: Number}
-	}
-	var reading numfmt.Reading
-	r.arena, reading = c.format.AppendRead(r.arena, number, r.book.date1904)
-	kind := Date
-	switch reading {
-	case numfmt.AsText:
-		kind = Text
-	case numfmt.AsNumber:
-		r.arena, kind = appendNumber(r.arena, value)
-	}
-	return Cell{Text: r.since(from), Kind: kind}
+	return Cell{Text: r.since(from), Kind: kinds[reading]}
 }

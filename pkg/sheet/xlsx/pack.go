@@ -19,11 +19,10 @@ import (
 )
 
 const (
-	typesPart     = "[Content_Types].xml"
-	mimeTypePart  = "mimetype" // of OpenDocument files
-	manifestPart  = "meta-inf/manifest.xml"
-	maxRelations  = 100_000
-	checkInterval = 1 << 20
+	typesPart    = "[Content_Types].xml"
+	mimeTypePart = "mimetype" // of OpenDocument files
+	manifestPart = "meta-inf/manifest.xml"
+	maxRelations = 100_000
 )
 
 // relationsSpace is the namespace of the attributes that name a relationship.
@@ -46,7 +45,6 @@ type pack struct {
 	types   map[string]string        // content type by folded part name
 	byKind  map[string]string        // content type by folded extension
 	check   func() error
-	since   int64 // bytes unpacked since the last check
 }
 
 func openPack(r io.ReaderAt, size int64, l Limits) (*pack, error) {
@@ -116,7 +114,7 @@ func (p *pack) open(part, root string) (t *markup.Reader, c io.Closer, err error
 	if err != nil {
 		return nil, nil, err
 	}
-	decoded, err := inUTF8(&checked{in: in, pack: p})
+	decoded, err := inUTF8(markup.Watch(in, p.check))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -128,24 +126,6 @@ func (p *pack) open(part, root string) (t *markup.Reader, c io.Closer, err error
 		return nil, nil, markup.ErrDamaged
 	}
 	return t, in, nil
-}
-
-// checked calls the pack's check now and then.
-type checked struct {
-	in   io.Reader
-	pack *pack
-}
-
-func (c *checked) Read(b []byte) (int, error) {
-	if c.pack.check != nil && c.pack.since >= checkInterval {
-		c.pack.since = 0
-		if err := c.pack.check(); err != nil {
-			return 0, err
-		}
-	}
-	n, err := c.in.Read(b)
-	c.pack.since += int64(n)
-	return n, err
 }
 
 var declaredEncoding = regexp.MustCompile(`^<\?xml\s[^>]{0,80}encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']`)

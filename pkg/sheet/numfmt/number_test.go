@@ -1,4 +1,4 @@
-package xlsx
+package numfmt
 
 import (
 	"math"
@@ -25,11 +25,11 @@ func TestNumbersAreExact(t *testing.T) {
 		if stored == 0 {
 			want = "0"
 		}
-		got, kind := appendNumber(nil, []byte(written))
+		got, kind := AppendNumber(nil, []byte(written))
 		if string(got) != want {
 			t.Fatalf("%s became %s, want %s", written, got, want)
 		}
-		if wantKind := kind == Rounded; wantKind != (math.Abs(stored) >= 1e15) {
+		if wantKind := kind == AsRounded; wantKind != (math.Abs(stored) >= 1e15) {
 			t.Fatalf("%s is %v", written, kind)
 		}
 	})

@@ -1,35 +1,25 @@
-package xlsx
+package numfmt
 
 import (
 	"math"
 	"strconv"
 )
 
-// exactDigits is how many digits a spreadsheet program keeps.
-const exactDigits = 15
-
-// appendNumber appends the shortest decimal of a stored number. What is no number is appended as it is, as Text.
-func appendNumber(dst, raw []byte) ([]byte, Kind) {
+// AppendNumber appends the shortest decimal of a stored number. What is no number is appended as it is, AsText.
+func AppendNumber(dst, raw []byte) ([]byte, Reading) {
 	if plain, ok := appendPlain(dst, raw); ok {
-		return plain, Number
+		return plain, AsNumber
 	}
-	value, ok := parseNumber(raw)
-	if !ok {
-		return append(dst, raw...), Text
+	value, ok := Parse(raw)
+	switch {
+	case !ok:
+		return append(dst, raw...), AsText
+	case value == 0:
+		return append(dst, '0'), AsNumber // without a minus
+	case math.Abs(value) >= 1e15:
+		return strconv.AppendFloat(dst, value, 'f', -1, 64), AsRounded
 	}
-	kind := Number
-	if math.Abs(value) >= 1e15 {
-		kind = Rounded
-	}
-	return appendValue(dst, value), kind
-}
-
-// appendValue appends the shortest decimal that is the value.
-func appendValue(dst []byte, value float64) []byte {
-	if value == 0 {
-		return append(dst, '0')
-	}
-	return strconv.AppendFloat(dst, value, 'f', -1, 64)
+	return strconv.AppendFloat(dst, value, 'f', -1, 64), AsNumber
 }
 
 // appendPlain appends a number of at most 15 digits and without exponent, which is its own shortest decimal but for zeros
@@ -80,8 +70,8 @@ func appendPlain(dst, raw []byte) ([]byte, bool) {
 	return dst, true
 }
 
-// parseNumber reads a stored number: decimal, with or without exponent, and finite.
-func parseNumber(raw []byte) (float64, bool) {
+// Parse reads a stored number: decimal, with or without exponent, and finite.
+func Parse(raw []byte) (float64, bool) {
 	for _, c := range raw {
 		if (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
 			return 0, false
