@@ -67,6 +67,8 @@ var law = []rule{
 		why: "keys and associated data are made in one place"},
 	{packages: "...", never: []string{"github.com/nyaruka/phonenumbers/..."}, except: []string{"pkg/contact", "services/provider/internal/tables", "deploy/standalone/bench"},
 		why: "a phone has one reading; the provider's tables tell lines and regions"},
+	{packages: "...", never: []string{"github.com/xuri/excelize/v2/..."}, except: []string{"services/accounts", "deploy/standalone/bench"},
+		why: "it writes templates; files are read by our own reader"},
 	{packages: "...", never: []string{"github.com/klauspost/compress/..."}, except: []string{"pkg/row", "services/enrichment"},
 		why: "objects between stages, and answers kept in the provider ledger, are all that is packed"},
 	{packages: "...", never: []string{"github.com/cloudevents/sdk-go/v2/..."}, except: []string{"pkg/event"},

@@ -36,7 +36,7 @@ func TestMarshal(t *testing.T) {
 				Settings: &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_ADD, Mapping: map[string]string{"b": "email", "a": "-"}, Recipients: []string{"x@example.com"}},
 			},
 			`{"id":"j","number":7,"state":"COMPLETED_WITH_REJECTS","settings":{"mode":"ADD","mapping":{"a":"-","b":"email"},"check":false,` +
-				`"recipients":["x@example.com"]},"file_size":0,"created_at":"2026-01-02T03:04:05.6Z","columns":[],"last_event":0}`,
+				`"recipients":["x@example.com"],"values":{}},"file_size":0,"created_at":"2026-01-02T03:04:05.6Z","columns":[],"last_event":0,"unknown_values":[]}`,
 		},
 		"optional unset": {&ingestv1.Progress{Stage: "match", Rate: 0.5}, `{"stage":"match","done":0,"total":0,"rate":0.5}`},
 		"optional zero":  {&ingestv1.Progress{Stage: "match", SecondsLeft: &left}, `{"stage":"match","done":0,"total":0,"rate":0,"seconds_left":0}`},

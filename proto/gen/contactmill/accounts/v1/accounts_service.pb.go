@@ -1277,7 +1277,7 @@ type GetTemplateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its name.
 	FileName string `protobuf:"bytes,1,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
-	// Its bytes: UTF-8 CSV.
+	// Its bytes: UTF-8 CSV, or the workbook.
 	Content       []byte `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

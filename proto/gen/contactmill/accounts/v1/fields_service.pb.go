@@ -126,7 +126,7 @@ type Field struct {
 	Number int32 `protobuf:"varint,9,opt,name=number,proto3" json:"number,omitempty"`
 	// One of the standard fields.
 	Standard bool `protobuf:"varint,10,opt,name=standard,proto3" json:"standard,omitempty"`
-	// For unique ones: number of the key, from 8 on; given by the service.
+	// For unique ones: number of the key, from 8 on; given by the service, and never again.
 	Key int32 `protobuf:"varint,11,opt,name=key,proto3" json:"key,omitempty"`
 	// When it was made; absent for standard ones.
 	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
