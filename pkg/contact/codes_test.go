@@ -56,6 +56,19 @@ func TestCriteria(t *testing.T) {
 		func(dst, cell []byte) ([]byte, contact.Code) { return n.AppendSpec(dst, short, cell, contact.Rules{}) })
 }
 
+// Codes that look like what spreadsheets do are codes all the same.
+func TestCodesThatLookLikeDamage(t *testing.T) {
+	t.Parallel()
+	n := contact.NewNormaliser()
+	s := spec(t, contact.Spec{Type: contact.TypeCriterion, Codes: []contact.CodeEntry{{Code: "A"}, {Code: "'A"}, {Code: "1.0"}, {Code: "1"}, {Code: "#N/A"}, {Code: "2024-01-01"}, {Code: "5"}}})
+	check(t, []sample{{"'A", "'A", ""}, {"1.0", "1.0", ""}, {"#N/A", "#N/A", ""}, {"'5", "5", finding.QuotesRemoved}, {"5.0", "5", finding.PointZeroRemoved}, {"#REF!", "", finding.SpreadsheetError}},
+		func(dst, cell []byte) ([]byte, contact.Code) { return n.AppendSpec(dst, s, cell, contact.Rules{}) })
+	check(t, []sample{{"2024-01-01", "2024-01-01", ""}, {"2024-01-02", "", finding.ValueWasDate}},
+		func(dst, cell []byte) ([]byte, contact.Code) {
+			return n.AppendSpec(dst, s, cell, contact.Rules{Cell: contact.CellDate})
+		})
+}
+
 func TestBooksThatCannotBeTold(t *testing.T) {
 	t.Parallel()
 	for _, codes := range [][]contact.CodeEntry{{{Code: ""}}, {{Code: "a"}, {Code: "a"}}, {{Code: " a"}}, {{Code: "a;b"}}} {

@@ -58,6 +58,11 @@ func appendProse(dst []byte, spec *Spec, cell []byte) ([]byte, Code) {
 
 // mend takes a cell that is suspect, or of which a workbook knew something, by way of what certainly stood there.
 func (n *Normaliser) mend(dst []byte, spec *Spec, cell []byte, rules Rules) ([]byte, Code) {
+	if spec.Type == TypeCriterion || spec.Type == TypeCriteria {
+		if out, code := n.append(dst, spec, cell, rules); code == "" && !anyHidden(cell) {
+			return out, "" // a book may have codes that look like damage
+		}
+	}
 	inner := trim(cell, spec.Type == TypeID || spec.Type == TypeCriterion || spec.Type == TypeCriteria)
 	if spreadsheetError(inner) {
 		return dst, finding.SpreadsheetError

@@ -69,8 +69,8 @@ func printable(s []byte) bool {
 	return true
 }
 
-// everydayText counts the runes of text that is ASCII and whole letters of Latin, Cyrillic, Kana and Han: each of these is
-// its own normal form whatever stands beside it. It reports false when there is anything else.
+// everydayText counts the runes of text that is printable ASCII and whole letters of Latin, Greek, Cyrillic, Kana, Han and
+// Hangul: each of these is its own normal form whatever stands beside it. It reports false when there is anything else.
 func everydayText(s []byte) (runes int, ok bool) {
 	for i := 0; i < len(s); runes++ {
 		if c := s[i]; c < utf8.RuneSelf {
@@ -82,8 +82,8 @@ func everydayText(s []byte) (runes int, ok bool) {
 		}
 		r, size := utf8.DecodeRune(s[i:])
 		switch {
-		case r >= 0xC0 && r < 0x300, r >= 0x400 && r < 0x483, r >= 0x48A && r < 0x530, r >= 0x3041 && r < 0x3097, r >= 0x30A1 && r < 0x30FB,
-			r >= 0x4E00 && r < 0xA000:
+		case r >= 0xC0 && r < 0x300, r >= 0x38E && r < 0x483, r >= 0x48A && r < 0x530, r >= 0x1E00 && r < 0x1F00, r >= 0x3041 && r < 0x3097,
+			r >= 0x30A1 && r < 0x30FF, r >= 0x4E00 && r < 0xA000, r >= 0xAC00 && r < 0xD7A4:
 		default:
 			return 0, false
 		}
