@@ -42,7 +42,7 @@ type Member struct {
 
 // OpenArchive reads the directory of the zip archive of that size and checks every entry of it. Nothing is unpacked.
 func OpenArchive(r io.ReaderAt, size int64, l Limits) (*Archive, error) {
-	a := &Archive{limits: l.filled(), source: &source{in: r, left: maxDirectoryBytes}}
+	a := &Archive{limits: l.Filled(), source: &source{in: r, left: maxDirectoryBytes}}
 	if size > a.limits.PackedBytes {
 		return nil, refuseLimit(finding.FileTooLarge, "packed bytes", a.limits.PackedBytes)
 	}

@@ -33,7 +33,7 @@ const (
 // Gzip returns what is packed in r. It ends with io.EOF only after every member's checksum and size were found right.
 func Gzip(r io.Reader, l Limits) io.Reader {
 	from := &counted{in: r}
-	return &gzipReader{limits: l.filled(), from: from, packed: bufio.NewReaderSize(from, packedBuffer)}
+	return &gzipReader{limits: l.Filled(), from: from, packed: bufio.NewReaderSize(from, packedBuffer)}
 }
 
 type gzipReader struct {

@@ -64,7 +64,8 @@ func DefaultLimits() Limits {
 	return Limits{PackedBytes: 2 << 30, UnpackedBytes: 8 << 30, Ratio: 100, RatioFrom: 10 << 20, Members: 10_000}
 }
 
-func (l Limits) filled() Limits {
+// Filled puts the published limit wherever none is set.
+func (l Limits) Filled() Limits {
 	d := DefaultLimits()
 	if l.PackedBytes <= 0 {
 		l.PackedBytes = d.PackedBytes

@@ -85,8 +85,10 @@ func DefaultLimits() Limits {
 	return Limits{Limits: unpack.DefaultLimits(), RecordBytes: 1 << 20, Columns: 256, StringBytes: 112 << 20}
 }
 
-func (l Limits) filled() Limits {
+// Filled puts the published limit wherever none is set.
+func (l Limits) Filled() Limits {
 	d := DefaultLimits()
+	l.Limits = l.Limits.Filled()
 	if l.RecordBytes <= 0 {
 		l.RecordBytes = d.RecordBytes
 	}
@@ -120,7 +122,7 @@ type Sheet struct {
 // Open reads what must be known of the workbook of that size before its rows. An archive that is no workbook is refused
 // with finding.FileIsZIP.
 func Open(r io.ReaderAt, size int64, l Limits) (*Workbook, error) {
-	l = l.filled()
+	l = l.Filled()
 	if err := foreign(r, size); err != nil {
 		return nil, err
 	}
