@@ -9,7 +9,7 @@ func (s *scanner) escaped(data []byte, start int, final bool, into *cells) (next
 	limit := min(last, len(data))
 	for pos := start; ; column++ {
 		if into != nil && column >= s.columns {
-			return s.lineAfter(data, pos), tooWide, column, pos
+			return s.broken(data, start, pos, final, tooWide, column)
 		}
 		quoted := s.quote != NoQuote && pos < len(data) && data[pos] == s.quote
 		from := pos
@@ -24,7 +24,7 @@ func (s *scanner) escaped(data []byte, start int, final bool, into *cells) (next
 				case limit < last && !final:
 					return start, more, column, pos
 				case quoted:
-					return s.broken(data, pos, final, open, column)
+					return s.broken(data, start, pos, final, open, column)
 				case end >= len(data):
 					break cell
 				}
@@ -53,7 +53,7 @@ func (s *scanner) escaped(data []byte, start int, final bool, into *cells) (next
 			case c == s.delimiter || c == '\n':
 				break cell
 			case c == s.quote && s.quote != NoQuote:
-				return s.broken(data, pos, final, stray, column)
+				return s.broken(data, start, pos, final, stray, column)
 			}
 		}
 		behind := end
@@ -71,7 +71,7 @@ func (s *scanner) escaped(data []byte, start int, final bool, into *cells) (next
 				if bytes.IndexByte(data[pos:end], '\n') >= 0 {
 					v = open
 				}
-				return s.broken(data, pos, final, v, column)
+				return s.broken(data, start, pos, final, v, column)
 			}
 		}
 		ended := behind == len(data) || data[behind] == '\n'
@@ -97,15 +97,12 @@ func (s *scanner) special(c byte) bool {
 }
 
 // broken is the verdict on a record whose cell at pos breaks the rules; the next one begins on the line after.
-func (s *scanner) broken(data []byte, pos int, final bool, v verdict, column int) (int, verdict, int, int) {
-	return s.lineAfter(data, pos), v, column, pos
-}
-
-func (s *scanner) lineAfter(data []byte, pos int) int {
-	if i := bytes.IndexByte(data[pos:], '\n'); i >= 0 {
-		return pos + i + 1
+func (s *scanner) broken(data []byte, start, pos int, final bool, v verdict, column int) (int, verdict, int, int) {
+	end, found := s.lineEnd(data, start, pos, final)
+	if found != whole {
+		return start, found, column, pos
 	}
-	return len(data)
+	return min(end+1, len(data)), v, column, pos
 }
 
 // clean puts a cell right in place: doubled quotes become one, CR LF becomes LF, escapes go.

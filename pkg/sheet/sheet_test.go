@@ -245,6 +245,29 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
+// Line ends that a read cuts in two are one all the same.
+func TestLineEndsAcrossReads(t *testing.T) {
+	t.Parallel()
+	in := "a,b\r\n" + strings.Repeat("1,2\r3,4\r\n5,6\n", 20_000)
+	got, err := read(iotest.OneByteReader(strings.NewReader(in)), sheet.Dialect{}, limitsOf(1000, 1<<20))
+	if err != nil || len(got.Rows) != 60_000 || got.Blank != 0 || got.Rows[59_999].Line != 60_001 {
+		t.Errorf("%d rows, %d blank, %v", len(got.Rows), got.Blank, err)
+	}
+}
+
+// A record without end is refused in every dialect.
+func TestBrokenLinesHaveALimit(t *testing.T) {
+	t.Parallel()
+	for _, escape := range []byte{0, '\\'} {
+		for _, unit := range []string{"\"\r\r", "\\", "x\"", "\\\"", ","} {
+			d := sheet.Dialect{Delimiter: ',', Quote: '"', Escape: escape, LineEnd: sheet.LF}
+			if _, err := read(strings.NewReader("a,b\n"+strings.Repeat(unit, 3<<20/len(unit))), d, sheet.Limits{}); !refusedWith(err, finding.RecordTooLong) && !refusedWith(err, finding.TooManyColumns) {
+				t.Errorf("%q without end, escape %q: %v", unit, escape, err)
+			}
+		}
+	}
+}
+
 // endless repeats a text for ever and counts what was taken of it.
 type endless struct {
 	start, text string
@@ -326,7 +349,7 @@ func TestOpenQuoteCostsOneRecord(t *testing.T) {
 }
 
 // pieces that make interesting files when strung together.
-var pieces = []string{"a", "bc", ",", ",", "\"", "\"", "\"\"", "\n", "\n", "\r\n", "\r", " ", "é", "\xff", "\x00", "\"x\"", ",\"y\ny\",", "1,2\n", "\"q\",3\n", "long long text", "\" ", "\"\t,"}
+var pieces = []string{"a", "bc", ",", ",", "\"", "\"", "\"\"", "\n", "\n", "\r\n", "\r", " ", "é", "\xff", "\x00", "\"x\"", ",\"y\ny\",", "1,2\n", "\"q\",3\n", "long long text", "\" ", "\"\t,", "\\", "\\\""}
 
 func drawFile(t *rapid.T) string {
 	return strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 60).Draw(t, "pieces"), "")
@@ -337,10 +360,17 @@ func TestAnyBlockGivesTheSameRecords(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		in := "h1,h2\n" + drawFile(t)
-		record := rapid.SampledFrom([]int{8, 20, 50, 1 << 20}).Draw(t, "record")
-		block := rapid.IntRange(1, 80).Draw(t, "block")
-		want, wantErr := read(strings.NewReader(in), comma, limitsOf(1<<20, record))
-		got, gotErr := read(iotest.HalfReader(strings.NewReader(in)), comma, limitsOf(block, record))
+		for range rapid.IntRange(0, 8).Draw(t, "more") { // past the limits at which the arithmetic takes over
+			in += drawFile(t)
+		}
+		d := comma
+		d.Escape = rapid.SampledFrom([]byte{0, 0, '\\'}).Draw(t, "escape")
+		d.Quote = rapid.SampledFrom([]byte{'"', '"', sheet.NoQuote}).Draw(t, "quote")
+		d.LineEnd = rapid.SampledFrom([]sheet.LineEnd{sheet.LF, sheet.Mixed}).Draw(t, "line end")
+		record := rapid.SampledFrom([]int{8, 20, 50, 512, 600, 1 << 20}).Draw(t, "record")
+		block := rapid.IntRange(1, 300).Draw(t, "block")
+		want, wantErr := read(strings.NewReader(in), d, limitsOf(1<<20, record))
+		got, gotErr := read(iotest.HalfReader(strings.NewReader(in)), d, limitsOf(block, record))
 		if wantErr != nil || gotErr != nil {
 			a, _ := errors.AsType[*sheet.Refusal](wantErr)
 			b, _ := errors.AsType[*sheet.Refusal](gotErr)
