@@ -110,6 +110,30 @@ func TestPlainCellsAllocateNothing(t *testing.T) {
 	}
 }
 
+func TestPlainCellsOfWorkbooksAllocateNothing(t *testing.T) {
+	n := contact.NewNormaliser()
+	rules := contact.Rules{Country: contact.CountryByCode("US"), Today: 20778}
+	dst := make([]byte, 0, 512)
+	for _, c := range []struct {
+		field contact.Field
+		kind  contact.CellKind
+		cell  string
+	}{
+		{contact.FieldPhone, contact.CellNumber, "2022243441"}, {contact.FieldExternalID, contact.CellNumber, "10172"}, {contact.FieldZip, contact.CellNumber, "20510"}, {contact.FieldSSN, contact.CellNumber, "536228145"},
+		{contact.FieldBirthDate, contact.CellDate, "1958-10-13"}, {contact.FieldBirthDate, contact.CellNumber, "21471"}, {contact.FieldLastName, contact.CellNumber, "12"}, {contact.FieldExternalID, contact.CellText, "Ä-17"},
+		{contact.FieldPhone, contact.CellText, "2022243441.0"}, {contact.FieldZip, contact.CellText, "=\"20510\""}, {contact.FieldLastName, contact.CellText, "Lee\u00a0"},
+	} {
+		rules.Cell = c.kind
+		in := []byte(c.cell)
+		if out, code := n.Append(dst, c.field, in, rules); code.Failed() || len(out) == 0 {
+			t.Errorf("%s %q: %q, %q", c.field, c.cell, out, code)
+		}
+		if allocs := testing.AllocsPerRun(100, func() { n.Append(dst, c.field, in, rules) }); allocs != 0 {
+			t.Errorf("%s %q: %v allocations, want 0", c.field, c.cell, allocs)
+		}
+	}
+}
+
 func BenchmarkNormaliser(b *testing.B) {
 	n := contact.NewNormaliser()
 	rules := contact.Rules{Country: contact.CountryByCode("US"), Today: 20778}
