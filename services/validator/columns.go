@@ -55,11 +55,6 @@ func (c *column) dated() bool {
 // numbered tells whether the column holds numbers.
 func (c *column) numbered() bool { return c.mapped() && c.spec.Type == contact.TypeNumber }
 
-// coded tells whether the column holds codes of a code book.
-func (c *column) coded() bool {
-	return c.mapped() && (c.spec.Type == contact.TypeCriterion || c.spec.Type == contact.TypeCriteria)
-}
-
 // toColumns is the columns for people. filled is nil where the file was not read.
 func toColumns(columns []column, filled []int64) []*ingestv1.Column {
 	out := make([]*ingestv1.Column, len(columns))

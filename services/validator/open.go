@@ -115,7 +115,7 @@ func ended(err error) (*ingestv1.ValidateResult, error) {
 func askFile(r *sheet.Refusal, sheets []*ingestv1.Sheet) *ingestv1.Question {
 	switch r.Code {
 	case finding.DelimiterAmbiguous:
-		return &ingestv1.Question{Code: "delimiter", Message: sentence(r), Hint: `Say what stands between the cells: contactmill jobs answer JOB --delimiter ";" (or another character, \t for a tab).`}
+		return &ingestv1.Question{Code: string(finding.DelimiterAmbiguous), Message: sentence(r), Hint: `Say what stands between the cells: contactmill jobs answer JOB --delimiter ";" (or another character, \t for a tab).`}
 	case finding.SheetAmbiguous, finding.SheetUnknown:
 		const most = 20
 		var names []string

@@ -35,7 +35,7 @@ func (c *column) meant(cell []byte) []byte {
 	if to, ok := c.values[comparedValue(cell)]; ok {
 		return []byte(to)
 	}
-	if c.spec.Type != contact.TypeCriteria || bytes.IndexAny(cell, betweenCodes) < 0 {
+	if c.spec.Type != contact.TypeCriteria || !bytes.ContainsAny(cell, betweenCodes) {
 		return cell
 	}
 	changed := false
@@ -66,7 +66,7 @@ type unknown struct {
 
 // gather counts a cell in that is not of the code book, by its parts where several codes may stand in it.
 func (u unknowns) gather(n *contact.Normaliser, c *column, col int, cell []byte, line int64) {
-	if c.spec.Type == contact.TypeCriteria && bytes.IndexAny(cell, betweenCodes) >= 0 {
+	if c.spec.Type == contact.TypeCriteria && bytes.ContainsAny(cell, betweenCodes) {
 		one := c.spec
 		one.Type = contact.TypeCriterion
 		for _, part := range bytes.FieldsFunc(cell, func(r rune) bool { return strings.ContainsRune(betweenCodes, r) }) {

@@ -58,8 +58,11 @@ func (s *Source) Settled(ctx context.Context, account uuid.UUID) (ledger.Account
 			return last.settled, nil
 		}
 		kind := fault.Unavailable
-		if fault.Of(err) == fault.NotFound {
+		switch fault.Of(err) {
+		case fault.NotFound:
 			kind = fault.Precondition
+		case fault.Precondition:
+			return ledger.Account{}, err
 		}
 		return ledger.Account{}, fault.Wrap(kind, "account-settings", err, "the account's settings cannot be had").Hint("try again in a moment")
 	}
@@ -80,6 +83,9 @@ func (s *Source) ask(ctx context.Context) (ledger.Account, error) {
 	listed, err := s.fields.ListFields(ctx, &accountsv1.ListFieldsRequest{})
 	if fault.Of(err) == fault.Unimplemented { // an accounts service from before there were own fields
 		return settled, nil
+	}
+	if fault.Of(err) == fault.Exhausted { // more than fits into a message
+		return ledger.Account{}, view.FieldsTooLarge()
 	}
 	if err != nil {
 		return ledger.Account{}, err

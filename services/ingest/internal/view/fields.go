@@ -13,7 +13,7 @@ import (
 )
 
 // maxFields bounds the fields that a job goes by, in bytes, so that they pass in one message with the work.
-const maxFields = 3 << 20
+const maxFields = 2 << 20
 
 // FreezeFields is the account's own fields among those listed, as the ledger keeps them; nil if it has none.
 func FreezeFields(listed []*accountsv1.Field) ([]byte, error) {
@@ -31,10 +31,15 @@ func FreezeFields(listed []*accountsv1.Field) ([]byte, error) {
 		return nil, fmt.Errorf("encode fields: %w", err)
 	}
 	if len(b) > maxFields {
-		return nil, fault.New(fault.Precondition, "fields-too-large", "the account's fields and code books are larger than the limit of %d bytes", maxFields).
-			Hint("make the code books smaller")
+		return nil, FieldsTooLarge()
 	}
 	return b, nil
+}
+
+// FieldsTooLarge says that an account's fields do not pass.
+func FieldsTooLarge() error {
+	return fault.New(fault.Precondition, "fields-too-large", "the account's fields and code books are larger than the limit of %d bytes", maxFields).
+		Hint("make the code books smaller")
 }
 
 // Fields is what FreezeFields was given.
