@@ -2,8 +2,8 @@
 // merge and contacts, which own the schema together, import it.
 //
 // A contact is one row of contacts, with its values and the keyed hashes of its keys, found by id only. Each unique key
-// is a row of contact_keys, found by hash; the fallback key is a row of contact_fallbacks. holdings is an account's own
-// row.
+// is a row of contact_keys, found by hash; the fallback key is a row of contact_fallbacks. The values of an account's own
+// fields lie together in one column (own.go), and unique ones are keys like the others. holdings is an account's own row.
 //
 // The rules everyone here keeps:
 //   - whoever writes contacts, keys, lists or members first locks the account's row of holdings (for update), so that a

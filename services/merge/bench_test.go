@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,13 +16,29 @@ import (
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/row"
 	"github.com/contactmill/contactmill/pkg/stage"
+	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
 
 // BenchmarkMerge tells how long the merge alone takes for new rows, for the same file again and for an update of two
 // fields, beside the reference: COPY of the same rows into one logged table with a primary key and three unique hashes.
 // Run it with -benchtime 1x; the ratios are what counts.
-func BenchmarkMerge(b *testing.B) {
+func BenchmarkMerge(b *testing.B) { benchmarkMerge(b, benchHead, nil) }
+
+// BenchmarkMergeOwn is the same file where address, city and company are the account's own fields.
+func BenchmarkMergeOwn(b *testing.B) {
+	head := slices.Clone(benchHead)
+	var own []*accountsv1.Field
+	for i, name := range head {
+		if name == "address" || name == "city" || name == "company" {
+			head[i] = "own_" + name
+			own = append(own, &accountsv1.Field{Name: head[i], Type: accountsv1.FieldType_FIELD_TYPE_TEXT, Number: int32(contact.FirstCustom) + int32(i)})
+		}
+	}
+	benchmarkMerge(b, head, own)
+}
+
+func benchmarkMerge(b *testing.B, head []string, own []*accountsv1.Field) {
 	for _, n := range []int{100, 10_000, 200_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for range b.N {
@@ -33,7 +50,7 @@ func BenchmarkMerge(b *testing.B) {
 					mode  row.Mode
 					round int
 				}{{"new", row.Upsert, 0}, {"again", row.Upsert, 0}, {"update", row.Update, 1}} {
-					c := w.prepareMany(b, n, s.mode, s.round)
+					c := w.prepareMany(b, n, s.mode, s.round, head, own)
 					start := time.Now()
 					r, err := w.once(b, c, nil)
 					took := time.Since(start)
@@ -137,12 +154,12 @@ func (w *world) reference(b *testing.B, n int) time.Duration {
 }
 
 // prepareMany writes what the stages before leave of a large file.
-func (w *world) prepareMany(b *testing.B, n int, mode row.Mode, round int) *stage.Claim {
+func (w *world) prepareMany(b *testing.B, n int, mode row.Mode, round int, head []string, own []*accountsv1.Field) *stage.Claim {
 	b.Helper()
 	c := &stage.Claim{Account: w.account, Job: uuid.Must(uuid.NewV7())}
 	v := &ingestv1.ValidateResult{Rows: int64(n), Keys: 1<<contact.ExternalID | 1<<contact.Email | 1<<contact.Phone}
 	header := row.Header{}
-	for i, h := range benchHead {
+	for i, h := range head {
 		header.Columns = append(header.Columns, row.Column{Heading: h, Field: h})
 		v.Columns = append(v.Columns, &ingestv1.Column{Index: int32(i + 1), Heading: h, Field: h})
 	}
@@ -165,7 +182,7 @@ func (w *world) prepareMany(b *testing.B, n int, mode row.Mode, round int) *stag
 		return blob.WorkName(w.account, c.Job, "test", 1, fmt.Sprint(what, n))
 	}
 	all := order(n)
-	values := make([]row.Value, len(benchHead))
+	values := make([]row.Value, len(head))
 	for i := range values {
 		values[i].Kind = row.AsCell
 	}
@@ -209,6 +226,7 @@ func (w *world) prepareMany(b *testing.B, n int, mode row.Mode, round int) *stag
 		return vs.Close()
 	})
 	c.Work = &ingestv1.Work{Validated: v, Matched: &ingestv1.MatchResult{Verdicts: verdicts}, Enriched: &ingestv1.EnrichResult{},
-		Job: &ingestv1.Job{Number: w.number.Add(1), Settings: &ingestv1.ImportSettings{Mode: ingestv1.Mode(mode)}}}
+		Account: &ingestv1.AccountSettings{Fields: own},
+		Job:     &ingestv1.Job{Number: w.number.Add(1), Settings: &ingestv1.ImportSettings{Mode: ingestv1.Mode(mode)}}}
 	return c
 }
