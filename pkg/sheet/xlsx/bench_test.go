@@ -140,6 +140,27 @@ func BenchmarkRows(b *testing.B) {
 	})
 }
 
+// BenchmarkHead opens a workbook of 200,000 rows and reads its first 100.
+func BenchmarkHead(b *testing.B) {
+	file := people(b, 200_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		w, err := xlsx.Open(bytes.NewReader(file), int64(len(file)), xlsx.Limits{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		in, err := w.Rows(0)
+		for n := 0; n < 100 && err == nil; n++ {
+			_, err = in.Next()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		in.Close()
+		w.Close()
+	}
+}
+
 // BenchmarkMillionRows reads 1,000,000 rows and tells the most memory that was held at any of them.
 func BenchmarkMillionRows(b *testing.B) {
 	const rows = 1_000_000
