@@ -82,7 +82,8 @@ func openText(r io.Reader, head []byte, whole bool, c Container, o Options) (*Fi
 	if f.TitleLines > 0 {
 		f.Warnings = append(f.Warnings, Warning{Code: finding.TitleLines, Line: f.Dialect.HeadingLine})
 	}
-	f.room = f.newRoom(0)
+	f.room = &room{index: newIndex(&f.scan)} // the block's memory is the buffer
+	f.room.index.reset()
 	return f, nil
 }
 

@@ -66,8 +66,8 @@ func ends(w, d, n uint64) uint64 {
 // of is the same for one byte.
 func of(w, c uint64) uint64 { return (w&sevens ^ c) + sevens | w }
 
-// bitsOf makes one byte of the top bits of eight that are not set.
-func bitsOf(not uint64) uint64 { return (^not & highs) * gather >> 56 }
+// bitsOf makes one byte of the top bits of eight.
+func bitsOf(w uint64) uint64 { return (w & highs) * gather >> 56 }
 
 func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
@@ -138,8 +138,8 @@ func (x *index) plain(data []byte) {
 		w0, w1, w2, w3 := word(b), word(b[8:]), word(b[16:]), word(b[24:])
 		w4, w5, w6, w7 := word(b[32:]), word(b[40:]), word(b[48:]), word(b[56:])
 		wide |= w0 | w1 | w2 | w3 | w4 | w5 | w6 | w7
-		m = bitsOf(ends(w0, d, n)) | bitsOf(ends(w1, d, n))<<8 | bitsOf(ends(w2, d, n))<<16 | bitsOf(ends(w3, d, n))<<24 |
-			bitsOf(ends(w4, d, n))<<32 | bitsOf(ends(w5, d, n))<<40 | bitsOf(ends(w6, d, n))<<48 | bitsOf(ends(w7, d, n))<<56
+		m = ^(bitsOf(ends(w0, d, n)) | bitsOf(ends(w1, d, n))<<8 | bitsOf(ends(w2, d, n))<<16 | bitsOf(ends(w3, d, n))<<24 |
+			bitsOf(ends(w4, d, n))<<32 | bitsOf(ends(w5, d, n))<<40 | bitsOf(ends(w6, d, n))<<48 | bitsOf(ends(w7, d, n))<<56)
 		marks[i] = m
 		data = data[64:]
 	}
@@ -173,7 +173,7 @@ func (x *index) quoted(data []byte, stop int) int {
 		wide |= w0 | w1 | w2 | w3
 		q |= bitsOf(of(w0, quote))<<32 | bitsOf(of(w1, quote))<<40 | bitsOf(of(w2, quote))<<48 | bitsOf(of(w3, quote))<<56
 		s |= bitsOf(ends(w0, d, n))<<32 | bitsOf(ends(w1, d, n))<<40 | bitsOf(ends(w2, d, n))<<48 | bitsOf(ends(w3, d, n))<<56
-		q &= quoting &^ skip
+		q = ^q & quoting &^ skip
 		inside := q ^ q<<1
 		inside ^= inside << 2
 		inside ^= inside << 4
@@ -181,6 +181,7 @@ func (x *index) quoted(data []byte, stop int) int {
 		inside ^= inside << 16
 		inside ^= inside << 32
 		inside ^= within // from an opening quote up to, not including, its closing one
+		s = ^s
 		folded := s & inside &^ skip
 		s &^= inside | skip
 		opens, closes := q&inside, q&^inside
