@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -39,8 +40,27 @@ func mask(s string) (m uint64) {
 	return m
 }
 
+// lengths are words by how many letters they have.
+type lengths [][]spelling
+
+func byLength(all []spelling) lengths {
+	var l lengths
+	for _, s := range all {
+		for len(l) <= len(s.letters) {
+			l = append(l, nil)
+		}
+		l[len(s.letters)] = append(l[len(s.letters)], s)
+	}
+	return l
+}
+
+// near are the words with as many letters as a word has, one less or one more.
+func (l lengths) near(letters int) lengths {
+	return l[min(letters-1, len(l)):min(letters+2, len(l))]
+}
+
 // spellings are the sure words of a dictionary and all that are no fields.
-func spellings(d *dictionary) []spelling {
+func spellings(d *dictionary) lengths {
 	var near []spelling
 	for word, readings := range d.words {
 		if r := readings[0]; r.confidence >= .9 && guessable(r.field, nil) && r.field != contact.FieldContactID && len(word) >= shortest {
@@ -57,11 +77,11 @@ func spellings(d *dictionary) []spelling {
 			near = append(near, spell(word, contact.NoField))
 		}
 	}
-	return near
+	return byLength(near)
 }
 
 // ownSpellings are the names, labels and listed headings of an account's own fields, without consent and secrets.
-func ownSpellings(own []contact.Spec) []spelling {
+func ownSpellings(own []contact.Spec) lengths {
 	var near []spelling
 	for i := range own {
 		for _, word := range append([]string{own[i].Name, own[i].Label}, own[i].Headings...) {
@@ -76,7 +96,7 @@ func ownSpellings(own []contact.Spec) []spelling {
 			near = append(near, spell(folded, f))
 		}
 	}
-	return near
+	return byLength(near)
 }
 
 // similar reads a heading that is one slip away from the words of one field alone.
@@ -86,7 +106,7 @@ func (v *vocabulary) similar(folded string) []reading {
 	}
 	given := spell(folded, contact.NoField)
 	found, any := contact.NoField, false
-	for _, near := range [][]spelling{v.near, v.dictionary.near} {
+	for _, near := range slices.Concat(v.near.near(len(given.letters)), v.dictionary.near.near(len(given.letters))) {
 		for i := range near {
 			s := &near[i]
 			if bits.OnesCount64(s.mask^given.mask) > 2 || len(s.letters) < shortest || len(s.letters) < firm && s.letters[0] != given.letters[0] || !slip(s.letters, given.letters) {

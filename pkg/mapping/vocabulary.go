@@ -24,7 +24,7 @@ type reading struct {
 type vocabulary struct {
 	*dictionary
 	names map[string][]reading // folded name, label or listed heading of any field, the best first
-	near  []spelling           // words of own fields that a heading may be nearly like
+	near  lengths              // words of own fields that a heading may be nearly like
 }
 
 // dictionary is the words for the standard fields.
@@ -33,7 +33,7 @@ type dictionary struct {
 	words      map[string][]reading
 	others     map[string]bool
 	alike      map[string]string // what a word looks like to the word
-	near       []spelling
+	near       lengths
 	qualifiers map[string]float64
 	address    map[string]bool
 	alone      map[string]bool
