@@ -138,7 +138,7 @@ func TestPhoneAgreesWithLibrary(t *testing.T) {
 	p := sharedPhones()
 	p.plans.load()
 	r := rand.New(rand.NewPCG(1, 2))
-	rounds := 40
+	rounds := 20
 	if testing.Short() {
 		rounds = 8
 	}
@@ -267,7 +267,8 @@ func libraryPhone(dst, cell []byte, region string) []byte {
 func TestPhoneMixIsTheLibrarys(t *testing.T) {
 	t.Parallel()
 	p, taken := sharedPhones(), 0
-	for _, cell := range phoneMix() {
+	mix := phoneMix()[:800]
+	for _, cell := range mix {
 		got, code := p.Append(nil, cell, CountryByCode("US"))
 		if want := libraryPhone(nil, cell, "US"); string(got) != string(want) || (code == "") != (len(want) > 0) {
 			t.Errorf("%q: got %q, %q; the library says %q", cell, got, code, want)
@@ -276,8 +277,8 @@ func TestPhoneMixIsTheLibrarys(t *testing.T) {
 			taken++
 		}
 	}
-	if taken < 4000 {
-		t.Errorf("%d of 4096 taken", taken)
+	if taken < len(mix)*95/100 || taken == len(mix) {
+		t.Errorf("%d of %d taken, want nearly all", taken, len(mix))
 	}
 }
 
