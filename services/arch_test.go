@@ -47,6 +47,8 @@ var law = []rule{
 		why:    "the noun is pure: the same value in, the same value out"},
 	{packages: "pkg/sheet/...", never: []string{"net", "net/http", "os", "pkg/postgres", "pkg/bus", "pkg/blob", "pkg/rpc"},
 		why: "reading a table needs bytes and nothing else"},
+	{packages: "pkg/mapping/...", never: []string{"net", "net/http", "os", "pkg/postgres", "pkg/bus", "pkg/blob", "pkg/rpc"},
+		why: "the same headings mean the same; what is remembered comes in"},
 	{packages: "pkg/row/...", never: []string{"net", "net/http", "os", "pkg/postgres", "pkg/bus", "pkg/blob", "pkg/rpc"},
 		why: "codecs write to a writer; where it leads is not theirs"},
 	{packages: "pkg/event/...", never: []string{"pkg/bus", "pkg/rpc", "pkg/postgres"},
