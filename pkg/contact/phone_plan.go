@@ -112,6 +112,9 @@ const (
 // append takes the way of the library's own parser for numbers of digits and common punctuation. It is sure of what it
 // takes and of what it refuses, and leaves the rest to the library.
 func (p *plans) append(dst, cell []byte, country Country) ([]byte, verdict) {
+	if len(cell) > maxPhoneText {
+		return dst, unsure
+	}
 	var digits [18]byte
 	n, plus := 0, false
 	for i, c := range cell {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,6 +53,8 @@ func TestPhone(t *testing.T) {
 		{"123", "US", "", finding.PhoneInvalid},
 		{"+", "US", "", finding.PhoneInvalid},
 		{"n/a", "US", "", finding.PhoneInvalid},
+		{"+44" + strings.Repeat(" ", 250) + "1200000000", "", "", finding.PhoneInvalid},
+		{strings.Repeat(" ", 250) + "202-224-3441", "US", "+12022243441", ""},
 		{"order 2022243441", "US", "", finding.PhoneInvalid},
 		{"1234567890123456789012345678901234567890", "US", "", finding.PhoneInvalid},
 		{"000 000 0000", "US", "", finding.PhoneInvalid},
