@@ -100,6 +100,9 @@ func (p *program) upload(ctx context.Context, c *client, name string, h *ingestv
 	}
 	defer f.Close()
 	h.FileName = filepath.Base(name)
+	if err := tooLarge(ctx, c, f, h, b); err != nil {
+		return nil, err
+	}
 	if h.Size, h.Sha256, err = digest(f); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
@@ -204,6 +207,22 @@ func once(ctx context.Context, c *client, r io.Reader, h *ingestv1.UploadHeader,
 		return nil, err
 	}
 	return answer.Job, nil
+}
+
+// tooLarge asks the server about a file over the published limit before all of it is read for its checksum.
+func tooLarge(ctx context.Context, c *client, f *os.File, h *ingestv1.UploadHeader, b *bar) error {
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("read %s: %w", h.FileName, err)
+	}
+	if info.Size() <= 2<<30 {
+		return nil
+	}
+	_, err = once(ctx, c, strings.NewReader(""), &ingestv1.UploadHeader{FileName: h.FileName, Size: info.Size(), Settings: h.Settings}, b)
+	if fault.Code(err) == "file-too-large" {
+		return err
+	}
+	return nil // nothing was sent, so it is refused for another reason, if only for that
 }
 
 // digest is the size and SHA-256 of a file.
