@@ -56,3 +56,6 @@ func DecodePieces(text []byte, name string) string {
 		}
 	}
 }
+
+// Valid is what the parser calls.
+func Valid(text []byte) bool { return valid(text) }

@@ -104,16 +104,24 @@ func (p *Parser) Reset(b *Block) {
 	p.lostOnes = x.wide&highs != 0 && bytes.Contains(p.data, replacement)
 }
 
-// valid is utf8.Valid for text that is mostly ASCII: it passes over eight such bytes at a time, everywhere.
+// valid is utf8.Valid for text that is mostly ASCII: it passes quickly over such bytes everywhere.
 func valid(text []byte) bool {
-	for len(text) >= 8 {
-		w := word(text) & highs
-		if w == 0 {
+	for len(text) >= 32 {
+		w := word(text)
+		if (w|word(text[8:])|word(text[16:])|word(text[24:]))&highs == 0 {
+			text = text[32:]
+			continue
+		}
+		if w &= highs; w == 0 {
 			text = text[8:]
 			continue
 		}
 		text = text[bits.TrailingZeros64(w)/8:]
 		for len(text) > 0 && text[0] >= utf8.RuneSelf {
+			if len(text) > 1 && text[0]-0xc2 < 0xe0-0xc2 && text[1]&0xc0 == 0x80 { // most letters with marks
+				text = text[2:]
+				continue
+			}
 			r, n := utf8.DecodeRune(text)
 			if r == utf8.RuneError && n == 1 {
 				return false

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 
 	"github.com/contactmill/contactmill/pkg/contact/finding"
 	"github.com/contactmill/contactmill/pkg/sheet"
@@ -118,5 +119,15 @@ func FuzzAgainstEncodingCSV(f *testing.F) {
 	f.Add("\v\n0", 1)
 	f.Fuzz(func(t *testing.T, in string, block int) {
 		oracle(t, in, 1+(block&127))
+	})
+}
+
+func TestValidity(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := []byte(strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "eight ch", "ß", "日", "😀", "\xff", "\xc3", "\xe6\x97", "\xed\xa0\x80", "\xc0\x80", "thirty-two characters of ASCII. "}), 0, 20).Draw(t, "pieces"), ""))
+		if got, want := sheet.Valid(text), utf8.Valid(text); got != want {
+			t.Fatalf("%q is valid: %v, want %v", text, got, want)
+		}
 	})
 }
