@@ -92,7 +92,7 @@ func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, k
 
 // makeOwn makes the tables that only jobs with own fields need.
 func (m *Merges) makeOwn(ctx context.Context, tx pgx.Tx) error {
-	for _, sql := range []string{m.sql.MakeKept, m.sql.MakeMetOwn} {
+	for _, sql := range []string{m.sql.MakeKept, m.sql.MakeMetOwn, m.sql.MakeChangedOwn} {
 		if _, err := tx.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("make tables of own fields: %w", err)
 		}

@@ -23,7 +23,7 @@ type mergesSQL struct {
 	OwnBackend, MarkWork, FenceSettings, ReadFence, EndBackend, RaiseFence  string
 	ReadApplied                                                             string
 	WorkSettings, MakeStaged, MakeChanged, MakeBlocked                      string
-	MakeMet, MakeMetOwn, MakeKept                                           string
+	MakeMet, MakeMetOwn, MakeKept, MakeChangedOwn                           string
 	KeyChangesAfter                                                         string
 	MeasureStaged, MeasureChanged, MeasureMet                               string
 	FindMet, FoldMet, DropFolded                                            string

@@ -17,7 +17,7 @@ import (
 func TestEveryStatementOfTheMergeIsValidForItsRole(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.DB(t, contactdb.Schema).Open(t, "merge", "contacts")
-	postgrestest.PrepareAll(t, db, os.DirFS("."), "apply", "make_staged", "make_changed", "make_blocked", "make_met", "make_met_own", "make_kept")
+	postgrestest.PrepareAll(t, db, os.DirFS("."), "apply", "make_staged", "make_changed", "make_blocked", "make_met", "make_met_own", "make_kept", "make_changed_own")
 	postgrestest.PrepareAll(t, db, os.DirFS("."), "queries")
 }
 

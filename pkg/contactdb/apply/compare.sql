@@ -69,16 +69,19 @@ with found as (
     where s.known
     offset 0
 ), kept as (
-    insert into changed (row, line, contact_id, name_birth_zip_hash, fields
-        , own -- own
-    )
+    insert into changed (row, line, contact_id, name_birth_zip_hash, fields)
     select row, line, contact_id, name_birth_zip_hash, fields
-        | case when own is null then 0 else 1 end, own -- own
+        | case when own is null then 0 else 1 end -- own
     from found
     where fields <> 0
         or own is not null -- own
     order by contact_id
     returning fields
+), kept_own as ( -- own
+    insert into changed_own (row, own) -- own
+    select row, own -- own
+    from found -- own
+    where own is not null -- own
 )
 select count(*), coalesce(bit_or(fields), 0)
 from kept

@@ -1,10 +1,9 @@
 -- What of the known rows differs from their contact; fields has bit n for field number n, bit 0 for own fields, which
--- are those in own, and bit 40 + n for the own key n.
+-- are those in changed_own, and bit 40 + n for the own key n.
 create temporary table if not exists changed (
     row bigint not null,
     line bigint not null,
     contact_id uuid not null,
     fields bigint not null,
-    name_birth_zip_hash uuid,
-    own jsonb
+    name_birth_zip_hash uuid
 ) on commit delete rows

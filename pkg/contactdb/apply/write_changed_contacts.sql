@@ -46,8 +46,9 @@ from (
         s.phone, s.email, s.birth_date, s.ssn, s.account_number, s.zip, s.external_id, s.address, s.city,
         s.state, s.country, s.company, s.vat_number, s.external_id_hash, s.email_hash, s.phone_hash,
         s.account_number_hash, s.ssn_hash, s.vat_number_hash
-        , d.own, s.own_8_hash, s.own_9_hash, s.own_10_hash, s.own_11_hash, s.own_12_hash, s.own_13_hash, s.own_14_hash, s.own_15_hash -- own
+        , o.own, s.own_8_hash, s.own_9_hash, s.own_10_hash, s.own_11_hash, s.own_12_hash, s.own_13_hash, s.own_14_hash, s.own_15_hash -- own
     from changed d
     join staged s on s.row = d.row
+    left join changed_own o on o.row = d.row -- own
 ) as x
 where c.account_id = $1 and c.contact_id = x.contact_id

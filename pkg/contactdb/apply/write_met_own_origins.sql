@@ -10,8 +10,8 @@ from (
     left join (
         select f.row, jsonb_agg(f.field order by f.field) as own
         from met_own f
-        join changed d on d.row = f.first
-        where f.last and d.own ? f.field::text
+        join changed_own o on o.row = f.first
+        where f.last and o.own ? f.field::text
         group by f.row
     ) as o on o.row = m.row
     where m.last & d.fields & 281474976710654 <> 0 or o.own is not null
