@@ -41,7 +41,7 @@ func openBook(w *xlsx.Workbook, c Container, o Options) (*File, error) {
 	}
 	f.book = &book{rows: rows}
 	if err := f.bookHeading(); err != nil {
-		return nil, err
+		return f, err
 	}
 	if f.TitleLines > 0 {
 		f.Warnings = append(f.Warnings, Warning{Code: finding.TitleLines, Line: f.Dialect.HeadingLine})

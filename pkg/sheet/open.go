@@ -23,11 +23,11 @@ func OpenAt(r io.ReaderAt, size int64, o Options) (*File, error) {
 	return openSource(io.NewSectionReader(r, 0, size), r, size, o)
 }
 
-func openSource(r io.Reader, at io.ReaderAt, size int64, o Options) (_ *File, err error) {
+func openSource(r io.Reader, at io.ReaderAt, size int64, o Options) (*File, error) {
 	o.Limits = o.Limits.filled()
 	s := &source{options: o, r: &metered{r: r, limit: o.Limits.FileBytes}, at: at, size: size}
 	f, err := s.open()
-	if err != nil && (f == nil || f.Sheets == nil) {
+	if refusal, ok := errors.AsType[*Refusal](err); err != nil && (!ok || refusal.Code != finding.SheetUnknown && refusal.Code != finding.SheetAmbiguous) {
 		return nil, errors.Join(err, s.close())
 	}
 	f.source = s
@@ -116,7 +116,11 @@ func (s *source) openBook() (*File, error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, w)
-	return openBook(w, s.container, s.options)
+	f, err := openBook(w, s.container, s.options)
+	if f != nil && f.book != nil {
+		s.closers = append(s.closers, f.book.rows)
+	}
+	return f, err
 }
 
 // spool makes a stream readable out of order.
