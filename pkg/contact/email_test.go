@@ -74,7 +74,8 @@ func TestEmailAgreesWithIDNA(t *testing.T) {
 	})
 }
 
-// lookup is the library's reading of a domain that mail is sent to.
+// lookup is the library's reading of a domain in ASCII that mail is sent to: registries have given out names with hyphens in
+// the third and fourth place.
 var lookup = idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.VerifyDNSLength(true), idna.BidiRule(), idna.CheckHyphens(false))
 
 // libraryEmail is what net/mail and IDNA make of a cell, held to the rules of this package: a bare dot-atom in ASCII before
@@ -94,7 +95,11 @@ func libraryEmail(cell string) (string, bool) {
 	if a, err := mail.ParseAddress(local + "@example.com"); err != nil || a.Address != local+"@example.com" || a.Name != "" {
 		return "", false
 	}
-	ascii, err := lookup.ToASCII(domain)
+	profile := lookup
+	if strings.Contains(strings.ToLower(domain), "xn--") || strings.ContainsFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		profile = idna.Lookup // beyond ASCII, labels may not have hyphens at their ends or in the third and fourth place
+	}
+	ascii, err := profile.ToASCII(domain)
 	if err != nil {
 		return "", false
 	}
