@@ -72,7 +72,7 @@ func Prepare(ctx context.Context, dir string, p *parts.Parts) (*Settings, error)
 func (s *Settings) Env(service, instance string, a Addresses) []string {
 	env := map[string]string{
 		"NATS_URL": s.Parts.NATS.URL(), "S3_URL": s.Parts.S3.URL(), "SMTP_URL": s.Parts.Mail.URL() + "?from=contactmill@example.com",
-		"DATABASE_URL": s.roleURL(service), "SERVICE_KEY": s.secrets.ServiceKey, "KEYRING_FILE": s.keyring(), "INSTANCE": instance,
+		"DATABASE_URL": s.roleURL(service), "SERVICE_KEY": s.secrets.ServiceKey, "KEYRING_FILE": s.keyring(), "INSTANCE": instance, "SPOOL_DIR": s.dir,
 		"ACCOUNTS_ADDR": a.Accounts, "INGEST_ADDR": a.Ingest, "CONTACTS_ADDR": a.Contacts, "PROVIDER_ADDR": a.Provider, "WEB_URL": a.Web,
 	}
 	var list []string

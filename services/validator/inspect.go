@@ -44,11 +44,12 @@ type inspector struct {
 	accounts accountsv1.AccountsServiceClient
 	fields   accountsv1.FieldsServiceClient
 	slots    chan struct{}
+	limit    time.Duration // of one inspection
 	readers  sync.WaitGroup
 }
 
 func newInspector(s *Service, accounts grpc.ClientConnInterface) *inspector {
-	return &inspector{s: s, accounts: accountsv1.NewAccountsServiceClient(accounts), fields: accountsv1.NewFieldsServiceClient(accounts), slots: make(chan struct{}, inspections)}
+	return &inspector{s: s, accounts: accountsv1.NewAccountsServiceClient(accounts), fields: accountsv1.NewFieldsServiceClient(accounts), slots: make(chan struct{}, inspections), limit: inspectFor}
 }
 
 type inspectStream = grpc.BidiStreamingServer[validatorv1.InspectRequest, validatorv1.InspectResponse]
@@ -65,8 +66,8 @@ func (i *inspector) Inspect(in inspectStream) error {
 	default:
 		return fault.New(fault.Exhausted, "too-many-inspections", "%d files are being inspected at once", inspections).Hint("try again in a moment")
 	}
-	ctx, cancel := context.WithTimeoutCause(in.Context(), inspectFor,
-		fault.New(fault.Deadline, "inspect-too-slow", "the file was not inspected within %s", inspectFor).Hint("hand it in with --check"))
+	ctx, cancel := context.WithTimeoutCause(in.Context(), i.limit,
+		fault.New(fault.Deadline, "inspect-too-slow", "the file was not inspected within %s", i.limit).Hint("hand it in with --check"))
 	defer cancel()
 	w := newWishes(ctx, in, i.readers.Done)
 	i.readers.Add(1)

@@ -305,7 +305,36 @@ func TestBadInspections(t *testing.T) {
 			t.Errorf("%s: %v, want %s %s", name, err, tc.kind, tc.code)
 		}
 	}
+	for range inspections {
+		w.s.inspector.slots <- struct{}{}
+	}
+	if _, err := inspect(t.Context(), c, strings.NewReader("a"), 1, nil); fault.Of(err) != fault.Exhausted || fault.Code(err) != "too-many-inspections" {
+		t.Errorf("one too many: %v", err)
+	}
+	for range inspections {
+		<-w.s.inspector.slots
+	}
 	if _, err := inspect(t.Context(), c, strings.NewReader(""), 3<<30, nil); err != nil {
 		t.Errorf("a file over the limit: %v, want it refused in the answer", err)
+	}
+}
+
+// A client that says nothing is cut.
+func TestASilentClient(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.s.inspector.limit = 50 * time.Millisecond
+	s, err := w.client(t).Inspect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(&validatorv1.InspectRequest{Part: &validatorv1.InspectRequest_Header{Header: &validatorv1.InspectHeader{Size: 100}}}); err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = s.Recv()
+	}
+	if fault.Of(err) != fault.Deadline || fault.Code(err) != "inspect-too-slow" {
+		t.Errorf("a silent client: %v", err)
 	}
 }

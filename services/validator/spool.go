@@ -60,6 +60,15 @@ func nameless(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// tryDir tells early of a directory that takes no files.
+func tryDir(dir string) error {
+	f, err := nameless(dir)
+	if err != nil {
+		return fmt.Errorf("try the directory for workbooks (CONTACTMILL_SPOOL_DIR): %w", err)
+	}
+	return f.Close()
+}
+
 // stream is the key stream from a block of 16 bytes on.
 func (s *spool) stream(block int64) cipher.Stream {
 	var iv [aes.BlockSize]byte

@@ -64,6 +64,9 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (_ *Service,
 	if s.keys, err = keyring.Load(cfg.Keyring); err != nil {
 		return nil, fmt.Errorf("open keys of validator: %w", err)
 	}
+	if err := tryDir(cfg.Dir); err != nil {
+		return nil, err
+	}
 	if s.blob, err = blob.Open(ctx, cfg.S3URL.Reveal()); err != nil {
 		return nil, fmt.Errorf("open files of validator: %w", err)
 	}

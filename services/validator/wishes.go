@@ -1,6 +1,7 @@
 package validator
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -14,8 +15,10 @@ const (
 	// page is what is asked for at least and remembered by; maxWish at most.
 	page    = 64 << 10
 	maxWish = 1 << 20
-	// maxWished bounds what is asked for in one inspection, and with it its memory.
+	// maxWished bounds what is asked for in one inspection.
 	maxWished = 64 << 20
+	// maxPages bounds what of it is remembered: a longest piece and what is read beside it.
+	maxPages = 4 * maxWish / page
 )
 
 // wishes reads a file that the client has: what is asked for and not here yet is wished for, a piece at a time. Reading on
@@ -30,6 +33,7 @@ type wishes struct {
 	mu     sync.Mutex
 	size   int64
 	pages  map[int64][]byte
+	order  []int64 // of pages, the oldest first
 	wished int64
 	next   int64 // where the last piece ended
 	length int64 // of the last one
@@ -145,7 +149,12 @@ func (w *wishes) wish(from, needed int64) error {
 			Hint("the file may have changed: inspect it again")
 	}
 	for at := int64(0); at < length; at += page {
-		w.pages[from+at] = piece.GetData()[at:min(at+page, length)]
+		w.pages[from+at] = bytes.Clone(piece.GetData()[at:min(at+page, length)]) // each goes by itself
+		w.order = append(w.order, from+at)
+	}
+	for len(w.order) > maxPages {
+		delete(w.pages, w.order[0])
+		w.order = w.order[1:]
 	}
 	w.next, w.length = from+length, length
 	return nil

@@ -66,7 +66,11 @@ func (l *Ledger) Claim(ctx context.Context, account, job uuid.UUID, stage event.
 	var g Grant
 	var results []*resultRow
 	var frozen []*fieldsRow
-	c, err := l.withJob(ctx, account, Ref{ID: job}, loads{token: true, results: &results, fields: &frozen}, func(c *change) (err error) {
+	more := loads{token: true, results: &results}
+	if stage != event.Notify { // a notice speaks of no field
+		more.fields = &frozen
+	}
+	c, err := l.withJob(ctx, account, Ref{ID: job}, more, func(c *change) (err error) {
 		g, err = c.claim(stage, life)
 		return err
 	})
