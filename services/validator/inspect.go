@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/grpc"
 
 	"github.com/contactmill/contactmill/pkg/contact"
@@ -72,29 +73,37 @@ func (i *inspector) Inspect(in inspectStream) error {
 	w := newWishes(ctx, in, i.readers.Done)
 	i.readers.Add(1)
 	go w.receive()
-	h, err := w.header()
-	if err != nil {
+	out, err := i.answer(ctx, w, account)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
 		return err
 	}
-	known, err := i.known(rpc.WithAccount(ctx, account))
-	if err != nil {
-		return err
-	}
-	out, err := i.inspect(ctx, w, h, known)
-	if err == nil {
-		err = w.err() // pieces that did not come make a file look broken
-	}
-	if err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return err
-	}
-	out.BytesSeen = w.seen()
 	return in.Send(&validatorv1.InspectResponse{Part: &validatorv1.InspectResponse_Inspection{Inspection: out}})
 }
 
-// account is what an inspection goes by.
+func (i *inspector) answer(ctx context.Context, w *wishes, account uuid.UUID) (*validatorv1.Inspection, error) {
+	h, err := w.header()
+	if err != nil {
+		return nil, err
+	}
+	known, err := i.known(rpc.WithAccount(ctx, account))
+	if err != nil {
+		return nil, err
+	}
+	out, err := i.inspect(ctx, w, h, known)
+	if missing := w.err(); missing != nil { // pieces that did not come make a file look broken
+		return nil, missing
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.BytesSeen = w.seen()
+	return out, nil
+}
+
+// known is what an inspection goes by.
 type known struct {
 	*accountsv1.Account
 	schema *contact.Schema
