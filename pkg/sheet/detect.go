@@ -208,7 +208,7 @@ func (r reading) worse(o reading) bool {
 }
 
 // choose takes the delimiter that splits the heading and fits the records best, then the one that makes more columns. A
-// heading that none splits has one column.
+// heading that none splits has one column, whose cells none is to split.
 func choose(head []byte, complete bool, d Dialect, limits Limits) (reading, []Candidate, error) {
 	if d.Delimiter != 0 {
 		r := weigh(head, complete, d, limits)
@@ -241,8 +241,14 @@ func choose(head []byte, complete bool, d Dialect, limits Limits) (reading, []Ca
 			tied = true
 		}
 	}
-	if best < 0 {
-		return all[0], candidates, nil
+	if best < 0 { // one column: what does not split its rows delimits best
+		best = 0
+		for i, c := range all {
+			if c.Fitting > all[best].Fitting {
+				best = i
+			}
+		}
+		return all[best], candidates, nil
 	}
 	if tied {
 		return reading{}, candidates, &Refusal{Code: finding.DelimiterAmbiguous}

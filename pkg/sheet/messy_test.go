@@ -192,4 +192,7 @@ func TestMessytablesCorpus(t *testing.T) {
 		read++
 	}
 	t.Logf("%d of %d read or refused by name", read, len(files)-1)
+	if read != len(files)-1 {
+		t.Errorf("%d of %d files read or refused by name", read, len(files)-1)
+	}
 }

@@ -27,6 +27,7 @@ type shape struct {
 	enclosed int // cells in quotes, about
 	broken   bool
 	wordy    bool // each filled cell could be the name of a column, and no two are alike
+	data     bool // some cell could not, being a number, an address or the like
 }
 
 const (
@@ -110,12 +111,13 @@ func (s *shape) look(list [][]byte, names bool) {
 		}
 		s.filled++
 		s.last = i + 1
-		if !s.wordy {
+		if !names {
 			continue
 		}
 		cell = bytes.TrimSpace(cell)
 		named := len(cell) <= 100 && bytes.IndexByte(cell, '@') < 0 && (isYear(cell) || len(bytes.Trim(cell, "0123456789 .,:;/+-()%$")) > 0)
-		s.wordy = named && !slices.ContainsFunc(list[:i], func(c []byte) bool { return bytes.EqualFold(bytes.TrimSpace(c), cell) })
+		s.data = s.data || !named
+		s.wordy = s.wordy && named && !slices.ContainsFunc(list[:i], func(c []byte) bool { return bytes.EqualFold(bytes.TrimSpace(c), cell) })
 	}
 }
 
@@ -134,7 +136,7 @@ func headingOf(shapes []shape, given int64) int {
 		return -1
 	}
 	widths, usual := map[int]int{}, 0
-	widest := 0
+	widest, data := 0, false
 	for i, s := range shapes {
 		if s.broken {
 			continue
@@ -144,20 +146,21 @@ func headingOf(shapes []shape, given int64) int {
 			usual = s.width
 		}
 		if i > 0 {
-			widest = max(widest, s.last)
+			widest, data = max(widest, s.last), data || s.data
 		}
 	}
 	first := shapes[0]
 	narrow := first.broken || first.width < usual && widest > first.width
-	padded := first.width >= usual && usual > 2 && first.filled*2 <= usual
-	if !narrow && !padded || usual < 2 {
+	sparse := usual > 2 && first.filled*2 <= usual
+	padded := first.width >= usual && sparse
+	if !narrow && !padded || usual < 2 || !sparse && !data { // where all is words, only as good as nothing is a title
 		return 0
 	}
 	for i, s := range shapes[:min(len(shapes), titles)] {
 		switch {
 		case i == 0 || s.broken || s.width < usual:
 		case s.filled*2 <= s.width:
-		case s.wordy && (narrow || s.filled >= usual), first.width == 1 && widths[usual]*5 > len(shapes)*4:
+		case s.wordy && (narrow || s.filled >= usual), first.width == 1 && usual > 2 && widths[usual]*5 > len(shapes)*4:
 			return i
 		default:
 			return 0
