@@ -96,7 +96,7 @@ func libraryEmail(cell string) (string, bool) {
 		return "", false
 	}
 	profile := lookup
-	if strings.Contains(strings.ToLower(domain), "xn--") || strings.ContainsFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }) {
+	if strings.Contains("."+strings.ToLower(domain), ".xn--") || strings.ContainsFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		profile = idna.Lookup // beyond ASCII, labels may not have hyphens at their ends or in the third and fourth place
 	}
 	ascii, err := profile.ToASCII(domain)
