@@ -5,7 +5,7 @@ update contacts.contacts c
 set updated_at = now(),
     origins = case
         when x.own is not null and c.origins is null then ('{"jobs": [[' || (x.fields & 281474976710654) || ', ' || $2::bigint || ', ' || x.line || ', [' -- own
-            || (select string_agg(k, ', ' order by k::integer) from jsonb_object_keys(x.own) as k) || ']]]}')::jsonb -- own
+            || x.numbers || ']]]}')::jsonb -- own
         when x.own is not null then contacts.origins_with(c.origins, x.fields & 281474976710654, x.own, $2::bigint, x.line) -- own
         when c.origins is null then ('{"jobs": [[' || x.fields || ', ' || $2::bigint || ', ' || x.line || ']]}')::jsonb
         else contacts.origins_with(c.origins, x.fields, $2, x.line) end,
@@ -46,7 +46,7 @@ from (
         s.phone, s.email, s.birth_date, s.ssn, s.account_number, s.zip, s.external_id, s.address, s.city,
         s.state, s.country, s.company, s.vat_number, s.external_id_hash, s.email_hash, s.phone_hash,
         s.account_number_hash, s.ssn_hash, s.vat_number_hash
-        , o.own, s.own_8_hash, s.own_9_hash, s.own_10_hash, s.own_11_hash, s.own_12_hash, s.own_13_hash, s.own_14_hash, s.own_15_hash -- own
+        , o.own, o.numbers, s.own_8_hash, s.own_9_hash, s.own_10_hash, s.own_11_hash, s.own_12_hash, s.own_13_hash, s.own_14_hash, s.own_15_hash -- own
     from changed d
     join staged s on s.row = d.row
     left join changed_own o on o.row = d.row -- own

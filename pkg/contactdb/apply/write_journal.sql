@@ -29,7 +29,7 @@ select $1, $2, c.contact_id, d.line, d.fields, c.origins, c.updated_at,
     case when d.fields & 128 <> 0 then c.ssn_hash end,
     case when d.fields & 131072 <> 0 then c.vat_number_hash end,
     case when d.fields & 582 <> 0 then c.name_birth_zip_hash end
-    , case when o.own is not null then (select jsonb_object_agg(k, c.own -> k) from jsonb_object_keys(o.own) as k) end, -- own
+    , o.before, -- own
     case when d.fields & 281474976710656 <> 0 then c.own_8_hash end, -- own
     case when d.fields & 562949953421312 <> 0 then c.own_9_hash end, -- own
     case when d.fields & 1125899906842624 <> 0 then c.own_10_hash end, -- own
