@@ -14,7 +14,7 @@ const (
 	maxRows         = 1 << 20 // of a sheet
 	maxRepeats      = 1 << 24 // of a row or cell; more is no number that a program writes
 	maxRowBytes     = 16 << 20
-	maxSkippedBytes = 128 << 20
+	maxSkippedBytes = 64 << 20
 )
 
 // Rows reads the rows of a sheet. Each call of Next reads a bounded piece of it.

@@ -14,7 +14,7 @@ const (
 
 	// maxRowBytes bounds the XML of one row, formulas and styles included; maxSkippedBytes that of what is no row.
 	maxRowBytes     = 16 << 20
-	maxSkippedBytes = 128 << 20
+	maxSkippedBytes = 64 << 20
 )
 
 // Rows reads the rows of a sheet. Each call of Next reads a bounded piece of it.
