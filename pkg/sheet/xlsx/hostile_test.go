@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -224,11 +225,11 @@ func takeAll(t *testing.T, files []string, refused map[string]finding.Code) int 
 		base := filepath.Base(name)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		begin := time.Now()
+		begin := processorTime(t)
 		err = takeBook(file)
 		runtime.ReadMemStats(&after)
-		if spent := time.Since(begin); spent > 10*time.Second {
-			t.Errorf("%s: took %v, want at most 10 s", base, spent)
+		if spent := processorTime(t) - begin; spent > 10*time.Second {
+			t.Errorf("%s: took %v of a processor, want at most 10 s", base, spent)
 		}
 		if grown := int64(after.Sys) - int64(before.Sys); grown > 128<<20 {
 			t.Errorf("%s: memory grew by %d MiB, want at most 128", base, grown>>20)
@@ -242,6 +243,16 @@ func takeAll(t *testing.T, files []string, refused map[string]finding.Code) int 
 		}
 	}
 	return opened
+}
+
+// processorTime is what the process has used of its processors: unlike the clock it does not depend on what else runs.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func takeBook(file []byte) error {
