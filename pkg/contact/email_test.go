@@ -105,7 +105,7 @@ func libraryEmail(cell string) (string, bool) {
 	}
 	labels := strings.Split(ascii, ".")
 	for _, label := range labels {
-		if label == "" || label[0] == '-' || label[len(label)-1] == '-' {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 			return "", false
 		}
 	}
