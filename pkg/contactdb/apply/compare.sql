@@ -1,7 +1,6 @@
--- Finds the rows that would change their contact. A sealed value differs each time: its hash tells. Of own fields the
--- object of those that change is made, with what they were, and their numbers in the order that jsonb keeps, which is
--- theirs; mostly the contact has all that the row says. $2 are the numbers of the
--- authorisations: a withdrawn one stays.
+-- Finds the rows that would change their contact. A sealed value differs each time: its hash tells. Of own fields, if the
+-- contact has not all that the row says, those that change are gathered with what they were, and their numbers in the
+-- order that jsonb keeps, which is theirs. $2 are the numbers of the authorisations: a withdrawn one stays.
 with found as (
     select s.row, s.line, s.contact_id, s.name_birth_zip_hash,
         (case when s.first_name is not null and s.first_name is distinct from c.first_name then 2 else 0 end)
@@ -56,18 +55,18 @@ with found as (
                 | (case when c.own_14_hash is null then 0 else 18014398509481984 end) -- own
                 | (case when c.own_15_hash is null then 0 else 36028797018963968 end)) end) end) -- own
         as fields
-        , x.own, x.before, x.numbers -- own
+        , case when s.own is null or c.own @> s.own then null else ( -- own
+            select jsonb_build_array(jsonb_object_agg(e.key, e.value), jsonb_object_agg(e.key, c.own -> e.key), string_agg(e.key, ', ')) -- own
+            from jsonb_each(s.own) as e -- own
+            where case jsonb_typeof(e.value) -- own
+                    when 'null' then c.own ? e.key -- own
+                    when 'array' then c.own -> e.key -> 0 is distinct from e.value -> 0 -- own
+                    else c.own -> e.key is distinct from e.value end -- own
+                and (e.key <> all ($2::text[]) or c.own ->> e.key is distinct from 'False') -- own
+            having count(*) > 0 -- own
+        ) end as own -- own
     from staged s
     join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
-    cross join lateral ( -- own
-        select jsonb_object_agg(e.key, e.value) as own, jsonb_object_agg(e.key, c.own -> e.key) as before, string_agg(e.key, ', ') as numbers -- own
-        from jsonb_each(case when c.own @> s.own then null else s.own end) as e -- own
-        where case jsonb_typeof(e.value) -- own
-                when 'null' then c.own ? e.key -- own
-                when 'array' then c.own -> e.key -> 0 is distinct from e.value -> 0 -- own
-                else c.own -> e.key is distinct from e.value end -- own
-            and (e.key <> all ($2::text[]) or c.own ->> e.key is distinct from 'False') -- own
-    ) as x -- own
     where s.known
     offset 0
 ), kept as (
@@ -81,7 +80,7 @@ with found as (
     returning fields
 ), kept_own as ( -- own
     insert into changed_own (row, own, before, numbers) -- own
-    select row, own, before, numbers -- own
+    select row, own -> 0, own -> 1, own ->> 2 -- own
     from found -- own
     where own is not null -- own
 )
