@@ -12,9 +12,22 @@ import (
 	"github.com/contactmill/contactmill/pkg/sheet/xlsx"
 )
 
+// workbook is one of any format.
+type workbook struct {
+	format Format
+	sheets []xlsx.Sheet
+	open   func(sheet int) (rows, error)
+}
+
+// rows is what the readers of workbooks have in common.
+type rows interface {
+	Next() (*xlsx.Row, error)
+	Close() error
+}
+
 // book is a workbook's sheet on its way into blocks.
 type book struct {
-	rows  *xlsx.Rows
+	rows  rows
 	ahead []bookRow // read to find the heading, and not yet handed out
 	next  int64     // row number that the next block begins with
 }
@@ -26,16 +39,16 @@ type bookRow struct {
 }
 
 // openBook settles the sheet and reads its heading.
-func openBook(w *xlsx.Workbook, c Container, o Options) (*File, error) {
+func openBook(w workbook, c Container, o Options) (*File, error) {
 	f := &File{limits: o.Limits}
-	f.Dialect = Dialect{Format: FormatXLSX, Container: c, HeadingLine: o.Dialect.HeadingLine, Quote: NoQuote}
+	f.Dialect = Dialect{Format: w.format, Container: c, HeadingLine: o.Dialect.HeadingLine, Quote: NoQuote}
 	f.scan = newScanner(f.Dialect, f.limits)
 	at, err := f.chooseSheet(w, o.Dialect.Sheet)
 	if err != nil {
 		return f, err
 	}
 	f.Dialect.Sheet = f.Sheets[at].Name
-	rows, err := w.Rows(w.Sheets()[at].Index)
+	rows, err := w.open(w.sheets[at].Index)
 	if err != nil {
 		return nil, fmt.Errorf("open sheet: %w", err)
 	}
@@ -54,10 +67,10 @@ const looked = 100
 
 // chooseSheet lists the sheets and takes the named one, or the only one with data. Hidden sheets, which mostly hold lists
 // that others refer to, count only where no other has data.
-func (f *File) chooseSheet(w *xlsx.Workbook, name string) (int, error) {
+func (f *File) chooseSheet(w workbook, name string) (int, error) {
 	var shown, hidden []int
 	named := -1
-	for i, s := range w.Sheets() {
+	for i, s := range w.sheets {
 		info := SheetInfo{Name: s.Name, Hidden: s.Hidden, Rows: -1}
 		if name == "" {
 			n, err := rowsIn(w, s.Index)
@@ -93,8 +106,8 @@ func (f *File) chooseSheet(w *xlsx.Workbook, name string) (int, error) {
 }
 
 // rowsIn counts the first rows of a sheet that have a value.
-func rowsIn(w *xlsx.Workbook, sheet int) (n int64, err error) {
-	rows, err := w.Rows(sheet)
+func rowsIn(w workbook, sheet int) (n int64, err error) {
+	rows, err := w.open(sheet)
 	if err != nil {
 		return 0, fmt.Errorf("look into sheet: %w", err)
 	}

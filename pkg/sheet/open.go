@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/contactmill/contactmill/pkg/contact/finding"
+	"github.com/contactmill/contactmill/pkg/sheet/ods"
 	"github.com/contactmill/contactmill/pkg/sheet/unpack"
 	"github.com/contactmill/contactmill/pkg/sheet/xlsx"
 )
@@ -111,11 +112,21 @@ func (s *source) openBook() (*File, error) {
 		return nil, err
 	}
 	l := xlsx.Limits{Limits: s.limits(), RecordBytes: s.options.Limits.RecordBytes, Columns: s.options.Limits.Columns, Check: s.options.Check}
-	w, err := xlsx.Open(s.at, s.size, l)
-	if err != nil {
+	w := workbook{format: FormatXLSX}
+	book, err := xlsx.Open(s.at, s.size, l)
+	if refusal, ok := errors.AsType[*Refusal](err); ok && refusal.Code == finding.FileIsODS {
+		book, err := ods.Open(s.at, s.size, l)
+		if err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, book)
+		w.format, w.sheets, w.open = FormatODS, book.Sheets(), func(i int) (rows, error) { return book.Rows(i) }
+	} else if err != nil {
 		return nil, err
+	} else {
+		s.closers = append(s.closers, book)
+		w.sheets, w.open = book.Sheets(), func(i int) (rows, error) { return book.Rows(i) }
 	}
-	s.closers = append(s.closers, w)
 	f, err := openBook(w, s.container, s.options)
 	if f != nil && f.book != nil {
 		s.closers = append(s.closers, f.book.rows)

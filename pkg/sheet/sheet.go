@@ -1,5 +1,5 @@
 // Package sheet turns the bytes of a file into records: what the file is, how it is written, where its records begin and
-// end, and what their cells hold. It reads text tables in every dialect and encoding, workbooks (package xlsx), and either
+// end, and what their cells hold. It reads text tables in every dialect and encoding, workbooks (xlsx, ods), and either
 // in gzip or zip (package unpack). It is pure and bounded: it holds a few blocks, never a file.
 //
 // A file is read in two steps, so that the second can run on many workers. Open looks at the head, settles the dialect
