@@ -100,7 +100,7 @@ func (f *File) chooseSheet(w workbook, name string) (int, error) {
 	case len(shown) == 0:
 		return 0, &Refusal{Code: finding.FileEmpty}
 	case len(shown) > 1:
-		return 0, &Refusal{Code: finding.SheetAmbiguous, Limit: "sheets", Value: 1}
+		return 0, &Refusal{Code: finding.SheetAmbiguous}
 	}
 	return shown[0], nil
 }

@@ -47,7 +47,7 @@ func (d Dialect) check() error {
 		return c == 0 || c == '\t' || c >= 0x1c && c < ' ' || c >= ' ' && c < 0x7f && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
 	}
 	switch {
-	case !special(d.Delimiter), d.Quote != NoQuote && !special(d.Quote), !special(d.Escape),
+	case !special(d.Delimiter), d.Quote != NoQuote && !special(d.Quote), d.Escape != Doubled && !special(d.Escape),
 		d.Delimiter != 0 && (d.Delimiter == d.Quote || d.Delimiter == d.Escape), d.Escape != 0 && d.Escape == d.Quote:
 		return &Refusal{Code: finding.DialectImpossible}
 	}
@@ -139,6 +139,10 @@ func separatorLine(head []byte) byte {
 // settle finds delimiter, quote, escape and heading. Quotes are double and doubled; another way is taken only where that
 // one breaks records, or the heading itself stands in other quotes, and the other way breaks none.
 func settle(head []byte, complete bool, d Dialect, limits Limits) (Dialect, []Candidate, error) {
+	doubled := d.Escape == Doubled
+	if doubled {
+		d.Escape = 0
+	}
 	usual := d
 	if usual.Quote == 0 {
 		usual.Quote = '"'
@@ -146,6 +150,9 @@ func settle(head []byte, complete bool, d Dialect, limits Limits) (Dialect, []Ca
 	best, candidates, err := choose(head, complete, usual, limits)
 	if d.Quote == 0 && d.Escape == 0 || d.Quote == '"' && d.Escape == 0 {
 		for _, other := range others(head, d) {
+			if doubled && other.Escape != 0 {
+				continue
+			}
 			got, all, otherErr := choose(head, complete, other, limits)
 			if otherErr == nil && (err != nil || best.worse(got)) {
 				best, candidates, err = got, all, nil

@@ -60,6 +60,9 @@ func (e LineEnd) String() string {
 // NoQuote as a quote says that cells are never quoted.
 const NoQuote byte = 0xff
 
+// Doubled as an escape says that quotes inside cells are doubled, whatever the file looks like.
+const Doubled byte = 0xfe
+
 // Format is what kind of table a file holds.
 type Format string
 
@@ -88,7 +91,7 @@ type Dialect struct {
 	Encoding    string // lower-case name as of the web's encoding index, such as utf-8, utf-16le or windows-1252
 	Delimiter   byte
 	Quote       byte    // usually '"'; NoQuote for none
-	Escape      byte    // '\\' if it takes the special meaning of what follows; 0: quotes inside cells are doubled
+	Escape      byte    // '\\' if it takes the special meaning of what follows; 0: quotes inside cells are doubled. Doubled asks for that
 	LineEnd     LineEnd // LF also reads CRLF, CR as Mixed reads all
 	BOM         bool    // the file begins with a byte order mark
 	Separator   bool    // the first line is sep=, which names the delimiter

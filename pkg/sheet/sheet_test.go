@@ -345,3 +345,23 @@ func TestOpenQuoteCostsOneRecord(t *testing.T) {
 		t.Errorf("%d rows, %d bad, first %+v; want %d, 1, quote-open on line 2", len(got.Rows), bad, got.Rows[0], rows)
 	}
 }
+
+// What a person says of escapes goes before what the file looks like.
+func TestEscapesThatWereRuledOut(t *testing.T) {
+	t.Parallel()
+	const text = "a,b\n1,\"c:\\\"\n2,\"d:\\\"\n"
+	for escape, want := range map[byte]byte{0: 0, '\\': '\\', sheet.Doubled: 0} {
+		f, err := sheet.Open(strings.NewReader(text), sheet.Options{Dialect: sheet.Dialect{Escape: escape}})
+		if err != nil {
+			t.Fatalf("escape %q: %v", escape, err)
+		}
+		if f.Dialect.Escape != want {
+			t.Errorf("escape %q was read as %q, want %q", escape, f.Dialect.Escape, want)
+		}
+	}
+	const escaped = "a,b\n1,\"x \\\"y\\\" z\"\n2,z\n"
+	f, err := sheet.Open(strings.NewReader(escaped), sheet.Options{Dialect: sheet.Dialect{Escape: sheet.Doubled}})
+	if err != nil || f.Dialect.Escape != 0 {
+		t.Errorf("doubled quotes were asked for, the escape is %q, %v", f.Dialect.Escape, err)
+	}
+}

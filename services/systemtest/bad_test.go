@@ -33,7 +33,7 @@ func badFiles(t *testing.T, s *target) {
 		{"empty file", nil, 1, "", ""},
 		{"not a CSV", random, 1, "REJECTED", "not-a-table"},
 		{"a picture", append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"), random...), 1, "REJECTED", "file-is-image"},
-		{"no heading", text("P000001,Ada,ada@example.com", "P000002,Bob,bob@example.com"), 1, "REJECTED", "nothing-maps"},
+		{"no heading", text("P000001,Ada,ada@example.com", "P000002,Bob,bob@example.com"), 5, "NEEDS_ANSWER", "no-heading"},
 		{"nothing maps", text("foo,bar,baz", "1,2,3"), 1, "REJECTED", "nothing-maps"},
 		{"10 MB in a cell", text(head, "P000001,A,a@example.com", "P000002,"+strings.Repeat("x", 10<<20)+",b@example.com"), 1, "REJECTED", "record-too-long"},
 		{"no key column", text("First name,City", "Ada,London"), 5, "NEEDS_ANSWER", "no-key-column"},
@@ -77,7 +77,7 @@ func badFiles(t *testing.T, s *target) {
 		{"an email that is none", "P000101,B,nobody", "email"},
 	} {
 		rest := people(200+10*i, 2)
-		name := file(t, "row.csv", text(head, rest[0].id()+",A,"+rest[0].email(), test.bad, "", rest[1].id()+",C,"+rest[1].email()))
+		name := file(t, "row.csv", text(head, rest[0].id()+",Zoë,"+rest[0].email(), test.bad, "", rest[1].id()+",C,"+rest[1].email()))
 		j := a.imports(t, 3, name, "add")
 		if diff := cmp.Diff(counts{Rows: 3, Added: 2, Invalid: 1, Blank: 1}, j.Counts.rows()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)

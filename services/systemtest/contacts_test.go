@@ -66,7 +66,9 @@ func check(t *testing.T, s *target) {
 	name := file(t, "two.csv", content)
 	for _, mode := range []string{"add", "update", "upsert"} {
 		var j job
-		untouched(t, s, a, "a check of "+mode, func() { j = a.imports(t, 3, name, mode, "--check", "--list", "Never", "--recipient", "another."+a.recipient) })
+		untouched(t, s, a, "a check of "+mode, func() {
+			j = a.imports(t, 3, name, mode, "--check", "--list", "Never", "--recipient", "another."+a.recipient)
+		})
 		if diff := cmp.Diff(want[mode], j.Counts.rows()); j.State != "CHECKED" || diff != "" {
 			t.Errorf("check of %s ended %s (-want +got):\n%s", mode, j.State, diff)
 		}

@@ -24,8 +24,11 @@ func dialect(r *ingestv1.Reading) sheet.Dialect {
 	default:
 		d.Quote = q[0]
 	}
-	if r.GetEscape() == `\` {
+	switch r.GetEscape() {
+	case `\`:
 		d.Escape = '\\'
+	case "double":
+		d.Escape = sheet.Doubled
 	}
 	return d
 }

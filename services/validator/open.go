@@ -82,6 +82,7 @@ func begin(f *sheet.File) (first *sheet.Block, next func() (*sheet.Block, error,
 // sheetError is a refusal of a workbook that a person can settle by naming a sheet.
 type sheetError struct {
 	error
+	format sheet.Format
 	sheets []sheet.SheetInfo
 }
 
@@ -92,7 +93,7 @@ func chosen(err error, f *sheet.File) error {
 	if f == nil || len(f.Sheets) == 0 {
 		return err
 	}
-	return &sheetError{err, f.Sheets}
+	return &sheetError{err, f.Dialect.Format, f.Sheets}
 }
 
 // ended turns what kept a file from being read into its result, if the file or its sender can do something about it.
@@ -103,7 +104,7 @@ func ended(err error) (*ingestv1.ValidateResult, error) {
 	}
 	r := &ingestv1.ValidateResult{}
 	if choice, ok := errors.AsType[*sheetError](err); ok {
-		r.File = &ingestv1.FileFacts{Format: string(sheet.FormatXLSX), Sheets: toSheets(choice.sheets)}
+		r.File = &ingestv1.FileFacts{Format: string(choice.format), Sheets: toSheets(choice.sheets)}
 	}
 	if r.Question = askFile(refused, r.GetFile().GetSheets()); r.Question == nil {
 		r.Rejected = &ingestv1.Problem{Code: string(refused.Code), Message: refused.Error(), Hint: refused.Hint()}

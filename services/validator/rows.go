@@ -408,7 +408,7 @@ func (w *worker) refuse(r *sheet.Record) {
 		shown = fmt.Sprintf("line %d", r.At)
 	}
 	w.find(string(r.Code), r.Column-1, false, shown)
-	if r.Code == finding.QuoteOpen || r.Code == finding.QuoteStray || r.Code == finding.InvalidUTF8 {
+	if r.Code == finding.QuoteOpen || r.Code == finding.QuoteStray || r.Code == finding.InvalidUTF8 || r.Code == finding.NotInEncoding {
 		w.broken++
 	}
 	switch {
