@@ -81,7 +81,7 @@ func (x *MatchRequest) GetKeys() []*KeyColumn {
 type KeyColumn struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key: its stored number (0 contact id, 1 external id, 2 email, 3 phone, 4 account number, 5 SSN, 6 VAT number,
-	// 7 name, birth date and zip).
+	// 7 name with birth date and zip, 8 to 15 the account's own unique fields).
 	Key uint32 `protobuf:"varint,1,opt,name=key,proto3" json:"key,omitempty"`
 	// rows x 16 bytes. For the contact id the id itself.
 	Hashes        []byte `protobuf:"bytes,2,opt,name=hashes,proto3" json:"hashes,omitempty"`
