@@ -10,8 +10,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// AppendText appends one line of text: trimmed of white space of any script, in NFC. Control characters are refused,
-// line breaks and tabs among them. maxRunes and maxBytes bound the result; 0 means no bound.
+// AppendText appends one line of text: trimmed of white space of any script, in NFC. NUL, line breaks and tabs are refused;
+// other control characters are kept, with a remark. maxRunes and maxBytes bound the result; 0 means no bound.
 func AppendText(dst, cell []byte, maxRunes, maxBytes int) ([]byte, Code) {
 	return appendText(dst, cell, maxRunes, maxBytes, false)
 }
@@ -39,7 +39,7 @@ func appendTextRemark(dst, cell []byte, maxRunes, maxBytes int, lines bool) (out
 	} else if runes, everyday = everydayText(cell); everyday {
 		dst = append(dst, cell...)
 	} else {
-		if dst, code = appendUnicode(dst, cell, lines); code != "" {
+		if dst, code = appendUnicode(dst, cell, lines); code.Failed() {
 			return dst[:base], code, false
 		}
 		runes = utf8.RuneCount(dst[base:])
@@ -47,7 +47,7 @@ func appendTextRemark(dst, cell []byte, maxRunes, maxBytes int, lines bool) (out
 	if maxRunes > 0 && runes > maxRunes || maxBytes > 0 && len(dst)-base > maxBytes {
 		return dst[:base], finding.TooLong, everyday
 	}
-	return dst, "", everyday
+	return dst, code, everyday
 }
 
 // printable reports whether all bytes are printable ASCII.
@@ -93,20 +93,23 @@ func everydayText(s []byte) (runes int, ok bool) {
 }
 
 func appendUnicode(dst, cell []byte, lines bool) ([]byte, Code) {
-	base := len(dst)
+	base, code := len(dst), Code("")
 	for i := 0; i < len(cell); {
 		r, size := utf8.DecodeRune(cell[i:])
 		if r == utf8.RuneError && size < 2 {
 			return dst, finding.InvalidUTF8
 		}
 		if unicode.IsControl(r) && !(lines && (r == '\n' || r == '\t' || r == '\r')) {
-			return dst, controlCode(byte(r))
+			if r == 0 || unicode.IsSpace(r) {
+				return dst, controlCode(byte(r))
+			}
+			code = finding.ControlKept
 		}
 		i += size
 	}
 	dst = appendNFC(dst, cell)
 	if !lines {
-		return dst, ""
+		return dst, code
 	}
 	w := base
 	for i := base; i < len(dst); i++ {
@@ -123,7 +126,7 @@ func appendUnicode(dst, cell []byte, lines bool) ([]byte, Code) {
 		dst[w] = c
 		w++
 	}
-	return dst[:w], ""
+	return dst[:w], code
 }
 
 // appendNFC keeps what is appended from combining with what dst ends in: a cell may begin with a combining mark.
@@ -150,6 +153,9 @@ func controlCode(c byte) Code {
 func AppendID(dst, cell []byte, maxRunes, maxBytes int) ([]byte, Code) {
 	base := len(dst)
 	dst, code, everyday := appendTextRemark(dst, cell, 0, maxBytes, false)
+	if code == finding.ControlKept {
+		return dst[:base], finding.ControlCharacter
+	}
 	if code != "" {
 		return dst, code
 	}

@@ -13,7 +13,8 @@ func TestText(t *testing.T) {
 	check(t, []sample{
 		{"  Ann  Lee ", "Ann  Lee", ""}, {"e\u0301", "é", ""}, {"\ufeffAnn\u00a0", "Ann", ""}, {"Ann\r\n", "Ann", ""},
 		{"\u0301x", "\u0301x", ""}, {"👩‍👩‍👧", "👩‍👩‍👧", ""}, {"=cmd|' /C calc'!A0", "=cmd|' /C calc'!A0", ""}, {"", "", ""},
-		{"a\nb", "", finding.ControlCharacter}, {"a\tb", "", finding.ControlCharacter}, {"a\u0085b", "", finding.ControlCharacter},
+		{"a\nb", "", finding.ControlCharacter}, {"a\tb", "", finding.ControlCharacter}, {"a\u0085b", "", finding.ControlCharacter}, {"a\x00b", "", finding.NULByte},
+		{"a\x1b[31mb\u0081", "a\x1b[31mb\u0081", finding.ControlKept}, {"\x7fa", "\x7fa", finding.ControlKept},
 		{"a\x00b", "", finding.NULByte}, {"é\x00b", "", finding.NULByte}, {"a\xffb", "", finding.InvalidUTF8}, {"\xed\xa0\x80", "", finding.InvalidUTF8},
 		{"\xc0\x80", "", finding.InvalidUTF8}, {"abcdefghijklmnopqrstu", "", finding.TooLong}, {strings.Repeat("é", 20), strings.Repeat("é", 20), ""}, {strings.Repeat("é", 21), "", finding.TooLong},
 		{strings.Repeat("日", 14), "", finding.TooLong},
@@ -22,7 +23,7 @@ func TestText(t *testing.T) {
 		{"1 A St\r\nApt 2\rX\tY\n", "1 A St\nApt 2\nX Y", ""}, {"é\r\nb\tc\rd", "é\nb c\nd", ""}, {"a\x0bb", "", finding.ControlCharacter},
 	}, func(dst, cell []byte) ([]byte, contact.Code) { return contact.AppendLines(dst, cell, 100, 200) })
 	check(t, []sample{
-		{" Ab-01 ", "Ab-01", ""}, {"A\u200bb\u00ad1", "Ab1", finding.InvisibleCharacter}, {"e\u0301", "é", ""}, {"a\nb", "", finding.ControlCharacter},
+		{" Ab-01 ", "Ab-01", ""}, {"A\u200bb\u00ad1", "Ab1", finding.InvisibleCharacter}, {"e\u0301", "é", ""}, {"a\nb", "", finding.ControlCharacter}, {"a\x1bb", "", finding.ControlCharacter},
 		{"\u200b", "", ""}, {"a\u200b\u0301", "á", finding.InvisibleCharacter}, {"\u00ad a", "a", finding.InvisibleCharacter}, {"12345678901", "", finding.TooLong},
 	}, func(dst, cell []byte) ([]byte, contact.Code) { return contact.AppendID(dst, cell, 10, 40) })
 	const id = "0198c1de-7a3b-7cde-8f00-0123456789ab"

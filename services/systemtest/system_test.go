@@ -52,6 +52,8 @@ func cases() []testCase {
 		{"Retry", retry},
 		{"Cancel", cancelled},
 		{"Shortest", shortest},
+		{"Chatwoot", chatwoot},
+		{"Naughty", naughty},
 		{"OneTable", oneTable},
 		{"OwnFields", ownFields},
 		{"HostileRows", hostileRows},

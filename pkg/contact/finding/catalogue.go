@@ -5,6 +5,7 @@ const (
 	InvalidUTF8        Code = "invalid-utf8"
 	NULByte            Code = "nul-byte"
 	ControlCharacter   Code = "control-character"
+	ControlKept        Code = "control-character-kept"
 	TooLong            Code = "too-long"
 	CellTooLong        Code = "cell-too-long"
 	EmailInvalid       Code = "email-invalid"
@@ -128,6 +129,7 @@ var catalogue = [...]Entry{
 	{InvalidUTF8, Error, "the cell is not valid UTF-8", "save the file as UTF-8 and send it again"},
 	{NULByte, Error, "the cell holds a NUL byte", "remove the byte; the file may be damaged or in another encoding"},
 	{ControlCharacter, Error, "the cell holds a control character", "remove it; it was probably pasted in"},
+	{ControlKept, Warning, "the text holds control characters, which are kept", "remove them if they were pasted in"},
 	{InvisibleCharacter, Warning, "invisible characters were removed", "clean the value at its source"},
 	{TooLong, Error, "the value is longer than its field", "shorten it to the length of the field"},
 	{CellTooLong, Error, "the cell is larger than 64 KiB", "shorten it; look for a quote that was not closed"},
