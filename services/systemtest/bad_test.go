@@ -77,7 +77,7 @@ func badFiles(t *testing.T, s *target) {
 		{"an email that is none", "P000101,B,nobody", "email"},
 	} {
 		rest := people(200+10*i, 2)
-		name := file(t, "row.csv", text(head, rest[0].id()+",Zoë,"+rest[0].email(), test.bad, "", rest[1].id()+",C,"+rest[1].email()))
+		name := file(t, "row.csv", text(head, rest[0].id()+",Zoë,"+rest[0].email(), test.bad, "", rest[1].id()+",Zoë,"+rest[1].email()))
 		j := a.imports(t, 3, name, "add")
 		if diff := cmp.Diff(counts{Rows: 3, Added: 2, Invalid: 1, Blank: 1}, j.Counts.rows()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
