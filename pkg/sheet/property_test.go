@@ -3,6 +3,7 @@ package sheet_test
 import (
 	"encoding/csv"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -91,6 +92,13 @@ func oracle(t interface{ Fatalf(string, ...any) }, in string, block int) {
 			}
 			got = append(got, one)
 		}
+		if err := p.Err(); err != nil {
+			wide := slices.ContainsFunc(want, func(r []string) bool { return len(r) > 256 })
+			if refusal, ok := errors.AsType[*sheet.Refusal](err); !ok || refusal.Code != finding.TooManyColumns || !wide {
+				t.Fatalf("%q: %v where encoding/csv sees nothing wrong", in, err)
+			}
+			return
+		}
 	}
 	kept := [][]string{}
 	for _, record := range want {
@@ -117,6 +125,7 @@ func FuzzAgainstEncodingCSV(f *testing.F) {
 	f.Add("a,b\n1,\"2\"\"\r\n3\"\n", 7)
 	f.Add("a\r\r\n\"\r\r\n\"\r", 1)
 	f.Add("\v\n0", 1)
+	f.Add("0\n\n"+strings.Repeat(",", 256)+"00", 1) // wider than what is let in
 	f.Fuzz(func(t *testing.T, in string, block int) {
 		oracle(t, in, 1+(block&127))
 	})

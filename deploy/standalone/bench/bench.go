@@ -196,7 +196,7 @@ func large(ctx context.Context, o options, p *platform, c *client, file string, 
 		}
 		show(out, f.what+", checked", r, 0)
 		for _, m := range p.memory() {
-			if m.process == "validator" || p.pids == "" {
+			if strings.HasPrefix(m.process, "validator") || p.pids == "" {
 				fmt.Fprintf(out, "memory of %s: %d MiB now, %d MiB at most\n", m.process, m.now>>20, m.most>>20)
 			}
 		}
