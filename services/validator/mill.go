@@ -115,10 +115,16 @@ func (j *milling) work(ctx context.Context, blocks <-chan *sheet.Block, chunks c
 			return err
 		}
 		made := chunk{index: index, tally: w.tally.clone(), Chunk: &ingestv1.Chunk{Rows: w.rows}}
-		if made.Cells, err = j.put(ctx, fmt.Sprintf("cells-%06d", index), cells); err != nil {
+		var puts errgroup.Group // both are flushed to disk, side by side
+		puts.Go(func() (err error) {
+			made.Cells, err = j.put(ctx, fmt.Sprintf("cells-%06d", index), cells)
 			return err
-		}
-		if made.Keys, err = j.put(ctx, fmt.Sprintf("keys-%06d", index), keys); err != nil {
+		})
+		puts.Go(func() (err error) {
+			made.Keys, err = j.put(ctx, fmt.Sprintf("keys-%06d", index), keys)
+			return err
+		})
+		if err := puts.Wait(); err != nil {
 			return err
 		}
 		j.c.Progress(j.done.Add(w.rows), 0)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
 	"github.com/contactmill/contactmill/pkg/fault"
@@ -75,12 +76,17 @@ func (s *Source) Settled(ctx context.Context, account uuid.UUID) (ledger.Account
 
 // ask asks for the account and for its fields.
 func (s *Source) ask(ctx context.Context) (ledger.Account, error) {
-	resp, err := s.accounts.GetAccount(ctx, &accountsv1.GetAccountRequest{})
-	if err != nil {
+	var resp *accountsv1.GetAccountResponse
+	var asking errgroup.Group // the submitter waits for both
+	asking.Go(func() (err error) {
+		resp, err = s.accounts.GetAccount(ctx, &accountsv1.GetAccountRequest{})
+		return err
+	})
+	listed, err := s.fields.ListFields(ctx, &accountsv1.ListFieldsRequest{})
+	if err := asking.Wait(); err != nil {
 		return ledger.Account{}, err
 	}
 	settled := fromAccount(resp.GetAccount())
-	listed, err := s.fields.ListFields(ctx, &accountsv1.ListFieldsRequest{})
 	if fault.Of(err) == fault.Unimplemented { // an accounts service from before there were own fields
 		return settled, nil
 	}
