@@ -124,20 +124,10 @@ func zipped(content []byte) []byte {
 	return b.Bytes()
 }
 
-// bomb is a gzip member of so many mebibytes of rows, made without them.
+// bomb is so many mebibytes of rows in gzip, made without them: it is the same member again and again.
 func bomb(mebibytes int) []byte {
-	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	must(err)
-	_, err = io.WriteString(w, hostileHead+"\n")
-	must(err)
-	piece := bytes.Repeat([]byte("X1,Bob,x1@example.com,B\n"), 1<<20/24)
-	for range mebibytes {
-		_, err := w.Write(piece)
-		must(err)
-	}
-	must(w.Close())
-	return b.Bytes()
+	piece := zipped(bytes.Repeat([]byte("X1,Bob,x1@example.com,B\n"), 1<<20/24))
+	return append(zipped([]byte(hostileHead+"\n")), bytes.Repeat(piece, mebibytes)...)
 }
 
 // wordy is a gzip member whose header has a name and a comment of a mebibyte, and a time far from now.
