@@ -218,7 +218,7 @@ func tooLarge(ctx context.Context, c *client, f *os.File, h *ingestv1.UploadHead
 	if info.Size() <= 2<<30 {
 		return nil
 	}
-	_, err = once(ctx, c, strings.NewReader(""), &ingestv1.UploadHeader{FileName: h.FileName, Size: info.Size(), Settings: h.Settings}, b)
+	_, err = once(ctx, c, strings.NewReader(""), &ingestv1.UploadHeader{RequestId: uuid.NewString(), FileName: h.FileName, Size: info.Size(), Settings: h.Settings}, b)
 	if fault.Code(err) == "file-too-large" {
 		return err
 	}
