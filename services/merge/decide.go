@@ -16,13 +16,13 @@ import (
 
 // Reasons of outcomes that are this service's to give. Those of INVALID are the codes of findings.
 const (
-	reasonRepeats    = "repeats-row"
-	reasonKnown      = "known-contact"
-	reasonDuplicate  = "duplicate-contact"
-	reasonSeveral    = "several-contacts"
-	reasonNoContact  = "no-contact"
-	reasonNoProvider = "unknown-to-provider"
-	reasonErased     = "erased"
+	reasonRepeats    = string(finding.RepeatsRow)
+	reasonKnown      = string(finding.KnownContact)
+	reasonDuplicate  = string(finding.DuplicateContact)
+	reasonSeveral    = string(finding.SeveralContacts)
+	reasonNoContact  = string(finding.NoContact)
+	reasonNoProvider = string(finding.UnknownToProvider)
+	reasonErased     = string(finding.Erased)
 	reasonInvalid    = "invalid"
 	reasonConsent    = string(finding.ConsentKept)
 )

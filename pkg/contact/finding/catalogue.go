@@ -71,9 +71,17 @@ const (
 	HeadingRepeated  Code = "heading-repeated"
 	NotInEncoding    Code = "not-in-encoding"
 	CharacterLost    Code = "character-lost"
-	DuplicateInFile  Code = "duplicate-in-file"
 	DuplicateContact Code = "duplicate-contact"
 	SeveralContacts  Code = "several-contacts"
+)
+
+// Rows that matching and merging decided on: the reasons of their outcomes.
+const (
+	RepeatsRow        Code = "repeats-row"
+	KnownContact      Code = "known-contact"
+	NoContact         Code = "no-contact"
+	UnknownToProvider Code = "unknown-to-provider"
+	Erased            Code = "erased"
 )
 
 // Files.
@@ -84,14 +92,11 @@ const (
 	HeadingLookAlike   Code = "heading-look-alike"
 	NotATable          Code = "not-a-table"
 	FileIsZIP          Code = "file-is-zip"
-	FileIsXLSX         Code = "file-is-xlsx"
 	FileIsOldExcel     Code = "file-is-old-excel"
-	FileIsGzip         Code = "file-is-gzip"
 	FileIsPDF          Code = "file-is-pdf"
 	FileIsImage        Code = "file-is-image"
 	FileIsProgram      Code = "file-is-program"
 	FileIsMarkup       Code = "file-is-markup"
-	EncodingUTF16      Code = "encoding-utf16"
 	EncodingUTF32      Code = "encoding-utf32"
 	EncodingUnknown    Code = "encoding-unknown"
 	EncodingNotRead    Code = "encoding-not-read"
@@ -188,7 +193,11 @@ var catalogue = [...]Entry{
 	{NotInEncoding, Error, "the cell holds bytes that the file's encoding does not have", "save the file as UTF-8, or name its encoding"},
 	{CharacterLost, Warning, "the row holds U+FFFD, which stands for a character that was lost before the file was written", "export it again with the right encoding"},
 	{HeadingRepeated, Error, "the heading again, in the middle of the file", "remove the line"},
-	{DuplicateInFile, Warning, "the same key as in an earlier row of the file", "keep one of the rows"},
+	{RepeatsRow, Warning, "an earlier row of the file has one of its keys", "keep one of the rows"},
+	{KnownContact, Warning, "a contact has one of its keys already", "use mode update or upsert to change it"},
+	{NoContact, Error, "no contact has one of its keys", "use mode upsert to add it, or correct the keys"},
+	{UnknownToProvider, Error, "the provider does not know the contact, and the account keeps such contacts out", "correct phone or email"},
+	{Erased, Error, "the person was erased", "do not send the row again"},
 	{DuplicateContact, Error, "a unique value belongs to another contact", "correct the value, or merge the contacts"},
 	{SeveralContacts, Error, "the keys of the row belong to several contacts", "correct the keys, or merge the contacts"},
 
@@ -198,14 +207,11 @@ var catalogue = [...]Entry{
 	{HeadingBroken, Refusal, "the line of column names cannot be read", "correct the quotes of the first line"},
 	{NotATable, Refusal, "the file is not a text table", "send CSV with a line of column names"},
 	{FileIsZIP, Refusal, "the file is a ZIP archive", "unpack it and send the CSV"},
-	{FileIsXLSX, Refusal, "the file is an Excel workbook", "save the sheet as CSV UTF-8"},
 	{FileIsOldExcel, Refusal, "the file is a workbook of an old Excel, or protected by a password", "save the sheet as CSV UTF-8"},
-	{FileIsGzip, Refusal, "the file is compressed with gzip", "unpack it and send the CSV"},
 	{FileIsPDF, Refusal, "the file is a PDF", "send the table as CSV"},
 	{FileIsImage, Refusal, "the file is a picture", "send the table as CSV"},
 	{FileIsProgram, Refusal, "the file is a program", "send the table as CSV"},
 	{FileIsMarkup, Refusal, "the file is HTML, XML or RTF", "export it as CSV; a web page may have been saved instead of the download"},
-	{EncodingUTF16, Refusal, "the file is encoded in UTF-16", "save it as UTF-8"},
 	{EncodingUTF32, Refusal, "the file is encoded in UTF-32 without a byte order mark", "save it as UTF-8"},
 	{EncodingUnknown, Refusal, "the line of column names holds bytes that the file's encoding does not have", "save the file as UTF-8, or name its encoding"},
 	{EncodingNotRead, Refusal, "no encoding of that name can be read", "name it as the web does, such as utf-8, windows-1252 or shift_jis"},
