@@ -1,10 +1,13 @@
 package validator
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/keyring"
+	"github.com/contactmill/contactmill/pkg/row"
 )
 
 const (
@@ -58,6 +61,27 @@ func shorten(cell []byte) string {
 		return strings.ToValidUTF8(string(cell[:cut]), "\uFFFD") + "…"
 	}
 	return strings.ToValidUTF8(string(cell), "\uFFFD")
+}
+
+// values hands the text over as the row's values; secret ones are sealed for this row.
+func (w *worker) values() error {
+	for i, s := range w.spans {
+		v := row.Value{Kind: s.kind}
+		if s.kind == row.AsText || s.kind == row.AsCell {
+			v.Text = w.text[s.a:s.z]
+			if c := &w.columns[w.mapped[i]]; c.spec.Secret && w.seal == nil {
+				v = row.Value{Kind: row.AsText, Text: c.masked(v.Text)}
+			} else if c.spec.Secret {
+				sealed, err := w.seal.Seal(v.Text, keyring.ForRow(w.account, c.spec.Name, w.job, uint64(w.row.Line)))
+				if err != nil {
+					return fmt.Errorf("seal a secret value: %w", err)
+				}
+				v = row.Value{Kind: row.AsText, Text: sealed}
+			}
+		}
+		w.row.Values = append(w.row.Values, v)
+	}
+	return nil
 }
 
 // mask covers the secret cells of the row.

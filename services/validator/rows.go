@@ -3,7 +3,6 @@ package validator
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -57,13 +56,6 @@ func newPlan(account, job uuid.UUID, schema *contact.Schema, columns []column) *
 	return p
 }
 
-// clone is a copy that the next block leaves alone.
-func (t *tally) clone() tally {
-	c := *t
-	c.filled, c.unknown = slices.Clone(t.filled), maps.Clone(t.unknown)
-	return c
-}
-
 // worker reads blocks into chunks. It belongs to one goroutine and reuses all it has.
 type worker struct {
 	*plan
@@ -87,29 +79,6 @@ type worker struct {
 type span struct {
 	kind row.ValueKind
 	a, z int
-}
-
-// tally is what a block, and then the file, comes to.
-type tally struct {
-	rows, blank, invalid, broken, warnings int64
-	keys                                   uint16
-	filled                                 []int64
-	unknown                                unknowns
-}
-
-func newTally(columns int) tally { return tally{filled: make([]int64, columns), unknown: unknowns{}} }
-
-func (t *tally) add(o *tally) {
-	t.rows += o.rows
-	t.blank += o.blank
-	t.invalid += o.invalid
-	t.broken += o.broken
-	t.warnings += o.warnings
-	t.keys |= o.keys
-	for i, n := range o.filled {
-		t.filled[i] += n
-	}
-	t.unknown.add(o.unknown)
 }
 
 // read turns a block, with a row before it if that is not nil, into the contents of its two objects, which are valid until
@@ -281,30 +250,6 @@ func (w *worker) normalise(i int, kinds []sheet.Kind, rules contact.Rules) {
 	w.spans[i] = span{kind, a, len(w.text)}
 }
 
-// bad says that a cell is refused, and its row with it unless bad cells are dropped.
-func (w *worker) bad(col int, code contact.Code, shown string) {
-	w.find(string(code), col, w.drop, shown)
-	w.row.Invalid = w.row.Invalid || !w.drop
-}
-
-// require holds the row to the fields that must have a value. A row that only updates may leave them as they are.
-func (w *worker) require() {
-	for _, need := range w.required {
-		kind, col := row.Empty, -1
-		if need.at >= 0 {
-			kind, col = w.spans[need.at].kind, w.mapped[need.at]
-		}
-		if kind == row.Unset || kind == row.Empty && w.mode != row.Update {
-			about := ""
-			if col < 0 {
-				about = need.name
-			}
-			w.find(string(finding.ValueMissing), col, false, about)
-			w.row.Invalid = true
-		}
-	}
-}
-
 // recognise hashes the row's keys.
 func (w *worker) recognise() {
 	var first, last, birth, zip []byte
@@ -359,72 +304,4 @@ func (w *worker) know(k contact.Key, value []byte) {
 func (w *worker) set(k contact.Key, hash [16]byte) {
 	w.key.Mask |= 1 << k
 	w.key.Hash[k] = hash
-}
-
-// keyless judges a row by which no contact could be recognised: in mode add a name is enough, with a warning.
-func (w *worker) keyless() {
-	named := false
-	for i, col := range w.mapped {
-		switch w.columns[col].Field {
-		case contact.FieldFirstName, contact.FieldLastName, contact.FieldFullName:
-			named = named || w.spans[i].z > w.spans[i].a
-		}
-	}
-	taken := w.mode == row.Add && named
-	w.find(string(finding.NoKey), -1, taken, "")
-	w.row.Invalid = w.row.Invalid || !taken
-}
-
-// values hands the text over as the row's values; secret ones are sealed for this row.
-func (w *worker) values() error {
-	for i, s := range w.spans {
-		v := row.Value{Kind: s.kind}
-		if s.kind == row.AsText || s.kind == row.AsCell {
-			v.Text = w.text[s.a:s.z]
-			if c := &w.columns[w.mapped[i]]; c.spec.Secret && w.seal == nil {
-				v = row.Value{Kind: row.AsText, Text: c.masked(v.Text)}
-			} else if c.spec.Secret {
-				sealed, err := w.seal.Seal(v.Text, keyring.ForRow(w.account, c.spec.Name, w.job, uint64(w.row.Line)))
-				if err != nil {
-					return fmt.Errorf("seal a secret value: %w", err)
-				}
-				v = row.Value{Kind: row.AsText, Text: sealed}
-			}
-		}
-		w.row.Values = append(w.row.Values, v)
-	}
-	return nil
-}
-
-// refuse makes the row of a record that cannot be taken apart, or holds what no text may.
-func (w *worker) refuse(r *sheet.Record) {
-	w.row.Invalid, w.key.Invalid = true, true
-	w.row.Values = w.row.Values[:0]
-	shown := ""
-	if r.Column > 0 && r.Column <= len(r.Cells) {
-		shown = w.shown(r.Column-1, r.Cells[r.Column-1])
-	}
-	if r.At != r.Line && r.At > 0 {
-		shown = fmt.Sprintf("line %d", r.At)
-	}
-	w.find(string(r.Code), r.Column-1, false, shown)
-	if r.Code == finding.QuoteOpen || r.Code == finding.QuoteStray || r.Code == finding.InvalidUTF8 || r.Code == finding.NotInEncoding {
-		w.broken++
-	}
-	switch {
-	case len(r.Cells) > 0 && (!w.secret || r.Code != finding.RowLong): // in a row that is too long a secret may have slipped
-		w.row.Cells = append(w.row.Cells, r.Cells...)
-		w.mask()
-	case w.secret:
-		w.row.Cells = append(w.row.Cells, []byte(withheld))
-	default:
-		w.row.Cells = append(w.row.Cells, r.Raw)
-	}
-}
-
-func (w *worker) find(code string, column int, warning bool, shown string) {
-	if warning {
-		w.warnings++
-	}
-	w.row.Findings = append(w.row.Findings, row.Finding{Code: code, Column: column, Warning: warning, Value: shown})
 }
