@@ -57,6 +57,7 @@ var access = map[string]Permission{
 	"/contactmill.ingest.v1.JobsService/GetJob":         submitters | services,
 	"/contactmill.ingest.v1.JobsService/CancelJob":      submitters,
 	"/contactmill.ingest.v1.JobsService/RetryJob":       submitters,
+	"/contactmill.ingest.v1.JobsService/UndoJob":        admins,
 	"/contactmill.ingest.v1.JobsService/AnswerJob":      submitters,
 	"/contactmill.ingest.v1.JobsService/DownloadReport": submitters | services,
 	"/contactmill.ingest.v1.EventsService/WatchEvents":  submitters,
@@ -68,14 +69,15 @@ var access = map[string]Permission{
 	"/contactmill.ingest.v1.WorkService/RecallMapping":  services,
 	"/contactmill.ingest.v1.WorkService/LeaveToCommit":  services,
 
-	"/contactmill.contacts.v1.ContactsService/ListContacts":  admins,
-	"/contactmill.contacts.v1.ContactsService/CountContacts": admins,
-	"/contactmill.contacts.v1.ContactsService/GetContact":    admins,
-	"/contactmill.contacts.v1.ContactsService/AddContact":    admins,
-	"/contactmill.contacts.v1.ContactsService/SetContact":    admins,
-	"/contactmill.contacts.v1.ListsService/ListLists":        submitters,
-	"/contactmill.contacts.v1.ListsService/CreateList":       admins,
-	"/contactmill.contacts.v1.MatchService/Match":            services,
+	"/contactmill.contacts.v1.ContactsService/ListContacts":      admins,
+	"/contactmill.contacts.v1.ContactsService/CountContacts":     admins,
+	"/contactmill.contacts.v1.ContactsService/GetContact":        admins,
+	"/contactmill.contacts.v1.ContactsService/AddContact":        admins,
+	"/contactmill.contacts.v1.ContactsService/SetContact":        admins,
+	"/contactmill.contacts.v1.ContactsService/GetContactHistory": admins,
+	"/contactmill.contacts.v1.ListsService/ListLists":            submitters,
+	"/contactmill.contacts.v1.ListsService/CreateList":           admins,
+	"/contactmill.contacts.v1.MatchService/Match":                services,
 
 	"/contactmill.provider.v1.ProviderService/Enrich": services,
 }
@@ -103,6 +105,7 @@ var again = []string{
 	"/contactmill.contacts.v1.ContactsService/ListContacts",
 	"/contactmill.contacts.v1.ContactsService/CountContacts",
 	"/contactmill.contacts.v1.ContactsService/GetContact",
+	"/contactmill.contacts.v1.ContactsService/GetContactHistory",
 	"/contactmill.contacts.v1.ListsService/ListLists",
 }
 

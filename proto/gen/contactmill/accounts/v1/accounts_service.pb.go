@@ -263,8 +263,10 @@ type Account struct {
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// Charset of text files that are neither UTF-8 nor UTF-16; empty: windows-1252.
 	LegacyEncoding string `protobuf:"bytes,11,opt,name=legacy_encoding,json=legacyEncoding,proto3" json:"legacy_encoding,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// How files change contacts, where a job does not say otherwise.
+	Policies      *Policies `protobuf:"bytes,12,opt,name=policies,proto3" json:"policies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Account) Reset() {
@@ -372,6 +374,13 @@ func (x *Account) GetLegacyEncoding() string {
 		return x.LegacyEncoding
 	}
 	return ""
+}
+
+func (x *Account) GetPolicies() *Policies {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
 }
 
 // Key is an API key without its secret.
@@ -764,8 +773,12 @@ type UpdateAccountRequest struct {
 	UnknownToProvider *UnknownToProvider `protobuf:"varint,9,opt,name=unknown_to_provider,json=unknownToProvider,proto3,enum=contactmill.accounts.v1.UnknownToProvider,oneof" json:"unknown_to_provider,omitempty"`
 	// Charset of text files that are neither UTF-8 nor UTF-16.
 	LegacyEncoding *string `protobuf:"bytes,10,opt,name=legacy_encoding,json=legacyEncoding,proto3,oneof" json:"legacy_encoding,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Policies that are set replace those of before: a rule that of its field, keys if set_keys.
+	Policies *Policies `protobuf:"bytes,11,opt,name=policies,proto3" json:"policies,omitempty"`
+	// Whether the keys of the policies are to be replaced.
+	SetKeys       bool `protobuf:"varint,12,opt,name=set_keys,json=setKeys,proto3" json:"set_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateAccountRequest) Reset() {
@@ -866,6 +879,20 @@ func (x *UpdateAccountRequest) GetLegacyEncoding() string {
 		return *x.LegacyEncoding
 	}
 	return ""
+}
+
+func (x *UpdateAccountRequest) GetPolicies() *Policies {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
+}
+
+func (x *UpdateAccountRequest) GetSetKeys() bool {
+	if x != nil {
+		return x.SetKeys
+	}
+	return false
 }
 
 // UpdateAccountResponse is the account afterwards.
@@ -1331,7 +1358,7 @@ var File_contactmill_accounts_v1_accounts_service_proto protoreflect.FileDescrip
 
 const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\n" +
-	".contactmill/accounts/v1/accounts_service.proto\x12\x17contactmill.accounts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x03\n" +
+	".contactmill/accounts/v1/accounts_service.proto\x12\x17contactmill.accounts.v1\x1a&contactmill/accounts/v1/policies.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x03\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1348,7 +1375,8 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12'\n" +
-	"\x0flegacy_encoding\x18\v \x01(\tR\x0elegacyEncoding\"\x87\x02\n" +
+	"\x0flegacy_encoding\x18\v \x01(\tR\x0elegacyEncoding\x12=\n" +
+	"\bpolicies\x18\f \x01(\v2!.contactmill.accounts.v1.PoliciesR\bpolicies\"\x87\x02\n" +
 	"\x03Key\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -1370,7 +1398,7 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\aaccount\x18\x01 \x01(\v2 .contactmill.accounts.v1.AccountR\aaccount\"\x15\n" +
 	"\x13ListAccountsRequest\"T\n" +
 	"\x14ListAccountsResponse\x12<\n" +
-	"\baccounts\x18\x01 \x03(\v2 .contactmill.accounts.v1.AccountR\baccounts\"\xba\x04\n" +
+	"\baccounts\x18\x01 \x03(\v2 .contactmill.accounts.v1.AccountR\baccounts\"\x94\x05\n" +
 	"\x14UpdateAccountRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x1d\n" +
 	"\acountry\x18\x02 \x01(\tH\x00R\acountry\x88\x01\x01\x12\x1d\n" +
@@ -1385,7 +1413,9 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\bbad_cell\x18\b \x01(\x0e2 .contactmill.accounts.v1.BadCellH\x04R\abadCell\x88\x01\x01\x12_\n" +
 	"\x13unknown_to_provider\x18\t \x01(\x0e2*.contactmill.accounts.v1.UnknownToProviderH\x05R\x11unknownToProvider\x88\x01\x01\x12,\n" +
 	"\x0flegacy_encoding\x18\n" +
-	" \x01(\tH\x06R\x0elegacyEncoding\x88\x01\x01B\n" +
+	" \x01(\tH\x06R\x0elegacyEncoding\x88\x01\x01\x12=\n" +
+	"\bpolicies\x18\v \x01(\v2!.contactmill.accounts.v1.PoliciesR\bpolicies\x12\x19\n" +
+	"\bset_keys\x18\f \x01(\bR\asetKeysB\n" +
 	"\n" +
 	"\b_countryB\n" +
 	"\n" +
@@ -1486,47 +1516,50 @@ var file_contactmill_accounts_v1_accounts_service_proto_goTypes = []any{
 	(*GetTemplateRequest)(nil),    // 20: contactmill.accounts.v1.GetTemplateRequest
 	(*GetTemplateResponse)(nil),   // 21: contactmill.accounts.v1.GetTemplateResponse
 	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*Policies)(nil),              // 23: contactmill.accounts.v1.Policies
 }
 var file_contactmill_accounts_v1_accounts_service_proto_depIdxs = []int32{
 	0,  // 0: contactmill.accounts.v1.Account.bad_cell:type_name -> contactmill.accounts.v1.BadCell
 	1,  // 1: contactmill.accounts.v1.Account.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
 	22, // 2: contactmill.accounts.v1.Account.created_at:type_name -> google.protobuf.Timestamp
-	2,  // 3: contactmill.accounts.v1.Key.role:type_name -> contactmill.accounts.v1.Role
-	22, // 4: contactmill.accounts.v1.Key.created_at:type_name -> google.protobuf.Timestamp
-	22, // 5: contactmill.accounts.v1.Key.revoked_at:type_name -> google.protobuf.Timestamp
-	4,  // 6: contactmill.accounts.v1.CreateAccountRequest.account:type_name -> contactmill.accounts.v1.Account
-	4,  // 7: contactmill.accounts.v1.CreateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
-	4,  // 8: contactmill.accounts.v1.GetAccountResponse.account:type_name -> contactmill.accounts.v1.Account
-	4,  // 9: contactmill.accounts.v1.ListAccountsResponse.accounts:type_name -> contactmill.accounts.v1.Account
-	0,  // 10: contactmill.accounts.v1.UpdateAccountRequest.bad_cell:type_name -> contactmill.accounts.v1.BadCell
-	1,  // 11: contactmill.accounts.v1.UpdateAccountRequest.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
-	4,  // 12: contactmill.accounts.v1.UpdateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
-	2,  // 13: contactmill.accounts.v1.CreateKeyRequest.role:type_name -> contactmill.accounts.v1.Role
-	5,  // 14: contactmill.accounts.v1.CreateKeyResponse.key:type_name -> contactmill.accounts.v1.Key
-	5,  // 15: contactmill.accounts.v1.ListKeysResponse.keys:type_name -> contactmill.accounts.v1.Key
-	5,  // 16: contactmill.accounts.v1.RevokeKeyResponse.key:type_name -> contactmill.accounts.v1.Key
-	3,  // 17: contactmill.accounts.v1.GetTemplateRequest.format:type_name -> contactmill.accounts.v1.TemplateFormat
-	6,  // 18: contactmill.accounts.v1.AccountsService.CreateAccount:input_type -> contactmill.accounts.v1.CreateAccountRequest
-	8,  // 19: contactmill.accounts.v1.AccountsService.GetAccount:input_type -> contactmill.accounts.v1.GetAccountRequest
-	10, // 20: contactmill.accounts.v1.AccountsService.ListAccounts:input_type -> contactmill.accounts.v1.ListAccountsRequest
-	12, // 21: contactmill.accounts.v1.AccountsService.UpdateAccount:input_type -> contactmill.accounts.v1.UpdateAccountRequest
-	14, // 22: contactmill.accounts.v1.AccountsService.CreateKey:input_type -> contactmill.accounts.v1.CreateKeyRequest
-	16, // 23: contactmill.accounts.v1.AccountsService.ListKeys:input_type -> contactmill.accounts.v1.ListKeysRequest
-	18, // 24: contactmill.accounts.v1.AccountsService.RevokeKey:input_type -> contactmill.accounts.v1.RevokeKeyRequest
-	20, // 25: contactmill.accounts.v1.AccountsService.GetTemplate:input_type -> contactmill.accounts.v1.GetTemplateRequest
-	7,  // 26: contactmill.accounts.v1.AccountsService.CreateAccount:output_type -> contactmill.accounts.v1.CreateAccountResponse
-	9,  // 27: contactmill.accounts.v1.AccountsService.GetAccount:output_type -> contactmill.accounts.v1.GetAccountResponse
-	11, // 28: contactmill.accounts.v1.AccountsService.ListAccounts:output_type -> contactmill.accounts.v1.ListAccountsResponse
-	13, // 29: contactmill.accounts.v1.AccountsService.UpdateAccount:output_type -> contactmill.accounts.v1.UpdateAccountResponse
-	15, // 30: contactmill.accounts.v1.AccountsService.CreateKey:output_type -> contactmill.accounts.v1.CreateKeyResponse
-	17, // 31: contactmill.accounts.v1.AccountsService.ListKeys:output_type -> contactmill.accounts.v1.ListKeysResponse
-	19, // 32: contactmill.accounts.v1.AccountsService.RevokeKey:output_type -> contactmill.accounts.v1.RevokeKeyResponse
-	21, // 33: contactmill.accounts.v1.AccountsService.GetTemplate:output_type -> contactmill.accounts.v1.GetTemplateResponse
-	26, // [26:34] is the sub-list for method output_type
-	18, // [18:26] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	23, // 3: contactmill.accounts.v1.Account.policies:type_name -> contactmill.accounts.v1.Policies
+	2,  // 4: contactmill.accounts.v1.Key.role:type_name -> contactmill.accounts.v1.Role
+	22, // 5: contactmill.accounts.v1.Key.created_at:type_name -> google.protobuf.Timestamp
+	22, // 6: contactmill.accounts.v1.Key.revoked_at:type_name -> google.protobuf.Timestamp
+	4,  // 7: contactmill.accounts.v1.CreateAccountRequest.account:type_name -> contactmill.accounts.v1.Account
+	4,  // 8: contactmill.accounts.v1.CreateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	4,  // 9: contactmill.accounts.v1.GetAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	4,  // 10: contactmill.accounts.v1.ListAccountsResponse.accounts:type_name -> contactmill.accounts.v1.Account
+	0,  // 11: contactmill.accounts.v1.UpdateAccountRequest.bad_cell:type_name -> contactmill.accounts.v1.BadCell
+	1,  // 12: contactmill.accounts.v1.UpdateAccountRequest.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
+	23, // 13: contactmill.accounts.v1.UpdateAccountRequest.policies:type_name -> contactmill.accounts.v1.Policies
+	4,  // 14: contactmill.accounts.v1.UpdateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	2,  // 15: contactmill.accounts.v1.CreateKeyRequest.role:type_name -> contactmill.accounts.v1.Role
+	5,  // 16: contactmill.accounts.v1.CreateKeyResponse.key:type_name -> contactmill.accounts.v1.Key
+	5,  // 17: contactmill.accounts.v1.ListKeysResponse.keys:type_name -> contactmill.accounts.v1.Key
+	5,  // 18: contactmill.accounts.v1.RevokeKeyResponse.key:type_name -> contactmill.accounts.v1.Key
+	3,  // 19: contactmill.accounts.v1.GetTemplateRequest.format:type_name -> contactmill.accounts.v1.TemplateFormat
+	6,  // 20: contactmill.accounts.v1.AccountsService.CreateAccount:input_type -> contactmill.accounts.v1.CreateAccountRequest
+	8,  // 21: contactmill.accounts.v1.AccountsService.GetAccount:input_type -> contactmill.accounts.v1.GetAccountRequest
+	10, // 22: contactmill.accounts.v1.AccountsService.ListAccounts:input_type -> contactmill.accounts.v1.ListAccountsRequest
+	12, // 23: contactmill.accounts.v1.AccountsService.UpdateAccount:input_type -> contactmill.accounts.v1.UpdateAccountRequest
+	14, // 24: contactmill.accounts.v1.AccountsService.CreateKey:input_type -> contactmill.accounts.v1.CreateKeyRequest
+	16, // 25: contactmill.accounts.v1.AccountsService.ListKeys:input_type -> contactmill.accounts.v1.ListKeysRequest
+	18, // 26: contactmill.accounts.v1.AccountsService.RevokeKey:input_type -> contactmill.accounts.v1.RevokeKeyRequest
+	20, // 27: contactmill.accounts.v1.AccountsService.GetTemplate:input_type -> contactmill.accounts.v1.GetTemplateRequest
+	7,  // 28: contactmill.accounts.v1.AccountsService.CreateAccount:output_type -> contactmill.accounts.v1.CreateAccountResponse
+	9,  // 29: contactmill.accounts.v1.AccountsService.GetAccount:output_type -> contactmill.accounts.v1.GetAccountResponse
+	11, // 30: contactmill.accounts.v1.AccountsService.ListAccounts:output_type -> contactmill.accounts.v1.ListAccountsResponse
+	13, // 31: contactmill.accounts.v1.AccountsService.UpdateAccount:output_type -> contactmill.accounts.v1.UpdateAccountResponse
+	15, // 32: contactmill.accounts.v1.AccountsService.CreateKey:output_type -> contactmill.accounts.v1.CreateKeyResponse
+	17, // 33: contactmill.accounts.v1.AccountsService.ListKeys:output_type -> contactmill.accounts.v1.ListKeysResponse
+	19, // 34: contactmill.accounts.v1.AccountsService.RevokeKey:output_type -> contactmill.accounts.v1.RevokeKeyResponse
+	21, // 35: contactmill.accounts.v1.AccountsService.GetTemplate:output_type -> contactmill.accounts.v1.GetTemplateResponse
+	28, // [28:36] is the sub-list for method output_type
+	20, // [20:28] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_accounts_v1_accounts_service_proto_init() }
@@ -1534,6 +1567,7 @@ func file_contactmill_accounts_v1_accounts_service_proto_init() {
 	if File_contactmill_accounts_v1_accounts_service_proto != nil {
 		return
 	}
+	file_contactmill_accounts_v1_policies_proto_init()
 	file_contactmill_accounts_v1_accounts_service_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -773,6 +773,399 @@ func (x *SetContactResponse) GetContact() *Contact {
 	return nil
 }
 
+// GetContactHistoryRequest names a contact.
+type GetContactHistoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetContactHistoryRequest) Reset() {
+	*x = GetContactHistoryRequest{}
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetContactHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetContactHistoryRequest) ProtoMessage() {}
+
+func (x *GetContactHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetContactHistoryRequest.ProtoReflect.Descriptor instead.
+func (*GetContactHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GetContactHistoryRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// GetContactHistoryResponse is a contact's values and its past.
+type GetContactHistoryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The values it has, by field name.
+	Values []*ValueOrigin `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
+	// What was done to it, newest first; the last is how it was made.
+	Changes       []*ContactChange `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetContactHistoryResponse) Reset() {
+	*x = GetContactHistoryResponse{}
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetContactHistoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetContactHistoryResponse) ProtoMessage() {}
+
+func (x *GetContactHistoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetContactHistoryResponse.ProtoReflect.Descriptor instead.
+func (*GetContactHistoryResponse) Descriptor() ([]byte, []int) {
+	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetContactHistoryResponse) GetValues() []*ValueOrigin {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *GetContactHistoryResponse) GetChanges() []*ContactChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// Origin is who gave a value, and when.
+type Origin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// job, hand or provider.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The job's id.
+	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Its number.
+	JobNumber int64 `protobuf:"varint,3,opt,name=job_number,json=jobNumber,proto3" json:"job_number,omitempty"`
+	// The line of its file.
+	Line int64 `protobuf:"varint,4,opt,name=line,proto3" json:"line,omitempty"`
+	// The API key of the person.
+	By string `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
+	// When.
+	At            *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Origin) Reset() {
+	*x = Origin{}
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Origin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Origin) ProtoMessage() {}
+
+func (x *Origin) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Origin.ProtoReflect.Descriptor instead.
+func (*Origin) Descriptor() ([]byte, []int) {
+	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Origin) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Origin) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *Origin) GetJobNumber() int64 {
+	if x != nil {
+		return x.JobNumber
+	}
+	return 0
+}
+
+func (x *Origin) GetLine() int64 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *Origin) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Origin) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+// ValueOrigin is a value with its origin.
+type ValueOrigin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Field.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// Value; masked where secret.
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// Where it comes from.
+	Origin        *Origin `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ValueOrigin) Reset() {
+	*x = ValueOrigin{}
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ValueOrigin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ValueOrigin) ProtoMessage() {}
+
+func (x *ValueOrigin) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ValueOrigin.ProtoReflect.Descriptor instead.
+func (*ValueOrigin) Descriptor() ([]byte, []int) {
+	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ValueOrigin) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *ValueOrigin) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *ValueOrigin) GetOrigin() *Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+// ContactChange is one change of a contact.
+type ContactChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// made, changed or restored (by the undo of an undo).
+	What string `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
+	// Who did it.
+	Origin *Origin `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	// The job that it undid, by number; 0 if it is no undo.
+	UndoOf int64 `protobuf:"varint,3,opt,name=undo_of,json=undoOf,proto3" json:"undo_of,omitempty"`
+	// What it changed, by field name.
+	Values        []*ValueChange `protobuf:"bytes,4,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactChange) Reset() {
+	*x = ContactChange{}
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactChange) ProtoMessage() {}
+
+func (x *ContactChange) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactChange.ProtoReflect.Descriptor instead.
+func (*ContactChange) Descriptor() ([]byte, []int) {
+	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ContactChange) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *ContactChange) GetOrigin() *Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+func (x *ContactChange) GetUndoOf() int64 {
+	if x != nil {
+		return x.UndoOf
+	}
+	return 0
+}
+
+func (x *ContactChange) GetValues() []*ValueChange {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+// ValueChange is a value before and after.
+type ValueChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Field.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// Before; empty for none.
+	Before string `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	// After; empty for none.
+	After         string `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ValueChange) Reset() {
+	*x = ValueChange{}
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ValueChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ValueChange) ProtoMessage() {}
+
+func (x *ValueChange) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ValueChange.ProtoReflect.Descriptor instead.
+func (*ValueChange) Descriptor() ([]byte, []int) {
+	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ValueChange) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *ValueChange) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
+}
+
+func (x *ValueChange) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
 // List is a named set of contacts in upload order.
 type List struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -790,7 +1183,7 @@ type List struct {
 
 func (x *List) Reset() {
 	*x = List{}
-	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[13]
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +1195,7 @@ func (x *List) String() string {
 func (*List) ProtoMessage() {}
 
 func (x *List) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[13]
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +1208,7 @@ func (x *List) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use List.ProtoReflect.Descriptor instead.
 func (*List) Descriptor() ([]byte, []int) {
-	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{13}
+	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *List) GetId() string {
@@ -855,7 +1248,7 @@ type ListListsRequest struct {
 
 func (x *ListListsRequest) Reset() {
 	*x = ListListsRequest{}
-	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[14]
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +1260,7 @@ func (x *ListListsRequest) String() string {
 func (*ListListsRequest) ProtoMessage() {}
 
 func (x *ListListsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[14]
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +1273,7 @@ func (x *ListListsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListListsRequest.ProtoReflect.Descriptor instead.
 func (*ListListsRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{14}
+	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{20}
 }
 
 // ListListsResponse lists them.
@@ -894,7 +1287,7 @@ type ListListsResponse struct {
 
 func (x *ListListsResponse) Reset() {
 	*x = ListListsResponse{}
-	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[15]
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1299,7 @@ func (x *ListListsResponse) String() string {
 func (*ListListsResponse) ProtoMessage() {}
 
 func (x *ListListsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[15]
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1312,7 @@ func (x *ListListsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListListsResponse.ProtoReflect.Descriptor instead.
 func (*ListListsResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{15}
+	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListListsResponse) GetLists() []*List {
@@ -940,7 +1333,7 @@ type CreateListRequest struct {
 
 func (x *CreateListRequest) Reset() {
 	*x = CreateListRequest{}
-	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[16]
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -952,7 +1345,7 @@ func (x *CreateListRequest) String() string {
 func (*CreateListRequest) ProtoMessage() {}
 
 func (x *CreateListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[16]
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -965,7 +1358,7 @@ func (x *CreateListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateListRequest.ProtoReflect.Descriptor instead.
 func (*CreateListRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{16}
+	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CreateListRequest) GetName() string {
@@ -986,7 +1379,7 @@ type CreateListResponse struct {
 
 func (x *CreateListResponse) Reset() {
 	*x = CreateListResponse{}
-	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[17]
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -998,7 +1391,7 @@ func (x *CreateListResponse) String() string {
 func (*CreateListResponse) ProtoMessage() {}
 
 func (x *CreateListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[17]
+	mi := &file_contactmill_contacts_v1_contacts_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1011,7 +1404,7 @@ func (x *CreateListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateListResponse.ProtoReflect.Descriptor instead.
 func (*CreateListResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{17}
+	return file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CreateListResponse) GetList() *List {
@@ -1081,7 +1474,33 @@ const file_contactmill_contacts_v1_contacts_service_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"P\n" +
 	"\x12SetContactResponse\x12:\n" +
-	"\acontact\x18\x01 \x01(\v2 .contactmill.contacts.v1.ContactR\acontact\"\x81\x01\n" +
+	"\acontact\x18\x01 \x01(\v2 .contactmill.contacts.v1.ContactR\acontact\"*\n" +
+	"\x18GetContactHistoryRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x9b\x01\n" +
+	"\x19GetContactHistoryResponse\x12<\n" +
+	"\x06values\x18\x01 \x03(\v2$.contactmill.contacts.v1.ValueOriginR\x06values\x12@\n" +
+	"\achanges\x18\x02 \x03(\v2&.contactmill.contacts.v1.ContactChangeR\achanges\"\xa2\x01\n" +
+	"\x06Origin\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1d\n" +
+	"\n" +
+	"job_number\x18\x03 \x01(\x03R\tjobNumber\x12\x12\n" +
+	"\x04line\x18\x04 \x01(\x03R\x04line\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\x12*\n" +
+	"\x02at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"r\n" +
+	"\vValueOrigin\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x127\n" +
+	"\x06origin\x18\x03 \x01(\v2\x1f.contactmill.contacts.v1.OriginR\x06origin\"\xb3\x01\n" +
+	"\rContactChange\x12\x12\n" +
+	"\x04what\x18\x01 \x01(\tR\x04what\x127\n" +
+	"\x06origin\x18\x02 \x01(\v2\x1f.contactmill.contacts.v1.OriginR\x06origin\x12\x17\n" +
+	"\aundo_of\x18\x03 \x01(\x03R\x06undoOf\x12<\n" +
+	"\x06values\x18\x04 \x03(\v2$.contactmill.contacts.v1.ValueChangeR\x06values\"Q\n" +
+	"\vValueChange\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
+	"\x06before\x18\x02 \x01(\tR\x06before\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\"\x81\x01\n" +
 	"\x04List\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
@@ -1094,7 +1513,7 @@ const file_contactmill_contacts_v1_contacts_service_proto_rawDesc = "" +
 	"\x11CreateListRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"G\n" +
 	"\x12CreateListResponse\x121\n" +
-	"\x04list\x18\x01 \x01(\v2\x1d.contactmill.contacts.v1.ListR\x04list2\xa3\x04\n" +
+	"\x04list\x18\x01 \x01(\v2\x1d.contactmill.contacts.v1.ListR\x04list2\x9f\x05\n" +
 	"\x0fContactsService\x12k\n" +
 	"\fListContacts\x12,.contactmill.contacts.v1.ListContactsRequest\x1a-.contactmill.contacts.v1.ListContactsResponse\x12n\n" +
 	"\rCountContacts\x12-.contactmill.contacts.v1.CountContactsRequest\x1a..contactmill.contacts.v1.CountContactsResponse\x12e\n" +
@@ -1103,7 +1522,8 @@ const file_contactmill_contacts_v1_contacts_service_proto_rawDesc = "" +
 	"\n" +
 	"AddContact\x12*.contactmill.contacts.v1.AddContactRequest\x1a+.contactmill.contacts.v1.AddContactResponse\x12e\n" +
 	"\n" +
-	"SetContact\x12*.contactmill.contacts.v1.SetContactRequest\x1a+.contactmill.contacts.v1.SetContactResponse2\xd9\x01\n" +
+	"SetContact\x12*.contactmill.contacts.v1.SetContactRequest\x1a+.contactmill.contacts.v1.SetContactResponse\x12z\n" +
+	"\x11GetContactHistory\x121.contactmill.contacts.v1.GetContactHistoryRequest\x1a2.contactmill.contacts.v1.GetContactHistoryResponse2\xd9\x01\n" +
 	"\fListsService\x12b\n" +
 	"\tListLists\x12).contactmill.contacts.v1.ListListsRequest\x1a*.contactmill.contacts.v1.ListListsResponse\x12e\n" +
 	"\n" +
@@ -1122,66 +1542,80 @@ func file_contactmill_contacts_v1_contacts_service_proto_rawDescGZIP() []byte {
 	return file_contactmill_contacts_v1_contacts_service_proto_rawDescData
 }
 
-var file_contactmill_contacts_v1_contacts_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_contactmill_contacts_v1_contacts_service_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_contactmill_contacts_v1_contacts_service_proto_goTypes = []any{
-	(*Contact)(nil),               // 0: contactmill.contacts.v1.Contact
-	(*ContactFact)(nil),           // 1: contactmill.contacts.v1.ContactFact
-	(*Filter)(nil),                // 2: contactmill.contacts.v1.Filter
-	(*ListContactsRequest)(nil),   // 3: contactmill.contacts.v1.ListContactsRequest
-	(*ListContactsResponse)(nil),  // 4: contactmill.contacts.v1.ListContactsResponse
-	(*CountContactsRequest)(nil),  // 5: contactmill.contacts.v1.CountContactsRequest
-	(*CountContactsResponse)(nil), // 6: contactmill.contacts.v1.CountContactsResponse
-	(*GetContactRequest)(nil),     // 7: contactmill.contacts.v1.GetContactRequest
-	(*GetContactResponse)(nil),    // 8: contactmill.contacts.v1.GetContactResponse
-	(*AddContactRequest)(nil),     // 9: contactmill.contacts.v1.AddContactRequest
-	(*AddContactResponse)(nil),    // 10: contactmill.contacts.v1.AddContactResponse
-	(*SetContactRequest)(nil),     // 11: contactmill.contacts.v1.SetContactRequest
-	(*SetContactResponse)(nil),    // 12: contactmill.contacts.v1.SetContactResponse
-	(*List)(nil),                  // 13: contactmill.contacts.v1.List
-	(*ListListsRequest)(nil),      // 14: contactmill.contacts.v1.ListListsRequest
-	(*ListListsResponse)(nil),     // 15: contactmill.contacts.v1.ListListsResponse
-	(*CreateListRequest)(nil),     // 16: contactmill.contacts.v1.CreateListRequest
-	(*CreateListResponse)(nil),    // 17: contactmill.contacts.v1.CreateListResponse
-	nil,                           // 18: contactmill.contacts.v1.Contact.ValuesEntry
-	nil,                           // 19: contactmill.contacts.v1.AddContactRequest.ValuesEntry
-	nil,                           // 20: contactmill.contacts.v1.SetContactRequest.ValuesEntry
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*Contact)(nil),                   // 0: contactmill.contacts.v1.Contact
+	(*ContactFact)(nil),               // 1: contactmill.contacts.v1.ContactFact
+	(*Filter)(nil),                    // 2: contactmill.contacts.v1.Filter
+	(*ListContactsRequest)(nil),       // 3: contactmill.contacts.v1.ListContactsRequest
+	(*ListContactsResponse)(nil),      // 4: contactmill.contacts.v1.ListContactsResponse
+	(*CountContactsRequest)(nil),      // 5: contactmill.contacts.v1.CountContactsRequest
+	(*CountContactsResponse)(nil),     // 6: contactmill.contacts.v1.CountContactsResponse
+	(*GetContactRequest)(nil),         // 7: contactmill.contacts.v1.GetContactRequest
+	(*GetContactResponse)(nil),        // 8: contactmill.contacts.v1.GetContactResponse
+	(*AddContactRequest)(nil),         // 9: contactmill.contacts.v1.AddContactRequest
+	(*AddContactResponse)(nil),        // 10: contactmill.contacts.v1.AddContactResponse
+	(*SetContactRequest)(nil),         // 11: contactmill.contacts.v1.SetContactRequest
+	(*SetContactResponse)(nil),        // 12: contactmill.contacts.v1.SetContactResponse
+	(*GetContactHistoryRequest)(nil),  // 13: contactmill.contacts.v1.GetContactHistoryRequest
+	(*GetContactHistoryResponse)(nil), // 14: contactmill.contacts.v1.GetContactHistoryResponse
+	(*Origin)(nil),                    // 15: contactmill.contacts.v1.Origin
+	(*ValueOrigin)(nil),               // 16: contactmill.contacts.v1.ValueOrigin
+	(*ContactChange)(nil),             // 17: contactmill.contacts.v1.ContactChange
+	(*ValueChange)(nil),               // 18: contactmill.contacts.v1.ValueChange
+	(*List)(nil),                      // 19: contactmill.contacts.v1.List
+	(*ListListsRequest)(nil),          // 20: contactmill.contacts.v1.ListListsRequest
+	(*ListListsResponse)(nil),         // 21: contactmill.contacts.v1.ListListsResponse
+	(*CreateListRequest)(nil),         // 22: contactmill.contacts.v1.CreateListRequest
+	(*CreateListResponse)(nil),        // 23: contactmill.contacts.v1.CreateListResponse
+	nil,                               // 24: contactmill.contacts.v1.Contact.ValuesEntry
+	nil,                               // 25: contactmill.contacts.v1.AddContactRequest.ValuesEntry
+	nil,                               // 26: contactmill.contacts.v1.SetContactRequest.ValuesEntry
+	(*timestamppb.Timestamp)(nil),     // 27: google.protobuf.Timestamp
 }
 var file_contactmill_contacts_v1_contacts_service_proto_depIdxs = []int32{
-	18, // 0: contactmill.contacts.v1.Contact.values:type_name -> contactmill.contacts.v1.Contact.ValuesEntry
+	24, // 0: contactmill.contacts.v1.Contact.values:type_name -> contactmill.contacts.v1.Contact.ValuesEntry
 	1,  // 1: contactmill.contacts.v1.Contact.facts:type_name -> contactmill.contacts.v1.ContactFact
-	21, // 2: contactmill.contacts.v1.Contact.created_at:type_name -> google.protobuf.Timestamp
-	21, // 3: contactmill.contacts.v1.Contact.updated_at:type_name -> google.protobuf.Timestamp
+	27, // 2: contactmill.contacts.v1.Contact.created_at:type_name -> google.protobuf.Timestamp
+	27, // 3: contactmill.contacts.v1.Contact.updated_at:type_name -> google.protobuf.Timestamp
 	2,  // 4: contactmill.contacts.v1.ListContactsRequest.filter:type_name -> contactmill.contacts.v1.Filter
 	0,  // 5: contactmill.contacts.v1.ListContactsResponse.contacts:type_name -> contactmill.contacts.v1.Contact
 	2,  // 6: contactmill.contacts.v1.CountContactsRequest.filter:type_name -> contactmill.contacts.v1.Filter
 	0,  // 7: contactmill.contacts.v1.GetContactResponse.contact:type_name -> contactmill.contacts.v1.Contact
-	19, // 8: contactmill.contacts.v1.AddContactRequest.values:type_name -> contactmill.contacts.v1.AddContactRequest.ValuesEntry
+	25, // 8: contactmill.contacts.v1.AddContactRequest.values:type_name -> contactmill.contacts.v1.AddContactRequest.ValuesEntry
 	0,  // 9: contactmill.contacts.v1.AddContactResponse.contact:type_name -> contactmill.contacts.v1.Contact
-	20, // 10: contactmill.contacts.v1.SetContactRequest.values:type_name -> contactmill.contacts.v1.SetContactRequest.ValuesEntry
+	26, // 10: contactmill.contacts.v1.SetContactRequest.values:type_name -> contactmill.contacts.v1.SetContactRequest.ValuesEntry
 	0,  // 11: contactmill.contacts.v1.SetContactResponse.contact:type_name -> contactmill.contacts.v1.Contact
-	21, // 12: contactmill.contacts.v1.List.created_at:type_name -> google.protobuf.Timestamp
-	13, // 13: contactmill.contacts.v1.ListListsResponse.lists:type_name -> contactmill.contacts.v1.List
-	13, // 14: contactmill.contacts.v1.CreateListResponse.list:type_name -> contactmill.contacts.v1.List
-	3,  // 15: contactmill.contacts.v1.ContactsService.ListContacts:input_type -> contactmill.contacts.v1.ListContactsRequest
-	5,  // 16: contactmill.contacts.v1.ContactsService.CountContacts:input_type -> contactmill.contacts.v1.CountContactsRequest
-	7,  // 17: contactmill.contacts.v1.ContactsService.GetContact:input_type -> contactmill.contacts.v1.GetContactRequest
-	9,  // 18: contactmill.contacts.v1.ContactsService.AddContact:input_type -> contactmill.contacts.v1.AddContactRequest
-	11, // 19: contactmill.contacts.v1.ContactsService.SetContact:input_type -> contactmill.contacts.v1.SetContactRequest
-	14, // 20: contactmill.contacts.v1.ListsService.ListLists:input_type -> contactmill.contacts.v1.ListListsRequest
-	16, // 21: contactmill.contacts.v1.ListsService.CreateList:input_type -> contactmill.contacts.v1.CreateListRequest
-	4,  // 22: contactmill.contacts.v1.ContactsService.ListContacts:output_type -> contactmill.contacts.v1.ListContactsResponse
-	6,  // 23: contactmill.contacts.v1.ContactsService.CountContacts:output_type -> contactmill.contacts.v1.CountContactsResponse
-	8,  // 24: contactmill.contacts.v1.ContactsService.GetContact:output_type -> contactmill.contacts.v1.GetContactResponse
-	10, // 25: contactmill.contacts.v1.ContactsService.AddContact:output_type -> contactmill.contacts.v1.AddContactResponse
-	12, // 26: contactmill.contacts.v1.ContactsService.SetContact:output_type -> contactmill.contacts.v1.SetContactResponse
-	15, // 27: contactmill.contacts.v1.ListsService.ListLists:output_type -> contactmill.contacts.v1.ListListsResponse
-	17, // 28: contactmill.contacts.v1.ListsService.CreateList:output_type -> contactmill.contacts.v1.CreateListResponse
-	22, // [22:29] is the sub-list for method output_type
-	15, // [15:22] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	16, // 12: contactmill.contacts.v1.GetContactHistoryResponse.values:type_name -> contactmill.contacts.v1.ValueOrigin
+	17, // 13: contactmill.contacts.v1.GetContactHistoryResponse.changes:type_name -> contactmill.contacts.v1.ContactChange
+	27, // 14: contactmill.contacts.v1.Origin.at:type_name -> google.protobuf.Timestamp
+	15, // 15: contactmill.contacts.v1.ValueOrigin.origin:type_name -> contactmill.contacts.v1.Origin
+	15, // 16: contactmill.contacts.v1.ContactChange.origin:type_name -> contactmill.contacts.v1.Origin
+	18, // 17: contactmill.contacts.v1.ContactChange.values:type_name -> contactmill.contacts.v1.ValueChange
+	27, // 18: contactmill.contacts.v1.List.created_at:type_name -> google.protobuf.Timestamp
+	19, // 19: contactmill.contacts.v1.ListListsResponse.lists:type_name -> contactmill.contacts.v1.List
+	19, // 20: contactmill.contacts.v1.CreateListResponse.list:type_name -> contactmill.contacts.v1.List
+	3,  // 21: contactmill.contacts.v1.ContactsService.ListContacts:input_type -> contactmill.contacts.v1.ListContactsRequest
+	5,  // 22: contactmill.contacts.v1.ContactsService.CountContacts:input_type -> contactmill.contacts.v1.CountContactsRequest
+	7,  // 23: contactmill.contacts.v1.ContactsService.GetContact:input_type -> contactmill.contacts.v1.GetContactRequest
+	9,  // 24: contactmill.contacts.v1.ContactsService.AddContact:input_type -> contactmill.contacts.v1.AddContactRequest
+	11, // 25: contactmill.contacts.v1.ContactsService.SetContact:input_type -> contactmill.contacts.v1.SetContactRequest
+	13, // 26: contactmill.contacts.v1.ContactsService.GetContactHistory:input_type -> contactmill.contacts.v1.GetContactHistoryRequest
+	20, // 27: contactmill.contacts.v1.ListsService.ListLists:input_type -> contactmill.contacts.v1.ListListsRequest
+	22, // 28: contactmill.contacts.v1.ListsService.CreateList:input_type -> contactmill.contacts.v1.CreateListRequest
+	4,  // 29: contactmill.contacts.v1.ContactsService.ListContacts:output_type -> contactmill.contacts.v1.ListContactsResponse
+	6,  // 30: contactmill.contacts.v1.ContactsService.CountContacts:output_type -> contactmill.contacts.v1.CountContactsResponse
+	8,  // 31: contactmill.contacts.v1.ContactsService.GetContact:output_type -> contactmill.contacts.v1.GetContactResponse
+	10, // 32: contactmill.contacts.v1.ContactsService.AddContact:output_type -> contactmill.contacts.v1.AddContactResponse
+	12, // 33: contactmill.contacts.v1.ContactsService.SetContact:output_type -> contactmill.contacts.v1.SetContactResponse
+	14, // 34: contactmill.contacts.v1.ContactsService.GetContactHistory:output_type -> contactmill.contacts.v1.GetContactHistoryResponse
+	21, // 35: contactmill.contacts.v1.ListsService.ListLists:output_type -> contactmill.contacts.v1.ListListsResponse
+	23, // 36: contactmill.contacts.v1.ListsService.CreateList:output_type -> contactmill.contacts.v1.CreateListResponse
+	29, // [29:37] is the sub-list for method output_type
+	21, // [21:29] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_contacts_v1_contacts_service_proto_init() }
@@ -1195,7 +1629,7 @@ func file_contactmill_contacts_v1_contacts_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_contacts_v1_contacts_service_proto_rawDesc), len(file_contactmill_contacts_v1_contacts_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -19,11 +19,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ContactsService_ListContacts_FullMethodName  = "/contactmill.contacts.v1.ContactsService/ListContacts"
-	ContactsService_CountContacts_FullMethodName = "/contactmill.contacts.v1.ContactsService/CountContacts"
-	ContactsService_GetContact_FullMethodName    = "/contactmill.contacts.v1.ContactsService/GetContact"
-	ContactsService_AddContact_FullMethodName    = "/contactmill.contacts.v1.ContactsService/AddContact"
-	ContactsService_SetContact_FullMethodName    = "/contactmill.contacts.v1.ContactsService/SetContact"
+	ContactsService_ListContacts_FullMethodName      = "/contactmill.contacts.v1.ContactsService/ListContacts"
+	ContactsService_CountContacts_FullMethodName     = "/contactmill.contacts.v1.ContactsService/CountContacts"
+	ContactsService_GetContact_FullMethodName        = "/contactmill.contacts.v1.ContactsService/GetContact"
+	ContactsService_AddContact_FullMethodName        = "/contactmill.contacts.v1.ContactsService/AddContact"
+	ContactsService_SetContact_FullMethodName        = "/contactmill.contacts.v1.ContactsService/SetContact"
+	ContactsService_GetContactHistory_FullMethodName = "/contactmill.contacts.v1.ContactsService/GetContactHistory"
 )
 
 // ContactsServiceClient is the client API for ContactsService service.
@@ -43,6 +44,8 @@ type ContactsServiceClient interface {
 	AddContact(ctx context.Context, in *AddContactRequest, opts ...grpc.CallOption) (*AddContactResponse, error)
 	// SetContact changes values of one contact under the same rules as a row of a file.
 	SetContact(ctx context.Context, in *SetContactRequest, opts ...grpc.CallOption) (*SetContactResponse, error)
+	// GetContactHistory tells where each value of a contact comes from, and what it was before.
+	GetContactHistory(ctx context.Context, in *GetContactHistoryRequest, opts ...grpc.CallOption) (*GetContactHistoryResponse, error)
 }
 
 type contactsServiceClient struct {
@@ -103,6 +106,16 @@ func (c *contactsServiceClient) SetContact(ctx context.Context, in *SetContactRe
 	return out, nil
 }
 
+func (c *contactsServiceClient) GetContactHistory(ctx context.Context, in *GetContactHistoryRequest, opts ...grpc.CallOption) (*GetContactHistoryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetContactHistoryResponse)
+	err := c.cc.Invoke(ctx, ContactsService_GetContactHistory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ContactsServiceServer is the server API for ContactsService service.
 // All implementations must embed UnimplementedContactsServiceServer
 // for forward compatibility.
@@ -120,6 +133,8 @@ type ContactsServiceServer interface {
 	AddContact(context.Context, *AddContactRequest) (*AddContactResponse, error)
 	// SetContact changes values of one contact under the same rules as a row of a file.
 	SetContact(context.Context, *SetContactRequest) (*SetContactResponse, error)
+	// GetContactHistory tells where each value of a contact comes from, and what it was before.
+	GetContactHistory(context.Context, *GetContactHistoryRequest) (*GetContactHistoryResponse, error)
 	mustEmbedUnimplementedContactsServiceServer()
 }
 
@@ -144,6 +159,9 @@ func (UnimplementedContactsServiceServer) AddContact(context.Context, *AddContac
 }
 func (UnimplementedContactsServiceServer) SetContact(context.Context, *SetContactRequest) (*SetContactResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetContact not implemented")
+}
+func (UnimplementedContactsServiceServer) GetContactHistory(context.Context, *GetContactHistoryRequest) (*GetContactHistoryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetContactHistory not implemented")
 }
 func (UnimplementedContactsServiceServer) mustEmbedUnimplementedContactsServiceServer() {}
 func (UnimplementedContactsServiceServer) testEmbeddedByValue()                         {}
@@ -256,6 +274,24 @@ func _ContactsService_SetContact_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ContactsService_GetContactHistory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetContactHistoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ContactsServiceServer).GetContactHistory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ContactsService_GetContactHistory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ContactsServiceServer).GetContactHistory(ctx, req.(*GetContactHistoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ContactsService_ServiceDesc is the grpc.ServiceDesc for ContactsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -282,6 +318,10 @@ var ContactsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetContact",
 			Handler:    _ContactsService_SetContact_Handler,
+		},
+		{
+			MethodName: "GetContactHistory",
+			Handler:    _ContactsService_GetContactHistory_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -7,6 +7,7 @@
 package ingestv1
 
 import (
+	v1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -344,7 +345,12 @@ type ImportSettings struct {
 	// How the file is to be read.
 	Reading *Reading `protobuf:"bytes,7,opt,name=reading,proto3" json:"reading,omitempty"`
 	// Field to what its values in the file mean.
-	Values        map[string]*ValueMap `protobuf:"bytes,8,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Values map[string]*ValueMap `protobuf:"bytes,8,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How the file changes contacts, where it shall not be as the account says.
+	Policies *v1.Policies `protobuf:"bytes,9,opt,name=policies,proto3" json:"policies,omitempty"`
+	// When the values of the file were so, for the rule newest; a column mapped to changed_at says it per row. Absent: when
+	// the job was accepted.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,6 +441,20 @@ func (x *ImportSettings) GetValues() map[string]*ValueMap {
 	return nil
 }
 
+func (x *ImportSettings) GetPolicies() *v1.Policies {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
+}
+
+func (x *ImportSettings) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
 // Counts adds up: rows = added + updated + unchanged + duplicate + unmatched + invalid + conflict + held + suppressed.
 type Counts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -464,8 +484,12 @@ type Counts struct {
 	SentToProvider int64 `protobuf:"varint,12,opt,name=sent_to_provider,json=sentToProvider,proto3" json:"sent_to_provider,omitempty"`
 	// Of these, known to it.
 	KnownToProvider int64 `protobuf:"varint,13,opt,name=known_to_provider,json=knownToProvider,proto3" json:"known_to_provider,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Rows with a value that is newer here than in the file: the report return to sender.
+	NewerHere int64 `protobuf:"varint,14,opt,name=newer_here,json=newerHere,proto3" json:"newer_here,omitempty"`
+	// Of the updated ones, contacts that an undo removed.
+	Removed       int64 `protobuf:"varint,15,opt,name=removed,proto3" json:"removed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Counts) Reset() {
@@ -585,6 +609,20 @@ func (x *Counts) GetSentToProvider() int64 {
 func (x *Counts) GetKnownToProvider() int64 {
 	if x != nil {
 		return x.KnownToProvider
+	}
+	return 0
+}
+
+func (x *Counts) GetNewerHere() int64 {
+	if x != nil {
+		return x.NewerHere
+	}
+	return 0
+}
+
+func (x *Counts) GetRemoved() int64 {
+	if x != nil {
+		return x.Removed
 	}
 	return 0
 }
@@ -1021,6 +1059,12 @@ type Job struct {
 	File *FileFacts `protobuf:"bytes,22,opt,name=file,proto3" json:"file,omitempty"`
 	// Values of criteria that the code book does not have, once validated.
 	UnknownValues []*UnknownValue `protobuf:"bytes,23,rep,name=unknown_values,json=unknownValues,proto3" json:"unknown_values,omitempty"`
+	// How it changes contacts: the account's policies at its acceptance, and over them its own.
+	Policies *v1.Policies `protobuf:"bytes,24,opt,name=policies,proto3" json:"policies,omitempty"`
+	// The job that this one undoes, by id; its settings say nothing but whether it is a preview (check).
+	UndoOf string `protobuf:"bytes,25,opt,name=undo_of,json=undoOf,proto3" json:"undo_of,omitempty"`
+	// The number of that job.
+	UndoOfNumber  int64 `protobuf:"varint,26,opt,name=undo_of_number,json=undoOfNumber,proto3" json:"undo_of_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1216,11 +1260,32 @@ func (x *Job) GetUnknownValues() []*UnknownValue {
 	return nil
 }
 
+func (x *Job) GetPolicies() *v1.Policies {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
+}
+
+func (x *Job) GetUndoOf() string {
+	if x != nil {
+		return x.UndoOf
+	}
+	return ""
+}
+
+func (x *Job) GetUndoOfNumber() int64 {
+	if x != nil {
+		return x.UndoOfNumber
+	}
+	return 0
+}
+
 var File_contactmill_ingest_v1_job_proto protoreflect.FileDescriptor
 
 const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcontactmill/ingest/v1/job.proto\x12\x15contactmill.ingest.v1\x1a#contactmill/ingest/v1/reading.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x04\n" +
+	"\x1fcontactmill/ingest/v1/job.proto\x12\x15contactmill.ingest.v1\x1a&contactmill/accounts/v1/policies.proto\x1a#contactmill/ingest/v1/reading.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x05\n" +
 	"\x0eImportSettings\x12/\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x1b.contactmill.ingest.v1.ModeR\x04mode\x12\x12\n" +
 	"\x04list\x18\x02 \x01(\tR\x04list\x12L\n" +
@@ -1232,13 +1297,16 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"date_order\x18\x06 \x01(\x0e2 .contactmill.ingest.v1.DateOrderR\tdateOrder\x128\n" +
 	"\areading\x18\a \x01(\v2\x1e.contactmill.ingest.v1.ReadingR\areading\x12I\n" +
-	"\x06values\x18\b \x03(\v21.contactmill.ingest.v1.ImportSettings.ValuesEntryR\x06values\x1a:\n" +
+	"\x06values\x18\b \x03(\v21.contactmill.ingest.v1.ImportSettings.ValuesEntryR\x06values\x12=\n" +
+	"\bpolicies\x18\t \x01(\v2!.contactmill.accounts.v1.PoliciesR\bpolicies\x12/\n" +
+	"\x05as_of\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x1a:\n" +
 	"\fMappingEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aZ\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
-	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01\"\xfc\x02\n" +
+	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01\"\xb5\x03\n" +
 	"\x06Counts\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\x03R\x04rows\x12\x14\n" +
 	"\x05added\x18\x02 \x01(\x03R\x05added\x12\x18\n" +
@@ -1255,7 +1323,10 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"suppressed\x12\x14\n" +
 	"\x05blank\x18\v \x01(\x03R\x05blank\x12(\n" +
 	"\x10sent_to_provider\x18\f \x01(\x03R\x0esentToProvider\x12*\n" +
-	"\x11known_to_provider\x18\r \x01(\x03R\x0fknownToProvider\"K\n" +
+	"\x11known_to_provider\x18\r \x01(\x03R\x0fknownToProvider\x12\x1d\n" +
+	"\n" +
+	"newer_here\x18\x0e \x01(\x03R\tnewerHere\x12\x18\n" +
+	"\aremoved\x18\x0f \x01(\x03R\aremoved\"K\n" +
 	"\aProblem\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
@@ -1287,7 +1358,7 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"QueuePlace\x12\x14\n" +
 	"\x05ahead\x18\x01 \x01(\x03R\x05ahead\x12C\n" +
-	"\x0festimated_start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0eestimatedStart\"\xa9\b\n" +
+	"\x0festimated_start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0eestimatedStart\"\xa7\t\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x03R\x06number\x12\x1d\n" +
@@ -1318,7 +1389,10 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"last_event\x18\x15 \x01(\x03R\tlastEvent\x124\n" +
 	"\x04file\x18\x16 \x01(\v2 .contactmill.ingest.v1.FileFactsR\x04file\x12J\n" +
-	"\x0eunknown_values\x18\x17 \x03(\v2#.contactmill.ingest.v1.UnknownValueR\runknownValues*\xbf\x03\n" +
+	"\x0eunknown_values\x18\x17 \x03(\v2#.contactmill.ingest.v1.UnknownValueR\runknownValues\x12=\n" +
+	"\bpolicies\x18\x18 \x01(\v2!.contactmill.accounts.v1.PoliciesR\bpolicies\x12\x17\n" +
+	"\aundo_of\x18\x19 \x01(\tR\x06undoOf\x12$\n" +
+	"\x0eundo_of_number\x18\x1a \x01(\x03R\fundoOfNumber*\xbf\x03\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_STATE_QUEUED\x10\x01\x12\x18\n" +
@@ -1391,10 +1465,11 @@ var file_contactmill_ingest_v1_job_proto_goTypes = []any{
 	nil,                           // 12: contactmill.ingest.v1.ImportSettings.MappingEntry
 	nil,                           // 13: contactmill.ingest.v1.ImportSettings.ValuesEntry
 	(*Reading)(nil),               // 14: contactmill.ingest.v1.Reading
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*FileFacts)(nil),             // 16: contactmill.ingest.v1.FileFacts
-	(*UnknownValue)(nil),          // 17: contactmill.ingest.v1.UnknownValue
-	(*ValueMap)(nil),              // 18: contactmill.ingest.v1.ValueMap
+	(*v1.Policies)(nil),           // 15: contactmill.accounts.v1.Policies
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*FileFacts)(nil),             // 17: contactmill.ingest.v1.FileFacts
+	(*UnknownValue)(nil),          // 18: contactmill.ingest.v1.UnknownValue
+	(*ValueMap)(nil),              // 19: contactmill.ingest.v1.ValueMap
 }
 var file_contactmill_ingest_v1_job_proto_depIdxs = []int32{
 	1,  // 0: contactmill.ingest.v1.ImportSettings.mode:type_name -> contactmill.ingest.v1.Mode
@@ -1402,29 +1477,32 @@ var file_contactmill_ingest_v1_job_proto_depIdxs = []int32{
 	3,  // 2: contactmill.ingest.v1.ImportSettings.date_order:type_name -> contactmill.ingest.v1.DateOrder
 	14, // 3: contactmill.ingest.v1.ImportSettings.reading:type_name -> contactmill.ingest.v1.Reading
 	13, // 4: contactmill.ingest.v1.ImportSettings.values:type_name -> contactmill.ingest.v1.ImportSettings.ValuesEntry
-	8,  // 5: contactmill.ingest.v1.Question.columns:type_name -> contactmill.ingest.v1.Column
-	3,  // 6: contactmill.ingest.v1.Column.date_order:type_name -> contactmill.ingest.v1.DateOrder
-	15, // 7: contactmill.ingest.v1.Progress.at:type_name -> google.protobuf.Timestamp
-	15, // 8: contactmill.ingest.v1.QueuePlace.estimated_start:type_name -> google.protobuf.Timestamp
-	0,  // 9: contactmill.ingest.v1.Job.state:type_name -> contactmill.ingest.v1.JobState
-	4,  // 10: contactmill.ingest.v1.Job.settings:type_name -> contactmill.ingest.v1.ImportSettings
-	15, // 11: contactmill.ingest.v1.Job.created_at:type_name -> google.protobuf.Timestamp
-	15, // 12: contactmill.ingest.v1.Job.started_at:type_name -> google.protobuf.Timestamp
-	15, // 13: contactmill.ingest.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
-	5,  // 14: contactmill.ingest.v1.Job.counts:type_name -> contactmill.ingest.v1.Counts
-	6,  // 15: contactmill.ingest.v1.Job.problem:type_name -> contactmill.ingest.v1.Problem
-	7,  // 16: contactmill.ingest.v1.Job.question:type_name -> contactmill.ingest.v1.Question
-	10, // 17: contactmill.ingest.v1.Job.queue:type_name -> contactmill.ingest.v1.QueuePlace
-	9,  // 18: contactmill.ingest.v1.Job.progress:type_name -> contactmill.ingest.v1.Progress
-	8,  // 19: contactmill.ingest.v1.Job.columns:type_name -> contactmill.ingest.v1.Column
-	16, // 20: contactmill.ingest.v1.Job.file:type_name -> contactmill.ingest.v1.FileFacts
-	17, // 21: contactmill.ingest.v1.Job.unknown_values:type_name -> contactmill.ingest.v1.UnknownValue
-	18, // 22: contactmill.ingest.v1.ImportSettings.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	15, // 5: contactmill.ingest.v1.ImportSettings.policies:type_name -> contactmill.accounts.v1.Policies
+	16, // 6: contactmill.ingest.v1.ImportSettings.as_of:type_name -> google.protobuf.Timestamp
+	8,  // 7: contactmill.ingest.v1.Question.columns:type_name -> contactmill.ingest.v1.Column
+	3,  // 8: contactmill.ingest.v1.Column.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	16, // 9: contactmill.ingest.v1.Progress.at:type_name -> google.protobuf.Timestamp
+	16, // 10: contactmill.ingest.v1.QueuePlace.estimated_start:type_name -> google.protobuf.Timestamp
+	0,  // 11: contactmill.ingest.v1.Job.state:type_name -> contactmill.ingest.v1.JobState
+	4,  // 12: contactmill.ingest.v1.Job.settings:type_name -> contactmill.ingest.v1.ImportSettings
+	16, // 13: contactmill.ingest.v1.Job.created_at:type_name -> google.protobuf.Timestamp
+	16, // 14: contactmill.ingest.v1.Job.started_at:type_name -> google.protobuf.Timestamp
+	16, // 15: contactmill.ingest.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
+	5,  // 16: contactmill.ingest.v1.Job.counts:type_name -> contactmill.ingest.v1.Counts
+	6,  // 17: contactmill.ingest.v1.Job.problem:type_name -> contactmill.ingest.v1.Problem
+	7,  // 18: contactmill.ingest.v1.Job.question:type_name -> contactmill.ingest.v1.Question
+	10, // 19: contactmill.ingest.v1.Job.queue:type_name -> contactmill.ingest.v1.QueuePlace
+	9,  // 20: contactmill.ingest.v1.Job.progress:type_name -> contactmill.ingest.v1.Progress
+	8,  // 21: contactmill.ingest.v1.Job.columns:type_name -> contactmill.ingest.v1.Column
+	17, // 22: contactmill.ingest.v1.Job.file:type_name -> contactmill.ingest.v1.FileFacts
+	18, // 23: contactmill.ingest.v1.Job.unknown_values:type_name -> contactmill.ingest.v1.UnknownValue
+	15, // 24: contactmill.ingest.v1.Job.policies:type_name -> contactmill.accounts.v1.Policies
+	19, // 25: contactmill.ingest.v1.ImportSettings.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_ingest_v1_job_proto_init() }

@@ -21,6 +21,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Report int32
+
+const (
+	// Not set: rows.
+	Report_REPORT_UNSPECIFIED Report = 0
+	// Rows with their outcomes.
+	Report_REPORT_ROWS Report = 1
+	// Values that are newer here than in the file, one a line, phones first: line, contact_id, field, value_in_file,
+	// value_here, since, reason.
+	Report_REPORT_RETURN_TO_SENDER Report = 2
+)
+
+// Enum value maps for Report.
+var (
+	Report_name = map[int32]string{
+		0: "REPORT_UNSPECIFIED",
+		1: "REPORT_ROWS",
+		2: "REPORT_RETURN_TO_SENDER",
+	}
+	Report_value = map[string]int32{
+		"REPORT_UNSPECIFIED":      0,
+		"REPORT_ROWS":             1,
+		"REPORT_RETURN_TO_SENDER": 2,
+	}
+)
+
+func (x Report) Enum() *Report {
+	p := new(Report)
+	*p = x
+	return p
+}
+
+func (x Report) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Report) Descriptor() protoreflect.EnumDescriptor {
+	return file_contactmill_ingest_v1_jobs_service_proto_enumTypes[0].Descriptor()
+}
+
+func (Report) Type() protoreflect.EnumType {
+	return &file_contactmill_ingest_v1_jobs_service_proto_enumTypes[0]
+}
+
+func (x Report) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Report.Descriptor instead.
+func (Report) EnumDescriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{0}
+}
+
 // ListJobsRequest asks for a page.
 type ListJobsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -426,6 +479,114 @@ func (x *RetryJobResponse) GetJob() *Job {
 }
 
 // AnswerJobRequest answers a question.
+type UndoJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id or number.
+	Job string `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// Only tell what would be taken back and what would be kept: the new job ends CHECKED and changes nothing.
+	Preview bool `protobuf:"varint,2,opt,name=preview,proto3" json:"preview,omitempty"`
+	// Request id of the new job; empty: two calls make two jobs.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoJobRequest) Reset() {
+	*x = UndoJobRequest{}
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoJobRequest) ProtoMessage() {}
+
+func (x *UndoJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoJobRequest.ProtoReflect.Descriptor instead.
+func (*UndoJobRequest) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *UndoJobRequest) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *UndoJobRequest) GetPreview() bool {
+	if x != nil {
+		return x.Preview
+	}
+	return false
+}
+
+func (x *UndoJobRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type UndoJobResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job.
+	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoJobResponse) Reset() {
+	*x = UndoJobResponse{}
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoJobResponse) ProtoMessage() {}
+
+func (x *UndoJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoJobResponse.ProtoReflect.Descriptor instead.
+func (*UndoJobResponse) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *UndoJobResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
 type AnswerJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id or number.
@@ -444,7 +605,7 @@ type AnswerJobRequest struct {
 
 func (x *AnswerJobRequest) Reset() {
 	*x = AnswerJobRequest{}
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[8]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -456,7 +617,7 @@ func (x *AnswerJobRequest) String() string {
 func (*AnswerJobRequest) ProtoMessage() {}
 
 func (x *AnswerJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[8]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -469,7 +630,7 @@ func (x *AnswerJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerJobRequest.ProtoReflect.Descriptor instead.
 func (*AnswerJobRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{8}
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AnswerJobRequest) GetJob() string {
@@ -518,7 +679,7 @@ type AnswerJobResponse struct {
 
 func (x *AnswerJobResponse) Reset() {
 	*x = AnswerJobResponse{}
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[9]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -530,7 +691,7 @@ func (x *AnswerJobResponse) String() string {
 func (*AnswerJobResponse) ProtoMessage() {}
 
 func (x *AnswerJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[9]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -543,7 +704,7 @@ func (x *AnswerJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerJobResponse.ProtoReflect.Descriptor instead.
 func (*AnswerJobResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{9}
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AnswerJobResponse) GetJob() *Job {
@@ -559,14 +720,16 @@ type DownloadReportRequest struct {
 	// Id or number.
 	Job string `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	// Rows of this outcome; unset for all rows.
-	Outcome       Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=contactmill.ingest.v1.Outcome" json:"outcome,omitempty"`
+	Outcome Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=contactmill.ingest.v1.Outcome" json:"outcome,omitempty"`
+	// What to report.
+	Report        Report `protobuf:"varint,3,opt,name=report,proto3,enum=contactmill.ingest.v1.Report" json:"report,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DownloadReportRequest) Reset() {
 	*x = DownloadReportRequest{}
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[10]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +741,7 @@ func (x *DownloadReportRequest) String() string {
 func (*DownloadReportRequest) ProtoMessage() {}
 
 func (x *DownloadReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[10]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +754,7 @@ func (x *DownloadReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadReportRequest.ProtoReflect.Descriptor instead.
 func (*DownloadReportRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{10}
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DownloadReportRequest) GetJob() string {
@@ -608,6 +771,13 @@ func (x *DownloadReportRequest) GetOutcome() Outcome {
 	return Outcome_OUTCOME_UNSPECIFIED
 }
 
+func (x *DownloadReportRequest) GetReport() Report {
+	if x != nil {
+		return x.Report
+	}
+	return Report_REPORT_UNSPECIFIED
+}
+
 // DownloadReportResponse is a piece of the file.
 type DownloadReportResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -619,7 +789,7 @@ type DownloadReportResponse struct {
 
 func (x *DownloadReportResponse) Reset() {
 	*x = DownloadReportResponse{}
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[11]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -631,7 +801,7 @@ func (x *DownloadReportResponse) String() string {
 func (*DownloadReportResponse) ProtoMessage() {}
 
 func (x *DownloadReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[11]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -644,7 +814,7 @@ func (x *DownloadReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadReportResponse.ProtoReflect.Descriptor instead.
 func (*DownloadReportResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{11}
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DownloadReportResponse) GetChunk() []byte {
@@ -680,6 +850,13 @@ const file_contactmill_ingest_v1_jobs_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\"@\n" +
 	"\x10RetryJobResponse\x12,\n" +
+	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"[\n" +
+	"\x0eUndoJobRequest\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
+	"\apreview\x18\x02 \x01(\bR\apreview\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"?\n" +
+	"\x0fUndoJobResponse\x12,\n" +
 	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"\xd4\x03\n" +
 	"\x10AnswerJobRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12N\n" +
@@ -695,17 +872,23 @@ const file_contactmill_ingest_v1_jobs_service_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
 	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01\"A\n" +
 	"\x11AnswerJobResponse\x12,\n" +
-	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"c\n" +
+	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"\x9a\x01\n" +
 	"\x15DownloadReportRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x128\n" +
-	"\aoutcome\x18\x02 \x01(\x0e2\x1e.contactmill.ingest.v1.OutcomeR\aoutcome\".\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2\x1e.contactmill.ingest.v1.OutcomeR\aoutcome\x125\n" +
+	"\x06report\x18\x03 \x01(\x0e2\x1d.contactmill.ingest.v1.ReportR\x06report\".\n" +
 	"\x16DownloadReportResponse\x12\x14\n" +
-	"\x05chunk\x18\x01 \x01(\fR\x05chunk2\xcf\x04\n" +
+	"\x05chunk\x18\x01 \x01(\fR\x05chunk*N\n" +
+	"\x06Report\x12\x16\n" +
+	"\x12REPORT_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vREPORT_ROWS\x10\x01\x12\x1b\n" +
+	"\x17REPORT_RETURN_TO_SENDER\x10\x022\xa9\x05\n" +
 	"\vJobsService\x12[\n" +
 	"\bListJobs\x12&.contactmill.ingest.v1.ListJobsRequest\x1a'.contactmill.ingest.v1.ListJobsResponse\x12U\n" +
 	"\x06GetJob\x12$.contactmill.ingest.v1.GetJobRequest\x1a%.contactmill.ingest.v1.GetJobResponse\x12^\n" +
 	"\tCancelJob\x12'.contactmill.ingest.v1.CancelJobRequest\x1a(.contactmill.ingest.v1.CancelJobResponse\x12[\n" +
-	"\bRetryJob\x12&.contactmill.ingest.v1.RetryJobRequest\x1a'.contactmill.ingest.v1.RetryJobResponse\x12^\n" +
+	"\bRetryJob\x12&.contactmill.ingest.v1.RetryJobRequest\x1a'.contactmill.ingest.v1.RetryJobResponse\x12X\n" +
+	"\aUndoJob\x12%.contactmill.ingest.v1.UndoJobRequest\x1a&.contactmill.ingest.v1.UndoJobResponse\x12^\n" +
 	"\tAnswerJob\x12'.contactmill.ingest.v1.AnswerJobRequest\x1a(.contactmill.ingest.v1.AnswerJobResponse\x12o\n" +
 	"\x0eDownloadReport\x12,.contactmill.ingest.v1.DownloadReportRequest\x1a-.contactmill.ingest.v1.DownloadReportResponse0\x01B\xf0\x01\n" +
 	"\x19com.contactmill.ingest.v1B\x10JobsServiceProtoP\x01ZKgithub.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1;ingestv1\xa2\x02\x03CIX\xaa\x02\x15Contactmill.Ingest.V1\xca\x02\x15Contactmill\\Ingest\\V1\xe2\x02!Contactmill\\Ingest\\V1\\GPBMetadata\xea\x02\x17Contactmill::Ingest::V1b\x06proto3"
@@ -722,59 +905,67 @@ func file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP() []byte {
 	return file_contactmill_ingest_v1_jobs_service_proto_rawDescData
 }
 
-var file_contactmill_ingest_v1_jobs_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_contactmill_ingest_v1_jobs_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_contactmill_ingest_v1_jobs_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_contactmill_ingest_v1_jobs_service_proto_goTypes = []any{
-	(*ListJobsRequest)(nil),        // 0: contactmill.ingest.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),       // 1: contactmill.ingest.v1.ListJobsResponse
-	(*GetJobRequest)(nil),          // 2: contactmill.ingest.v1.GetJobRequest
-	(*GetJobResponse)(nil),         // 3: contactmill.ingest.v1.GetJobResponse
-	(*CancelJobRequest)(nil),       // 4: contactmill.ingest.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),      // 5: contactmill.ingest.v1.CancelJobResponse
-	(*RetryJobRequest)(nil),        // 6: contactmill.ingest.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),       // 7: contactmill.ingest.v1.RetryJobResponse
-	(*AnswerJobRequest)(nil),       // 8: contactmill.ingest.v1.AnswerJobRequest
-	(*AnswerJobResponse)(nil),      // 9: contactmill.ingest.v1.AnswerJobResponse
-	(*DownloadReportRequest)(nil),  // 10: contactmill.ingest.v1.DownloadReportRequest
-	(*DownloadReportResponse)(nil), // 11: contactmill.ingest.v1.DownloadReportResponse
-	nil,                            // 12: contactmill.ingest.v1.AnswerJobRequest.MappingEntry
-	nil,                            // 13: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
-	(JobState)(0),                  // 14: contactmill.ingest.v1.JobState
-	(*Job)(nil),                    // 15: contactmill.ingest.v1.Job
-	(DateOrder)(0),                 // 16: contactmill.ingest.v1.DateOrder
-	(*Reading)(nil),                // 17: contactmill.ingest.v1.Reading
-	(Outcome)(0),                   // 18: contactmill.ingest.v1.Outcome
-	(*ValueMap)(nil),               // 19: contactmill.ingest.v1.ValueMap
+	(Report)(0),                    // 0: contactmill.ingest.v1.Report
+	(*ListJobsRequest)(nil),        // 1: contactmill.ingest.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),       // 2: contactmill.ingest.v1.ListJobsResponse
+	(*GetJobRequest)(nil),          // 3: contactmill.ingest.v1.GetJobRequest
+	(*GetJobResponse)(nil),         // 4: contactmill.ingest.v1.GetJobResponse
+	(*CancelJobRequest)(nil),       // 5: contactmill.ingest.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),      // 6: contactmill.ingest.v1.CancelJobResponse
+	(*RetryJobRequest)(nil),        // 7: contactmill.ingest.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),       // 8: contactmill.ingest.v1.RetryJobResponse
+	(*UndoJobRequest)(nil),         // 9: contactmill.ingest.v1.UndoJobRequest
+	(*UndoJobResponse)(nil),        // 10: contactmill.ingest.v1.UndoJobResponse
+	(*AnswerJobRequest)(nil),       // 11: contactmill.ingest.v1.AnswerJobRequest
+	(*AnswerJobResponse)(nil),      // 12: contactmill.ingest.v1.AnswerJobResponse
+	(*DownloadReportRequest)(nil),  // 13: contactmill.ingest.v1.DownloadReportRequest
+	(*DownloadReportResponse)(nil), // 14: contactmill.ingest.v1.DownloadReportResponse
+	nil,                            // 15: contactmill.ingest.v1.AnswerJobRequest.MappingEntry
+	nil,                            // 16: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
+	(JobState)(0),                  // 17: contactmill.ingest.v1.JobState
+	(*Job)(nil),                    // 18: contactmill.ingest.v1.Job
+	(DateOrder)(0),                 // 19: contactmill.ingest.v1.DateOrder
+	(*Reading)(nil),                // 20: contactmill.ingest.v1.Reading
+	(Outcome)(0),                   // 21: contactmill.ingest.v1.Outcome
+	(*ValueMap)(nil),               // 22: contactmill.ingest.v1.ValueMap
 }
 var file_contactmill_ingest_v1_jobs_service_proto_depIdxs = []int32{
-	14, // 0: contactmill.ingest.v1.ListJobsRequest.states:type_name -> contactmill.ingest.v1.JobState
-	15, // 1: contactmill.ingest.v1.ListJobsResponse.jobs:type_name -> contactmill.ingest.v1.Job
-	15, // 2: contactmill.ingest.v1.GetJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	15, // 3: contactmill.ingest.v1.CancelJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	15, // 4: contactmill.ingest.v1.RetryJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	12, // 5: contactmill.ingest.v1.AnswerJobRequest.mapping:type_name -> contactmill.ingest.v1.AnswerJobRequest.MappingEntry
-	16, // 6: contactmill.ingest.v1.AnswerJobRequest.date_order:type_name -> contactmill.ingest.v1.DateOrder
-	17, // 7: contactmill.ingest.v1.AnswerJobRequest.reading:type_name -> contactmill.ingest.v1.Reading
-	13, // 8: contactmill.ingest.v1.AnswerJobRequest.values:type_name -> contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
-	15, // 9: contactmill.ingest.v1.AnswerJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	18, // 10: contactmill.ingest.v1.DownloadReportRequest.outcome:type_name -> contactmill.ingest.v1.Outcome
-	19, // 11: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
-	0,  // 12: contactmill.ingest.v1.JobsService.ListJobs:input_type -> contactmill.ingest.v1.ListJobsRequest
-	2,  // 13: contactmill.ingest.v1.JobsService.GetJob:input_type -> contactmill.ingest.v1.GetJobRequest
-	4,  // 14: contactmill.ingest.v1.JobsService.CancelJob:input_type -> contactmill.ingest.v1.CancelJobRequest
-	6,  // 15: contactmill.ingest.v1.JobsService.RetryJob:input_type -> contactmill.ingest.v1.RetryJobRequest
-	8,  // 16: contactmill.ingest.v1.JobsService.AnswerJob:input_type -> contactmill.ingest.v1.AnswerJobRequest
-	10, // 17: contactmill.ingest.v1.JobsService.DownloadReport:input_type -> contactmill.ingest.v1.DownloadReportRequest
-	1,  // 18: contactmill.ingest.v1.JobsService.ListJobs:output_type -> contactmill.ingest.v1.ListJobsResponse
-	3,  // 19: contactmill.ingest.v1.JobsService.GetJob:output_type -> contactmill.ingest.v1.GetJobResponse
-	5,  // 20: contactmill.ingest.v1.JobsService.CancelJob:output_type -> contactmill.ingest.v1.CancelJobResponse
-	7,  // 21: contactmill.ingest.v1.JobsService.RetryJob:output_type -> contactmill.ingest.v1.RetryJobResponse
-	9,  // 22: contactmill.ingest.v1.JobsService.AnswerJob:output_type -> contactmill.ingest.v1.AnswerJobResponse
-	11, // 23: contactmill.ingest.v1.JobsService.DownloadReport:output_type -> contactmill.ingest.v1.DownloadReportResponse
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	17, // 0: contactmill.ingest.v1.ListJobsRequest.states:type_name -> contactmill.ingest.v1.JobState
+	18, // 1: contactmill.ingest.v1.ListJobsResponse.jobs:type_name -> contactmill.ingest.v1.Job
+	18, // 2: contactmill.ingest.v1.GetJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	18, // 3: contactmill.ingest.v1.CancelJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	18, // 4: contactmill.ingest.v1.RetryJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	18, // 5: contactmill.ingest.v1.UndoJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	15, // 6: contactmill.ingest.v1.AnswerJobRequest.mapping:type_name -> contactmill.ingest.v1.AnswerJobRequest.MappingEntry
+	19, // 7: contactmill.ingest.v1.AnswerJobRequest.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	20, // 8: contactmill.ingest.v1.AnswerJobRequest.reading:type_name -> contactmill.ingest.v1.Reading
+	16, // 9: contactmill.ingest.v1.AnswerJobRequest.values:type_name -> contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
+	18, // 10: contactmill.ingest.v1.AnswerJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	21, // 11: contactmill.ingest.v1.DownloadReportRequest.outcome:type_name -> contactmill.ingest.v1.Outcome
+	0,  // 12: contactmill.ingest.v1.DownloadReportRequest.report:type_name -> contactmill.ingest.v1.Report
+	22, // 13: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	1,  // 14: contactmill.ingest.v1.JobsService.ListJobs:input_type -> contactmill.ingest.v1.ListJobsRequest
+	3,  // 15: contactmill.ingest.v1.JobsService.GetJob:input_type -> contactmill.ingest.v1.GetJobRequest
+	5,  // 16: contactmill.ingest.v1.JobsService.CancelJob:input_type -> contactmill.ingest.v1.CancelJobRequest
+	7,  // 17: contactmill.ingest.v1.JobsService.RetryJob:input_type -> contactmill.ingest.v1.RetryJobRequest
+	9,  // 18: contactmill.ingest.v1.JobsService.UndoJob:input_type -> contactmill.ingest.v1.UndoJobRequest
+	11, // 19: contactmill.ingest.v1.JobsService.AnswerJob:input_type -> contactmill.ingest.v1.AnswerJobRequest
+	13, // 20: contactmill.ingest.v1.JobsService.DownloadReport:input_type -> contactmill.ingest.v1.DownloadReportRequest
+	2,  // 21: contactmill.ingest.v1.JobsService.ListJobs:output_type -> contactmill.ingest.v1.ListJobsResponse
+	4,  // 22: contactmill.ingest.v1.JobsService.GetJob:output_type -> contactmill.ingest.v1.GetJobResponse
+	6,  // 23: contactmill.ingest.v1.JobsService.CancelJob:output_type -> contactmill.ingest.v1.CancelJobResponse
+	8,  // 24: contactmill.ingest.v1.JobsService.RetryJob:output_type -> contactmill.ingest.v1.RetryJobResponse
+	10, // 25: contactmill.ingest.v1.JobsService.UndoJob:output_type -> contactmill.ingest.v1.UndoJobResponse
+	12, // 26: contactmill.ingest.v1.JobsService.AnswerJob:output_type -> contactmill.ingest.v1.AnswerJobResponse
+	14, // 27: contactmill.ingest.v1.JobsService.DownloadReport:output_type -> contactmill.ingest.v1.DownloadReportResponse
+	21, // [21:28] is the sub-list for method output_type
+	14, // [14:21] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_ingest_v1_jobs_service_proto_init() }
@@ -789,13 +980,14 @@ func file_contactmill_ingest_v1_jobs_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_ingest_v1_jobs_service_proto_rawDesc), len(file_contactmill_ingest_v1_jobs_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   14,
+			NumEnums:      1,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_contactmill_ingest_v1_jobs_service_proto_goTypes,
 		DependencyIndexes: file_contactmill_ingest_v1_jobs_service_proto_depIdxs,
+		EnumInfos:         file_contactmill_ingest_v1_jobs_service_proto_enumTypes,
 		MessageInfos:      file_contactmill_ingest_v1_jobs_service_proto_msgTypes,
 	}.Build()
 	File_contactmill_ingest_v1_jobs_service_proto = out.File

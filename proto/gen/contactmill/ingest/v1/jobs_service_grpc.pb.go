@@ -23,6 +23,7 @@ const (
 	JobsService_GetJob_FullMethodName         = "/contactmill.ingest.v1.JobsService/GetJob"
 	JobsService_CancelJob_FullMethodName      = "/contactmill.ingest.v1.JobsService/CancelJob"
 	JobsService_RetryJob_FullMethodName       = "/contactmill.ingest.v1.JobsService/RetryJob"
+	JobsService_UndoJob_FullMethodName        = "/contactmill.ingest.v1.JobsService/UndoJob"
 	JobsService_AnswerJob_FullMethodName      = "/contactmill.ingest.v1.JobsService/AnswerJob"
 	JobsService_DownloadReport_FullMethodName = "/contactmill.ingest.v1.JobsService/DownloadReport"
 )
@@ -42,10 +43,14 @@ type JobsServiceClient interface {
 	CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error)
 	// RetryJob makes a new job of a failed, rejected or cancelled one, with the same file and settings.
 	RetryJob(ctx context.Context, in *RetryJobRequest, opts ...grpc.CallOption) (*RetryJobResponse, error)
+	// UndoJob makes a new job that takes back what an ended one did to contacts, as far as nobody has touched it since. An
+	// undo can be undone, and a job undone again takes back what was kept before and is untouched by now. A job that had no
+	// effect is FAILED_PRECONDITION.
+	UndoJob(ctx context.Context, in *UndoJobRequest, opts ...grpc.CallOption) (*UndoJobResponse, error)
 	// AnswerJob answers a job in NEEDS_ANSWER; it is validated again.
 	AnswerJob(ctx context.Context, in *AnswerJobRequest, opts ...grpc.CallOption) (*AnswerJobResponse, error)
 	// DownloadReport streams the rows of one outcome, or all, as CSV: the original columns in the file's order, then line,
-	// outcome, reason and contact id. Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
+	// outcome, reason and contact id; of an undo, that has no file, only the latter. Return to sender is a report of its own. Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
 	DownloadReport(ctx context.Context, in *DownloadReportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadReportResponse], error)
 }
 
@@ -97,6 +102,16 @@ func (c *jobsServiceClient) RetryJob(ctx context.Context, in *RetryJobRequest, o
 	return out, nil
 }
 
+func (c *jobsServiceClient) UndoJob(ctx context.Context, in *UndoJobRequest, opts ...grpc.CallOption) (*UndoJobResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndoJobResponse)
+	err := c.cc.Invoke(ctx, JobsService_UndoJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *jobsServiceClient) AnswerJob(ctx context.Context, in *AnswerJobRequest, opts ...grpc.CallOption) (*AnswerJobResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(AnswerJobResponse)
@@ -141,10 +156,14 @@ type JobsServiceServer interface {
 	CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error)
 	// RetryJob makes a new job of a failed, rejected or cancelled one, with the same file and settings.
 	RetryJob(context.Context, *RetryJobRequest) (*RetryJobResponse, error)
+	// UndoJob makes a new job that takes back what an ended one did to contacts, as far as nobody has touched it since. An
+	// undo can be undone, and a job undone again takes back what was kept before and is untouched by now. A job that had no
+	// effect is FAILED_PRECONDITION.
+	UndoJob(context.Context, *UndoJobRequest) (*UndoJobResponse, error)
 	// AnswerJob answers a job in NEEDS_ANSWER; it is validated again.
 	AnswerJob(context.Context, *AnswerJobRequest) (*AnswerJobResponse, error)
 	// DownloadReport streams the rows of one outcome, or all, as CSV: the original columns in the file's order, then line,
-	// outcome, reason and contact id. Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
+	// outcome, reason and contact id; of an undo, that has no file, only the latter. Return to sender is a report of its own. Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
 	DownloadReport(*DownloadReportRequest, grpc.ServerStreamingServer[DownloadReportResponse]) error
 	mustEmbedUnimplementedJobsServiceServer()
 }
@@ -167,6 +186,9 @@ func (UnimplementedJobsServiceServer) CancelJob(context.Context, *CancelJobReque
 }
 func (UnimplementedJobsServiceServer) RetryJob(context.Context, *RetryJobRequest) (*RetryJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RetryJob not implemented")
+}
+func (UnimplementedJobsServiceServer) UndoJob(context.Context, *UndoJobRequest) (*UndoJobResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndoJob not implemented")
 }
 func (UnimplementedJobsServiceServer) AnswerJob(context.Context, *AnswerJobRequest) (*AnswerJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AnswerJob not implemented")
@@ -267,6 +289,24 @@ func _JobsService_RetryJob_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _JobsService_UndoJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndoJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobsServiceServer).UndoJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobsService_UndoJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobsServiceServer).UndoJob(ctx, req.(*UndoJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _JobsService_AnswerJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(AnswerJobRequest)
 	if err := dec(in); err != nil {
@@ -318,6 +358,10 @@ var JobsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RetryJob",
 			Handler:    _JobsService_RetryJob_Handler,
+		},
+		{
+			MethodName: "UndoJob",
+			Handler:    _JobsService_UndoJob_Handler,
 		},
 		{
 			MethodName: "AnswerJob",
