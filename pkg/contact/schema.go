@@ -101,3 +101,13 @@ func (s *Schema) KeyName(k Key) string {
 	}
 	return k.String()
 }
+
+// KeyNamed is the key with a name, and false if the account has none of that name.
+func (s *Schema) KeyNamed(name string) (Key, bool) {
+	for k := range Key(Keys) {
+		if s.KeyName(k) == name && (k < OwnKey || k.String() != name) {
+			return k, true
+		}
+	}
+	return NoKey, false
+}

@@ -221,6 +221,16 @@ func (c *cursor) uvarint() uint64 {
 	return v
 }
 
+func (c *cursor) varint() int64 {
+	v, n := binary.Varint(c.b)
+	if n <= 0 {
+		c.bad, c.b = true, nil
+		return 0
+	}
+	c.b = c.b[n:]
+	return v
+}
+
 func (c *cursor) byte() byte {
 	if len(c.b) == 0 {
 		c.bad = true

@@ -1,6 +1,7 @@
 package row
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 
@@ -12,8 +13,20 @@ type Ended struct {
 	Outcome Outcome
 	Contact uuid.UUID // the contact made, changed, found or in the way; uuid.Nil for none
 	Reason  string    // stable code, e.g. "phone-invalid", "repeats-row", "duplicate-contact"; empty for none
-	Detail  string    // ids and line numbers for people, never contact data
+	Detail  string    // ids, line numbers and names of fields for people, never contact data
+	Kept    []Kept    // values that the row would have changed and did not, in the order of the fields
 }
+
+// Kept is a value of a contact that a row did not change.
+type Kept struct {
+	Field  uint16 // number of the field
+	Reason string // stable code: newer-here, consent-kept, kept-by-rule
+	Value  []byte // what the contact has, masked where secret; nil for none
+	Since  int64  // when the contact got it, in seconds since 1970; 0 where that is not known
+}
+
+// keptFlag is set in the first byte of a row that has kept values.
+const keptFlag = 0x80
 
 // OutcomesWriter writes an outcomes object: what became of every row of the job, in the file's order.
 type OutcomesWriter struct{ f *writer }
@@ -39,6 +52,15 @@ func (w *OutcomesWriter) Append(e *Ended) error {
 	if e.Detail != "" {
 		b[at] |= 4
 		b = appendText(b, e.Detail)
+	}
+	if len(e.Kept) > 0 {
+		b[at] |= keptFlag
+		b = binary.AppendUvarint(b, uint64(len(e.Kept)))
+		for i := range e.Kept {
+			k := &e.Kept[i]
+			b = appendText(binary.AppendUvarint(b, uint64(k.Field)), k.Reason)
+			b = appendText(binary.AppendVarint(b, k.Since), k.Value)
+		}
 	}
 	return w.f.end(b)
 }
@@ -69,7 +91,7 @@ func (r *OutcomesReader) Next() (*Ended, error) {
 	}
 	c := cursor{b: b}
 	h := c.byte()
-	r.e = Ended{Outcome: Outcome(h >> 3)}
+	r.e = Ended{Outcome: Outcome(h &^ keptFlag >> 3), Kept: r.e.Kept[:0]}
 	if h&1 != 0 {
 		r.e.Contact = id(&c)
 	}
@@ -78,6 +100,14 @@ func (r *OutcomesReader) Next() (*Ended, error) {
 	}
 	if h&4 != 0 {
 		r.e.Detail = string(c.text())
+	}
+	if h&keptFlag != 0 {
+		for n := c.uvarint(); n > 0 && !c.bad; n-- {
+			k := Kept{Field: uint16(c.uvarint()), Reason: string(c.text())}
+			k.Since = c.varint()
+			k.Value = c.text()
+			r.e.Kept = append(r.e.Kept, k)
+		}
 	}
 	if r.e.Outcome < Added || r.e.Outcome > Suppressed {
 		c.bad = true
