@@ -6,6 +6,7 @@
 package blob
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -175,6 +176,22 @@ func (s *Store) Put(ctx context.Context, name string, r io.Reader, size int64) (
 		return Object{}, fmt.Errorf("put %s: %w", name, err)
 	}
 	return w.Close()
+}
+
+// PutBytes stores content that is in memory already, without a copy of it unless it is more than a part. It is the caller's
+// again afterwards.
+func (s *Store) PutBytes(ctx context.Context, name string, content []byte) (Object, error) {
+	if len(content) > PartSize {
+		return s.Put(ctx, name, bytes.NewReader(content), int64(len(content)))
+	}
+	if err := checkName(name); err != nil {
+		return Object{}, err
+	}
+	o := Object{Name: name, Size: int64(len(content)), SHA256: sha256.Sum256(content)}
+	if err := s.putSmall(ctx, name, content, o.SHA256); err != nil {
+		return Object{}, err
+	}
+	return o, nil
 }
 
 // Stat tells of an object, or NotFound.

@@ -118,6 +118,13 @@ func TestPutAndRead(t *testing.T) {
 		if i, err := s.Stat(t.Context(), name); err != nil || i.Size != int64(size) || i.Name != name {
 			t.Errorf("stat of %d bytes returns %+v, %v", size, i, err)
 		}
+		inMemory, err := s.PutBytes(t.Context(), name+"-in-memory", bytes.Clone(data))
+		if want := (Object{Name: name + "-in-memory", Size: int64(size), SHA256: o.SHA256}); inMemory != want || err != nil {
+			t.Errorf("put of %d bytes in memory returns %+v, %v, want %+v", size, inMemory, err, want)
+		}
+		if got, err := readAll(s.ReadVerified(t.Context(), inMemory)); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("read of %d bytes returns %d bytes, equal: %t, error: %v", size, len(got), bytes.Equal(got, data), err)
+		}
 	}
 	if n := incomplete(t, s, dir); n != 0 {
 		t.Errorf("%d uploads are left, want 0", n)

@@ -95,9 +95,8 @@ func (s *Store) Abort(ctx context.Context, name, id string) error {
 	})
 }
 
-// putSmall stores content of at most PartSize in one call.
-func (s *Store) putSmall(ctx context.Context, name string, data []byte) error {
-	sum := sha256.Sum256(data)
+// putSmall stores content of at most PartSize, whose checksum is known, in one call.
+func (s *Store) putSmall(ctx context.Context, name string, data []byte, sum [sha256.Size]byte) error {
 	return s.do(ctx, s.limits.part, "put "+name, func(ctx context.Context) error {
 		body := &body{data: data}
 		defer body.revoke()

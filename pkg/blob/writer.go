@@ -145,9 +145,13 @@ func (w *Writer) Close() (Object, error) {
 	}
 	w.cancel()
 	w.buf, w.err = nil, errClosed
-	o := Object{Name: w.name, Size: w.size}
-	w.hash.Sum(o.SHA256[:0])
-	return o, nil
+	return Object{Name: w.name, Size: w.size, SHA256: w.sum()}, nil
+}
+
+// sum is the checksum of all that was written.
+func (w *Writer) sum() (sum [sha256.Size]byte) {
+	w.hash.Sum(sum[:0])
+	return sum
 }
 
 func (w *Writer) finish() error {
@@ -155,7 +159,7 @@ func (w *Writer) finish() error {
 		if err := w.ctx.Err(); err != nil {
 			return toFault(w.ctx, err, "write "+w.name)
 		}
-		return w.store.putSmall(w.ctx, w.name, w.buf)
+		return w.store.putSmall(w.ctx, w.name, w.buf, w.sum())
 	}
 	if len(w.buf) > 0 {
 		if err := w.flush(); err != nil {

@@ -26,7 +26,8 @@ import (
 )
 
 // Service runs until ctx ends or it cannot go on. What it started has ended when Run returns. It may also have a
-// method Ready() error that tells whether it can serve.
+// method Ready() error that tells whether it can serve, and a method UsualMemory() int64 with the bytes that its process
+// should stay below where the operator says nothing of memory.
 type Service interface {
 	Run(ctx context.Context) error
 }
@@ -37,6 +38,10 @@ type Config struct {
 	Admin      string        `env:"ADMIN_LISTEN"`                 // address of /metrics, /livez and /readyz; empty: none
 	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"0s"`  // between not ready and the end of the service's context
 	DrainLimit time.Duration `env:"DRAIN_LIMIT" envDefault:"30s"` // for the service to end then
+
+	// MemoryLimit in MiB is what the process should stay below, by collecting garbage in time; 0: what the service thinks right,
+	// or no limit if it thinks nothing. GOMEMLIMIT goes before it.
+	MemoryLimit uint32 `env:"MEMORY_LIMIT_MIB"`
 }
 
 // Builder makes the service out of its environment. ctx ends at a signal; it is for connecting, and not to be kept.
@@ -94,6 +99,7 @@ func process(env []string, signals <-chan os.Signal, t *telemetry.Telemetry, cfg
 	if err != nil || stopped {
 		return err
 	}
+	limitMemory(memoryLimit(env, cfg, service))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := make(chan error, 1)

@@ -1,7 +1,6 @@
 package validator
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -138,7 +137,7 @@ func (j *milling) work(ctx context.Context, blocks <-chan *sheet.Block, chunks c
 }
 
 func (j *milling) put(ctx context.Context, what string, b []byte) (*ingestv1.Object, error) {
-	o, err := j.s.blob.Put(ctx, j.c.Object(what), bytes.NewReader(b), int64(len(b)))
+	o, err := j.s.blob.PutBytes(ctx, j.c.Object(what), b)
 	if err != nil {
 		return nil, fmt.Errorf("keep %s: %w", what, err)
 	}

@@ -17,10 +17,19 @@ import (
 )
 
 const (
-	// blockBytes is how much of a file makes a chunk; smaller files make one of their size.
-	blockBytes = 4 << 20
+	// mostBlock is how much of a file makes a chunk; smaller files make one of their size.
+	mostBlock  = 4 << 20
 	leastBlock = 64 << 10
+	// inFlight bounds the blocks of a job that are held at once, one by each worker and two on their way to them: with many
+	// workers they are smaller, down to fewBlock, below which it is the storing of objects that takes the time.
+	inFlight = 16 << 20
+	fewBlock = 1 << 20
 )
+
+// blockBytes is how much of a file of size bytes makes a chunk when so many workers read it.
+func blockBytes(size int64, workers int) int {
+	return int(min(max(size, leastBlock), mostBlock, int64(max(inFlight/(workers+2), fewBlock))))
+}
 
 // validate reads the job's file into chunks.
 func (s *Service) validate(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRequest, error) {
@@ -40,7 +49,7 @@ func (s *Service) read(ctx context.Context, c *stage.Claim) (*ingestv1.ValidateR
 		return nil, err
 	}
 	j := &reading{s: s, c: c, schema: schema, limits: sheet.DefaultLimits(), dialect: dialect(c.Work.Job.Settings.GetReading())}
-	j.limits.BlockBytes = int(min(max(c.Work.File.Size, leastBlock), blockBytes))
+	j.limits.BlockBytes = blockBytes(c.Work.File.Size, s.workers)
 	r, err := j.pass(ctx)
 	var again *sheet.Reopen
 	if errors.As(err, &again) { // the head was ASCII, what follows is not UTF-8: all of it is read anew
