@@ -59,3 +59,21 @@ func DecodePieces(text []byte, name string) string {
 
 // Valid is what the parser calls.
 func Valid(text []byte) bool { return valid(text) }
+
+// Portable has the blocks of a file cut, or read, as on a machine that the assembler is not for.
+func (f *File) Portable()   { f.scan.portable = true }
+func (p *Parser) Portable() { p.scan.portable = true }
+
+// Classify returns the bits of the delimiters and line feeds of data, and those of its quotes.
+func Classify(data []byte, delimiter, quote byte, portable bool) (separators, quotes []uint64, wide bool) {
+	s := scanner{delimiter: delimiter, quote: quote, portable: portable || !vector}
+	separators, quotes = make([]uint64, len(data)/64), make([]uint64, len(data)/64)
+	wide = s.classify(data, separators, quotes)
+	return separators, quotes, wide
+}
+
+// Flatten writes the places of bits, as far as there is room.
+func Flatten(marks []uint64, base uint32, ends []uint32, portable bool) (read, wrote int) {
+	s := scanner{portable: portable || !vector}
+	return s.flatten(marks, base, ends)
+}

@@ -141,7 +141,7 @@ func (f *File) next() (*Block, error) {
 		}
 		switch {
 		case cut > 0:
-			if f.Evidence == EvidenceASCII && x.wide&highs != 0 {
+			if f.Evidence == EvidenceASCII && x.wide {
 				if err := f.settleEncoding(cut); err != nil {
 					return nil, err
 				}

@@ -21,6 +21,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte("a|b\n\xe9|\x1b$BF|\x1b(B\n"), byte(4), 9)
 	f.Add([]byte(gzipped("a,b\n1,2\n")), byte(0), 9)
 	f.Add([]byte("a,b\n1,\""+string(bytes.Repeat([]byte("x\n"), 400))), byte(8), 90)
+	f.Add([]byte("a,b\n"+string(bytes.Repeat([]byte("\"1\",\"2\"\"\n\"\r\n\"3\",4\n"), 40))), byte(64), 200)
 	f.Fuzz(func(t *testing.T, in []byte, choice byte, block int) {
 		o := sheet.Options{Legacy: []string{"", "shift_jis", "gb18030", "ibm852"}[choice&3]}
 		record := []int{256, 1 << 20, 600, 100}[choice>>2&3]
@@ -31,9 +32,9 @@ func FuzzOpen(f *testing.F) {
 			o.Dialect.Delimiter = ':'
 		}
 		o.Limits = limitsOf(32<<10, record)
-		whole, wholeErr := readWith(bytes.NewReader(in), o)
+		whole, wholeErr := readWith(bytes.NewReader(in), o, false)
 		o.Limits.BlockBytes = 1 + block&1023
-		got, err := readWith(iotest.HalfReader(bytes.NewReader(in)), o)
+		got, err := readWith(iotest.HalfReader(bytes.NewReader(in)), o, choice&64 != 0)
 		if err != nil || wholeErr != nil {
 			a, okA := errors.AsType[*sheet.Refusal](err)
 			b, okB := errors.AsType[*sheet.Refusal](wholeErr)
@@ -72,12 +73,17 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-func readWith(r interface{ Read([]byte) (int, error) }, o sheet.Options) (table, error) {
+func readWith(r interface{ Read([]byte) (int, error) }, o sheet.Options, portable bool) (table, error) {
 	f, err := sheet.Open(r, o)
 	if err != nil {
 		return table{}, err
 	}
-	got, err := readFrom(f)
+	p := f.Parser()
+	if portable {
+		f.Portable()
+		p.Portable()
+	}
+	got, err := readBy(f, p)
 	return got, errors.Join(err, f.Close())
 }
 

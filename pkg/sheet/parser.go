@@ -100,8 +100,8 @@ func (p *Parser) Reset(b *Block) {
 	}
 	p.marks, p.inner, p.odd = x.marks[:min(len(x.marks), (len(p.data)+63)/64)], x.inner, x.odd
 	p.looked, p.at, p.ends = 0, 0, p.room[:0]
-	p.pure = (x.wide&highs == 0 || valid(p.data)) && bytes.IndexByte(p.data, 0) < 0
-	p.lostOnes = x.wide&highs != 0 && bytes.Contains(p.data, replacement)
+	p.pure = (!x.wide || valid(p.data)) && bytes.IndexByte(p.data, 0) < 0
+	p.lostOnes = x.wide && bytes.Contains(p.data, replacement)
 }
 
 // valid is utf8.Valid for text that is mostly ASCII: it passes quickly over such bytes everywhere.
@@ -306,21 +306,10 @@ func (s *scanner) refusal(v verdict, line int64) *Refusal {
 func (p *Parser) look() {
 	kept := copy(p.room, p.ends[p.at:])
 	p.at = 0
-	room, n := p.room, kept
-	marks := p.marks[p.looked:]
-	base := uint32(64 * p.looked)
-	for i, m := range marks {
-		if n > ahead+p.scan.columns {
-			marks = marks[:i]
-			break
-		}
-		for ; m != 0; m &= m - 1 {
-			room[n] = base + uint32(bits.TrailingZeros64(m))
-			n++
-		}
-		base += 64
-	}
-	p.looked += len(marks)
+	room := p.room
+	read, wrote := p.scan.flatten(p.marks[p.looked:], uint32(64*p.looked), room[kept:len(room)-1])
+	p.looked += read
+	n := kept + wrote
 	if p.looked == len(p.marks) { // what follows the last line end ends with the data
 		p.looked++
 		if len(p.data) > 0 && p.data[len(p.data)-1] != '\n' {

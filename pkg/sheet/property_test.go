@@ -36,8 +36,9 @@ func TestAnyBlockGivesTheSameRecords(t *testing.T) {
 		d.LineEnd = rapid.SampledFrom([]sheet.LineEnd{sheet.LF, sheet.Mixed}).Draw(t, "line end")
 		record := rapid.SampledFrom([]int{8, 20, 50, 512, 600, 1 << 20}).Draw(t, "record")
 		block := rapid.IntRange(1, 300).Draw(t, "block")
-		want, wantErr := read(strings.NewReader(in), d, limitsOf(1<<20, record))
-		got, gotErr := read(iotest.HalfReader(strings.NewReader(in)), d, limitsOf(block, record))
+		portable := rapid.Bool().Draw(t, "portable")
+		want, wantErr := readWith(strings.NewReader(in), sheet.Options{Dialect: d, Limits: limitsOf(1<<20, record)}, false)
+		got, gotErr := readWith(iotest.HalfReader(strings.NewReader(in)), sheet.Options{Dialect: d, Limits: limitsOf(block, record)}, portable)
 		if wantErr != nil || gotErr != nil {
 			a, _ := errors.AsType[*sheet.Refusal](wantErr)
 			b, _ := errors.AsType[*sheet.Refusal](gotErr)
@@ -60,7 +61,7 @@ func TestAnyBlockGivesTheSameRecords(t *testing.T) {
 }
 
 // oracle holds a file that encoding/csv reads without an error to what that reads.
-func oracle(t interface{ Fatalf(string, ...any) }, in string, block int) {
+func oracle(t interface{ Fatalf(string, ...any) }, in string, block int, portable bool) {
 	r := csv.NewReader(strings.NewReader(in))
 	r.FieldsPerRecord = -1
 	want, err := r.ReadAll()
@@ -77,6 +78,10 @@ func oracle(t interface{ Fatalf(string, ...any) }, in string, block int) {
 	}
 	got = append(got, f.Heading)
 	p := sheet.NewParser(f.Dialect, limitsOf(block, 1<<20), nil)
+	if portable {
+		f.Portable()
+		p.Portable()
+	}
 	for b, err := range f.Blocks() {
 		if err != nil {
 			t.Fatalf("%q: %v", in, err)
@@ -117,7 +122,7 @@ func oracle(t interface{ Fatalf(string, ...any) }, in string, block int) {
 func TestReadsWhatEncodingCSVReads(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		oracle(t, drawFile(t), rapid.IntRange(1, 80).Draw(t, "block"))
+		oracle(t, drawFile(t), rapid.IntRange(1, 80).Draw(t, "block"), rapid.Bool().Draw(t, "portable"))
 	})
 }
 
@@ -125,9 +130,10 @@ func FuzzAgainstEncodingCSV(f *testing.F) {
 	f.Add("a,b\n1,\"2\"\"\r\n3\"\n", 7)
 	f.Add("a\r\r\n\"\r\r\n\"\r", 1)
 	f.Add("\v\n0", 1)
+	f.Add("a,b\n"+strings.Repeat("\"1\",\"2\"\"\n,\"\r\n", 40), 128)
 	f.Add("0\n\n"+strings.Repeat(",", 256)+"00", 1) // wider than what is let in
 	f.Fuzz(func(t *testing.T, in string, block int) {
-		oracle(t, in, 1+(block&127))
+		oracle(t, in, 1+(block&127), block&128 != 0)
 	})
 }
 

@@ -10,10 +10,11 @@ type scanner struct {
 	escape    byte // 0 for none
 	limit     int  // bytes a record may have
 	columns   int  // cells it may have
+	portable  bool // does without the assembler
 }
 
 func newScanner(d Dialect, l Limits) scanner {
-	return scanner{delimiter: d.Delimiter, quote: d.Quote, escape: d.Escape, limit: l.RecordBytes, columns: l.Columns}
+	return scanner{delimiter: d.Delimiter, quote: d.Quote, escape: d.Escape, limit: l.RecordBytes, columns: l.Columns, portable: !vector}
 }
 
 // verdict is what became of a record.

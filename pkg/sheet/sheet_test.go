@@ -41,9 +41,10 @@ func read(r io.Reader, d sheet.Dialect, limits sheet.Limits) (table, error) {
 
 func asRefusal(err error, r **sheet.Refusal) bool { return errors.As(err, r) }
 
-func readFrom(f *sheet.File) (table, error) {
+func readFrom(f *sheet.File) (table, error) { return readBy(f, f.Parser()) }
+
+func readBy(f *sheet.File, p *sheet.Parser) (table, error) {
 	t := table{Heading: f.Heading}
-	p := f.Parser()
 	for b, err := range f.Blocks() {
 		if err != nil {
 			return t, err

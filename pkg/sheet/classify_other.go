@@ -1,0 +1,13 @@
+//go:build !amd64 || purego
+
+package sheet
+
+const vector = false
+
+func (s *scanner) classify(data []byte, separators, quotes []uint64) (wide bool) {
+	return s.classifyWords(data, separators, quotes)
+}
+
+func (s *scanner) flatten(marks []uint64, base uint32, ends []uint32) (read, wrote int) {
+	return flattenWords(marks, base, ends)
+}
