@@ -15,6 +15,9 @@ import (
 	"github.com/contactmill/contactmill/pkg/row"
 )
 
+// allKeys are the keys by which a person's contact is matched, whatever files are matched by.
+const allKeys = 0
+
 // mostCandidates bounds the contacts that are named as sharing a fallback key.
 const mostCandidates = 20
 
@@ -83,7 +86,7 @@ func duplicate(owners []owner, schema *contact.Schema) error {
 		}
 		hits[i].Keys |= 1 << o.key
 	}
-	v := row.Relate(hits, [16]byte{}, nil)
+	v := row.Relate(hits, [16]byte{}, allKeys, nil)
 	if _, action := row.Decide(row.Add, v.Relation); action == row.AddContact {
 		return nil
 	}

@@ -69,7 +69,7 @@ const (
 	None      Relation = iota + 1 // no contact has any of its keys
 	One                           // it belongs to one contact
 	Several                       // its keys belong to several contacts
-	Other                         // a contact has one of its keys but another external id
+	Other                         // a contact has one of its keys and is not the one that it belongs to
 	Repeat                        // an earlier accepted row has one of its unique keys
 	Bad                           // the row is INVALID
 	Erased                        // its person is on the suppression list
@@ -129,54 +129,4 @@ func Decide(m Mode, r Relation) (Outcome, Action) {
 		return Unmatched, Nothing
 	}
 	return Added, AddContact
-}
-
-// Hit is a contact that has at least one key of a row.
-type Hit struct {
-	Contact    uuid.UUID
-	Keys       uint16   // the keys that hit, bit n for key n
-	ExternalID [16]byte // hash of the contact's external id; zero where it has none
-}
-
-// keyExternalID and keyFallback are the stored numbers of the external id and of the fallback key.
-const (
-	keyExternalID = 1
-	keyFallback   = 7
-)
-
-// Relate applies the rule of matching to the hits of one row, each contact at most once. Hits by the fallback key count
-// only if no unique key hits. externalID is the hash of the row's external id, zero where it has none. The verdict's
-// Several is appended to dst, so that a caller can reuse it.
-func Relate(hits []Hit, externalID [16]byte, dst []Candidate) Verdict {
-	unique := false
-	for _, h := range hits {
-		unique = unique || h.Keys&^(1<<keyFallback) != 0
-	}
-	var only *Hit
-	n := 0
-	for i := range hits {
-		if unique && hits[i].Keys&^(1<<keyFallback) == 0 {
-			continue
-		}
-		if n++; n == 1 {
-			only = &hits[i]
-		}
-	}
-	switch {
-	case n == 0:
-		return Verdict{Relation: None}
-	case n == 1:
-		v := Verdict{Relation: One, Contact: only.Contact, Keys: only.Keys}
-		var zero [16]byte
-		if externalID != zero && only.ExternalID != zero && externalID != only.ExternalID {
-			v.Relation = Other
-		}
-		return v
-	}
-	for _, h := range hits {
-		if !unique || h.Keys&^(1<<keyFallback) != 0 {
-			dst = append(dst, Candidate{h.Contact, h.Keys})
-		}
-	}
-	return Verdict{Relation: Several, Several: dst}
 }

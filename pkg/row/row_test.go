@@ -43,31 +43,6 @@ func TestDecideFollowsTheTable(t *testing.T) {
 	}
 }
 
-func TestRelate(t *testing.T) {
-	ext, other, zero := [16]byte{1}, [16]byte{2}, [16]byte{}
-	for name, c := range map[string]struct {
-		hits []Hit
-		ext  [16]byte
-		want Verdict
-	}{
-		"nobody":                     {nil, ext, Verdict{Relation: None}},
-		"one by phone":               {[]Hit{{alice, 8, zero}}, ext, Verdict{Relation: One, Contact: alice, Keys: 8}},
-		"one, row has no external":   {[]Hit{{alice, 8, other}}, zero, Verdict{Relation: One, Contact: alice, Keys: 8}},
-		"one who is somebody else":   {[]Hit{{alice, 8, other}}, ext, Verdict{Relation: Other, Contact: alice, Keys: 8}},
-		"one by external and phone":  {[]Hit{{alice, 10, ext}}, ext, Verdict{Relation: One, Contact: alice, Keys: 10}},
-		"two":                        {[]Hit{{alice, 2, ext}, {bob, 8, other}}, ext, Verdict{Relation: Several, Several: []Candidate{{alice, 2}, {bob, 8}}}},
-		"unique beats fallback":      {[]Hit{{alice, 128, zero}, {bob, 4, zero}}, zero, Verdict{Relation: One, Contact: bob, Keys: 4}},
-		"fallback alone":             {[]Hit{{alice, 128, zero}}, zero, Verdict{Relation: One, Contact: alice, Keys: 128}},
-		"fallback twice":             {[]Hit{{alice, 128, zero}, {bob, 128, zero}}, zero, Verdict{Relation: Several, Several: []Candidate{{alice, 128}, {bob, 128}}}},
-		"two unique and a fallback":  {[]Hit{{alice, 2, zero}, {bob, 128, zero}, {uuid.Max, 4, zero}}, zero, Verdict{Relation: Several, Several: []Candidate{{alice, 2}, {uuid.Max, 4}}}},
-		"fallback who is other kind": {[]Hit{{alice, 128, other}}, ext, Verdict{Relation: Other, Contact: alice, Keys: 128}},
-	} {
-		if d := cmp.Diff(c.want, Relate(c.hits, c.ext, nil)); d != "" {
-			t.Errorf("%s: %s", name, d)
-		}
-	}
-}
-
 func genBytes(max int) *rapid.Generator[[]byte] { return rapid.SliceOfN(rapid.Byte(), 0, max) }
 
 func genID() *rapid.Generator[uuid.UUID] {

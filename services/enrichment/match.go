@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/fields"
 	"github.com/contactmill/contactmill/pkg/row"
 	"github.com/contactmill/contactmill/pkg/stage"
 	"github.com/contactmill/contactmill/services/enrichment/internal/repeat"
@@ -36,11 +37,19 @@ func (s *Service) match(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRe
 	if err := owned(c); err != nil {
 		return nil, err
 	}
+	schema, err := fields.SchemaOf(c.Work.GetAccount().GetFields())
+	if err != nil {
+		return nil, fmt.Errorf("read the account's fields: %w", err)
+	}
+	policies, err := fields.PoliciesOf(c.Work.GetJob().GetPolicies(), schema)
+	if err != nil {
+		return nil, fmt.Errorf("read the job's policies: %w", err)
+	}
 	v := c.Work.Validated
 	finder := repeat.New(v.Rows, bits.OnesCount32(v.Keys&repeat.Unique), func(ctx context.Context, from int64, f func(int64, *row.Keys) (bool, error)) error {
 		return s.eachKeys(ctx, v.Chunks, from, f)
 	})
-	err := s.eachKeys(ctx, v.Chunks, 0, func(_ int64, k *row.Keys) (bool, error) { finder.See(k); return true, nil })
+	err = s.eachKeys(ctx, v.Chunks, 0, func(_ int64, k *row.Keys) (bool, error) { finder.See(k); return true, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +58,8 @@ func (s *Service) match(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRe
 		return nil, err
 	}
 	defer out.Abort()
-	m := &matching{mode: row.Mode(c.Work.Job.Settings.Mode), finder: finder, verdicts: row.NewVerdictsWriter(out), progress: func(done int64) { c.Progress(done, v.Rows) }}
+	m := &matching{mode: row.Mode(c.Work.Job.Settings.Mode), chosen: policies.Keys, finder: finder, verdicts: row.NewVerdictsWriter(out),
+		progress: func(done int64) { c.Progress(done, v.Rows) }}
 	if err := s.matchRows(ctx, v, m); err != nil {
 		return nil, err
 	}
@@ -91,6 +101,7 @@ func (s *Service) room(ctx context.Context, held, fresh int64) (*ingestv1.Proble
 // matching gathers the verdicts on the rows of one job.
 type matching struct {
 	mode     row.Mode
+	chosen   uint16 // the keys that rows are matched by, 0 for all
 	finder   *repeat.Finder
 	verdicts *row.VerdictsWriter
 	progress func(done int64)
@@ -239,7 +250,7 @@ func (m *matching) take(q *question, a *contactsv1.MatchResponse) error {
 			if q.externals != nil {
 				external = [16]byte(q.externals[i*16:])
 			}
-			*v = row.Relate(m.hits, external, m.several[:0])
+			*v = row.Relate(m.hits, external, m.chosen, m.several[:0])
 			if v.Several != nil {
 				m.several = v.Several
 			}

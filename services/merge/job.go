@@ -28,6 +28,7 @@ type job struct {
 	specs      []contact.Spec  // parallel to fields, of own ones
 	own        []contact.Spec  // the own fields among them
 	keys       uint16          // keys that a row may have, bit n for key n
+	chosen     uint16          // the keys that rows are matched by, 0 for all
 	rows       int64
 	verdicts   blob.Object
 	facts      *blob.Object // nil where nothing was asked of a provider
@@ -73,6 +74,11 @@ func (j *job) read(c *stage.Claim) error {
 	if j.schema, err = fields.SchemaOf(w.GetAccount().GetFields()); err != nil {
 		return fmt.Errorf("read the account's fields of job %s: %w", c.Job, err)
 	}
+	policies, err := fields.PoliciesOf(w.GetJob().GetPolicies(), j.schema)
+	if err != nil {
+		return fmt.Errorf("read the policies of job %s: %w", c.Job, err)
+	}
+	j.chosen = policies.Keys
 	for _, col := range w.GetValidated().GetColumns() {
 		if col.GetField() == "" {
 			continue

@@ -197,7 +197,7 @@ func (w *worker) rematch(ctx context.Context, tx pgx.Tx, j *job, h contactdb.Hol
 		return nil, err
 	}
 	defer src.close()
-	m := &rematching{find: w.contacts.Matching(tx, j.Account, h), verdicts: map[int64]row.Verdict{}}
+	m := &rematching{find: w.contacts.Matching(tx, j.Account, h), chosen: j.chosen, verdicts: map[int64]row.Verdict{}}
 	var r record
 	for {
 		err := src.nextKeys(&r)
@@ -248,6 +248,7 @@ func isTouched(r *record, t contactdb.Touched) bool {
 // rematching gathers a batch of rows and asks for their contacts.
 type rematching struct {
 	find     *contactdb.Matching
+	chosen   uint16 // the keys that rows are matched by, 0 for all
 	verdicts map[int64]row.Verdict
 
 	batch contactdb.Batch
@@ -283,7 +284,7 @@ func (m *rematching) flush(ctx context.Context) error {
 			hits = append(hits, row.Hit{Contact: [16]byte(m.hits.Contacts[o : o+16]), Keys: uint16(m.hits.Keys[at]), ExternalID: [16]byte(m.hits.ExternalIDs[o : o+16])})
 		}
 		external := [16]byte(m.batch.Keys[contact.ExternalID][i*16:])
-		m.verdicts[n] = row.Relate(hits, external, nil)
+		m.verdicts[n] = row.Relate(hits, external, m.chosen, nil)
 	}
 	m.rows = m.rows[:0]
 	for k := range m.batch.Keys {
