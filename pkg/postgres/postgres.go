@@ -46,6 +46,8 @@ var name = regexp.MustCompile(`^[a-z][a-z0-9_]{0,50}$`)
 type Options struct {
 	Schema   string // looked into first for unqualified names, and the stem of the role Across takes
 	MaxConns int32  // largest number of connections; 0 is 10
+
+	OnNotice func(text string) // gets what the server remarks, such as plans it was set to tell; nil for nobody
 }
 
 // DB is a pool of connections for the use of one service.
@@ -72,6 +74,9 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 		cfg.MaxConns = opts.MaxConns
 	}
 	configure(cfg.ConnConfig, opts.Schema)
+	if opts.OnNotice != nil {
+		cfg.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { opts.OnNotice(n.Message) }
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open pool for schema %s: %w", opts.Schema, Map(err))

@@ -154,7 +154,7 @@ func (w *world) reference(b *testing.B, n int) time.Duration {
 }
 
 // prepareMany writes what the stages before leave of a large file.
-func (w *world) prepareMany(b *testing.B, n int, mode row.Mode, round int, head []string, own []*accountsv1.Field) *stage.Claim {
+func (w *world) prepareMany(b testing.TB, n int, mode row.Mode, round int, head []string, own []*accountsv1.Field) *stage.Claim {
 	b.Helper()
 	c := &stage.Claim{Account: w.account, Job: uuid.Must(uuid.NewV7())}
 	v := &ingestv1.ValidateResult{Rows: int64(n), Keys: 1<<contact.ExternalID | 1<<contact.Email | 1<<contact.Phone}

@@ -35,6 +35,7 @@ type world struct {
 	*worker
 	account     uuid.UUID
 	databaseURL string    // of the role merge
+	contactsURL string    // of the role contacts
 	owner       *pgx.Conn // sees everything
 	edits       *contactdb.Contacts
 	most        *atomic.Int64
@@ -60,7 +61,7 @@ func newWorld(t testing.TB) *world {
 	if w.ring, err = keyring.New(); err != nil {
 		t.Fatal(err)
 	}
-	w.databaseURL = d.URL("merge")
+	w.databaseURL, w.contactsURL = d.URL("merge"), d.URL("contacts")
 	db, err := open(t.Context(), w.databaseURL, 4)
 	if err != nil {
 		t.Fatal(err)
