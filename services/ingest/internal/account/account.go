@@ -86,7 +86,10 @@ func (s *Source) ask(ctx context.Context) (ledger.Account, error) {
 	if err := asking.Wait(); err != nil {
 		return ledger.Account{}, err
 	}
-	settled := fromAccount(resp.GetAccount())
+	settled, perr := fromAccount(resp.GetAccount())
+	if perr != nil {
+		return ledger.Account{}, perr
+	}
 	if fault.Of(err) == fault.Unimplemented { // an accounts service from before there were own fields
 		return settled, nil
 	}
@@ -96,12 +99,19 @@ func (s *Source) ask(ctx context.Context) (ledger.Account, error) {
 	if err != nil {
 		return ledger.Account{}, err
 	}
-	settled.Fields, err = view.FreezeFields(listed.GetFields())
-	return settled, err
+	if settled.Fields, err = view.FreezeFields(listed.GetFields()); err != nil {
+		return ledger.Account{}, err
+	}
+	if err := view.KnownPolicies(settled.Fields, settled.Policies); err != nil { // of another moment: a field came or went between the two answers
+		return ledger.Account{}, fault.Wrap(fault.Unavailable, "account-settings", err, "the account's fields are being changed").Hint("try again in a moment")
+	}
+	return settled, nil
 }
 
-func fromAccount(a *accountsv1.Account) ledger.Account {
+func fromAccount(a *accountsv1.Account) (ledger.Account, error) {
+	policies, err := view.FromPolicies(a.GetPolicies())
 	return ledger.Account{
+		Policies:       policies,
 		Name:           a.GetName(),
 		Country:        a.GetCountry(),
 		DropBadCells:   a.GetBadCell() == accountsv1.BadCell_BAD_CELL_DROP_CELL,
@@ -110,5 +120,5 @@ func fromAccount(a *accountsv1.Account) ledger.Account {
 		RawDays:        a.GetRawDays(),
 		ResultDays:     a.GetResultDays(),
 		LegacyEncoding: a.GetLegacyEncoding(),
-	}
+	}, err
 }

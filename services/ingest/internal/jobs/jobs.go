@@ -98,22 +98,53 @@ func (s *Service) RetryJob(ctx context.Context, req *ingestv1.RetryJobRequest) (
 	if err != nil {
 		return nil, err
 	}
-	if req.GetRequestId() != "" {
-		if _, err := view.FromRequestID(req.GetRequestId()); err != nil {
-			return nil, err
-		}
-	}
-	settled, err := s.accounts.Settled(ctx, caller.Account)
+	again, err := s.resubmission(ctx, caller, req.GetRequestId())
 	if err != nil {
 		return nil, err
 	}
-	job, _, err := s.ledger.Retry(ctx, caller.Account, ref, ledger.Resubmission{
-		RequestID: req.GetRequestId(), Account: settled, SubmittedBy: caller.KeyID.String(), SubmitterEmail: caller.Email,
-	})
+	of, err := s.ledger.Job(ctx, caller.Account, ref)
+	if err != nil {
+		return nil, err
+	}
+	if err := view.KnownPolicies(again.Account.Fields, of.Settings.Policies); err != nil { // the fields are today's
+		return nil, err
+	}
+	job, _, err := s.ledger.Retry(ctx, caller.Account, ref, again)
 	if err != nil {
 		return nil, err
 	}
 	return &ingestv1.RetryJobResponse{Job: view.Job(job)}, nil
+}
+
+// UndoJob implements the contract.
+func (s *Service) UndoJob(ctx context.Context, req *ingestv1.UndoJobRequest) (*ingestv1.UndoJobResponse, error) {
+	caller, ref, err := named(ctx, req.GetJob())
+	if err != nil {
+		return nil, err
+	}
+	again, err := s.resubmission(ctx, caller, req.GetRequestId())
+	if err != nil {
+		return nil, err
+	}
+	job, _, err := s.ledger.Undo(ctx, caller.Account, ref, req.GetPreview(), again)
+	if err != nil {
+		return nil, err
+	}
+	return &ingestv1.UndoJobResponse{Job: view.Job(job)}, nil
+}
+
+// resubmission is who asks for a job without a file of its own, and what the account has settled by now.
+func (s *Service) resubmission(ctx context.Context, caller rpc.Caller, requestID string) (ledger.Resubmission, error) {
+	if requestID != "" {
+		if _, err := view.FromRequestID(requestID); err != nil {
+			return ledger.Resubmission{}, err
+		}
+	}
+	settled, err := s.accounts.Settled(ctx, caller.Account)
+	if err != nil {
+		return ledger.Resubmission{}, err
+	}
+	return ledger.Resubmission{RequestID: requestID, Account: settled, SubmittedBy: caller.KeyID.String(), SubmitterEmail: caller.Email}, nil
 }
 
 // AnswerJob implements the contract.

@@ -33,8 +33,8 @@ type Submission struct {
 // expired or is unknown is Precondition "upload-expired".
 func (l *Ledger) Accept(ctx context.Context, account uuid.UUID, s Submission) (job Job, existing bool, err error) {
 	j := jobRow{
-		RequestID: s.RequestID, Settings: s.Settings, AccountSettings: s.Account, SubmittedBy: s.SubmittedBy, SubmitterEmail: s.SubmitterEmail,
-		FileName: s.FileName, FileObject: s.File.Name, FileSize: s.File.Size, FileSHA256: s.File.SHA256, Upload: s.Upload,
+		Kind: Import, RequestID: s.RequestID, Settings: s.Settings, AccountSettings: s.Account, SubmittedBy: s.SubmittedBy, SubmitterEmail: s.SubmitterEmail,
+		FileName: s.FileName, FileObject: s.File.Name, FileSize: s.File.Size, FileSHA256: s.File.SHA256, Upload: &s.Upload,
 	}
 	if s.RequestID == "" {
 		return Job{}, false, fault.New(fault.Invalid, "no-request-id", "a submission needs a request id")
@@ -56,7 +56,7 @@ func (l *Ledger) Accept(ctx context.Context, account uuid.UUID, s Submission) (j
 	}, func(old *jobRow) bool { return bytes.Equal(old.BodyHash, j.BodyHash) })
 }
 
-// Resubmission is who asks for a retry.
+// Resubmission is who asks for a retry or an undo.
 type Resubmission struct {
 	RequestID      string // empty: every call makes another job
 	Account        Account
@@ -64,8 +64,8 @@ type Resubmission struct {
 	SubmitterEmail string
 }
 
-// Retry makes a new job of a FAILED, REJECTED or CANCELLED one, with the same file and settings; others are Precondition
-// "not-retryable", and so is one whose file was swept ("file-swept"). A request id works as for Accept.
+// Retry makes a new job of a FAILED, REJECTED or CANCELLED one, with the same file and settings, or of the same undo; others
+// are Precondition "not-retryable", and so is one whose file was swept ("file-swept"). A request id works as for Accept.
 func (l *Ledger) Retry(ctx context.Context, account uuid.UUID, ref Ref, r Resubmission) (job Job, existing bool, err error) {
 	var of []*jobRow
 	return l.submit(ctx, account, r.RequestID, func(b *pgx.Batch) {
@@ -79,11 +79,11 @@ func (l *Ledger) Retry(ctx context.Context, account uuid.UUID, ref Ref, r Resubm
 		switch {
 		case o.State != Failed && o.State != Rejected && o.State != Cancelled:
 			return jobRow{}, fault.New(fault.Precondition, "not-retryable", "job %d is %s; only failed, rejected and cancelled jobs are retried", o.Number, o.State)
-		case o.FileKept != kept:
+		case o.Kind == Import && o.FileKept != kept:
 			return jobRow{}, fault.New(fault.Precondition, "file-swept", "the file of job %d was removed by age", o.Number).Hint("upload the file again")
 		}
 		j := jobRow{
-			RequestID: r.RequestID, Settings: o.Settings, AccountSettings: r.Account, SubmittedBy: r.SubmittedBy, SubmitterEmail: r.SubmitterEmail,
+			Kind: o.Kind, UndoOf: o.UndoOf, UndoOfNumber: o.UndoOfNumber, RequestID: r.RequestID, Settings: o.Settings, AccountSettings: r.Account, SubmittedBy: r.SubmittedBy, SubmitterEmail: r.SubmitterEmail,
 			FileName: o.FileName, FileObject: o.FileObject, FileSize: o.FileSize, FileSHA256: o.FileSHA256, Upload: o.Upload, RetryOf: &o.ID,
 		}
 		var err error
@@ -137,7 +137,7 @@ func (l *Ledger) submit(ctx context.Context, account uuid.UUID, requestID string
 	return view.toJob(), false, nil
 }
 
-// bodyHash tells submissions of one request id apart: by the file's bytes, the settings, and what is retried.
+// bodyHash tells submissions of one request id apart: by the file's bytes, the settings, and what is retried or undone.
 func bodyHash(j jobRow) ([]byte, error) {
 	settings, err := j.Settings.encoded()
 	if err != nil {
@@ -146,6 +146,9 @@ func bodyHash(j jobRow) ([]byte, error) {
 	of := ""
 	if j.RetryOf != nil {
 		of = j.RetryOf.String()
+	}
+	if j.UndoOf != nil {
+		of += " undo " + j.UndoOf.String()
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%s\n%s", j.FileSHA256, j.FileSize, of, settings))
 	return sum[:], nil

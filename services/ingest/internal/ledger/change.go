@@ -112,7 +112,8 @@ func (c *change) save(ctx context.Context, tx pgx.Tx, extra loads) error {
 			b.Queue(sql.FreezeFields, c.account, a.FieldsHash, a.Fields)
 		}
 		b.Queue(sql.InsertJob, c.account, j.ID, j.Number, j.State, j.CheckOnly, j.RequestID, j.BodyHash, j.Settings, j.AccountSettings, j.SubmittedBy,
-			j.SubmitterEmail, j.FileName, j.FileObject, j.FileSize, j.FileSHA256, j.Upload, j.RetryOf, j.Created, j.LastEvent)
+			j.SubmitterEmail, j.FileName, j.FileObject, j.FileSize, j.FileSHA256, j.Upload, j.RetryOf, j.Created, j.LastEvent,
+			j.Kind, j.UndoOf, j.UndoOfNumber, j.Started, j.FileKept)
 	} else if c.jobDirty {
 		b.Queue(sql.SaveJob, c.job.args()...)
 	}

@@ -143,7 +143,7 @@ type Result struct {
 	Sent  int64 // enrich
 	Known int64 // enrich
 
-	Counts Counts // merge: the nine outcomes and Rows; blank lines and the provider's numbers are known already
+	Counts Counts // merge: the nine outcomes, Rows, NewerHere and Removed; blank lines and the provider's numbers are known already
 }
 
 // Finish ends a stage with its result and opens what follows; it returns the stage of the job that is runnable now, or
@@ -277,6 +277,10 @@ func (c *change) claim(stage event.Stage, life Life) (Grant, error) {
 		err = c.enter(Validating, nil)
 	case event.Match:
 		err = c.enter(Matching, nil)
+	case event.Merge:
+		if c.job.State == Ready { // an undo begins with it
+			err = c.enter(Merging, nil)
+		}
 	}
 	if err != nil {
 		return Grant{}, err

@@ -191,6 +191,9 @@ func (c *change) merged(r Result) error {
 	if r.Rejected != nil {
 		return c.end(Rejected, r.Rejected)
 	}
+	if c.job.Kind == Undo { // what it has to do is known once it was done
+		c.job.Rows, c.job.Validated = r.Counts.Rows, true
+	}
 	if !r.Counts.AddUp() || r.Counts.Rows != c.job.Rows {
 		return fault.New(fault.Invalid, "counts-do-not-add-up", "%d rows were validated, and the outcomes of %d do not add up to them", c.job.Rows, r.Counts.Rows)
 	}
@@ -213,7 +216,7 @@ func (c *change) accepted(j jobRow) {
 	j.ID = uuid.Must(uuid.NewV7())
 	j.Number = c.queue.LastNumber
 	j.Account = c.account
-	j.State = Queued
+	j.State, j.FileKept = Queued, kept
 	j.CheckOnly = j.Settings.Check
 	j.AccountSettings.FieldsHash = hashOf(j.AccountSettings.Fields)
 	j.Created = c.at
@@ -223,6 +226,13 @@ func (c *change) accepted(j jobRow) {
 	c.job = j
 	c.jobFresh = true
 	c.moved = true
+	if j.Kind == Undo { // there is nothing to validate: it waits for its turn, or, as a check, for nothing
+		c.job.State, c.job.FileKept = Ready, swept
+		if j.CheckOnly {
+			c.job.Started = &c.at
+			c.open(event.Merge, "")
+		}
+	}
 	c.tell(event.JobAccepted)
 }
 

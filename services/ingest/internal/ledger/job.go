@@ -19,6 +19,15 @@ const (
 	Upsert Mode = "UPSERT"
 )
 
+// Kind is what a job is asked to do.
+type Kind string
+
+// The kinds.
+const (
+	Import Kind = "import" // apply a file
+	Undo   Kind = "undo"   // take back what another job did; it has no file, and is READY from the beginning
+)
+
 // DateOrder is how dates of a file are to be read; empty: decided per column.
 type DateOrder string
 
@@ -39,7 +48,19 @@ type Settings struct {
 	DateOrder  DateOrder         `json:"date_order,omitempty"`
 	Reading    Reading           `json:"reading,omitzero"`
 	Values     Values            `json:"values,omitempty"`
+	Policies   Policies          `json:"policies,omitzero"`
+	AsOf       time.Time         `json:"as_of,omitzero"` // when the values of the file were so, UTC; zero: when the job was accepted
 }
+
+// Policies is how files change contacts; what is empty is not said.
+type Policies struct {
+	Rules    map[string]string `json:"rules,omitempty"`     // field, or "*" for all others, to always, if-empty, never, newest
+	HandMade string            `json:"hand_made,omitempty"` // new-values, keep, replace
+	Keys     []string          `json:"keys,omitempty"`      // sorted, each once
+}
+
+// IsZero reports whether p says nothing.
+func (p Policies) IsZero() bool { return len(p.Rules) == 0 && p.HandMade == "" && len(p.Keys) == 0 }
 
 // Values is, by field, what its values in the file mean.
 type Values map[string]map[string]string
@@ -54,6 +75,7 @@ type Account struct {
 	RawDays        int32    `json:"raw_days,omitempty"`    // the file is kept after the job's end; 0: as the service is set
 	ResultDays     int32    `json:"result_days,omitempty"` // results and reports likewise
 	LegacyEncoding string   `json:"legacy_encoding,omitempty"`
+	Policies       Policies `json:"policies,omitzero"`
 
 	Fields     []byte `json:"-"`                     // its own fields, opaque; kept apart from the job, once for all that are alike
 	FieldsHash string `json:"fields_hash,omitempty"` // given by the ledger; empty where there are none
@@ -66,7 +88,8 @@ type Object struct {
 	SHA256 string // hex, lower case
 }
 
-// Counts adds up: Rows is the sum of Added to Suppressed. Blank lines are counted apart.
+// Counts adds up: Rows is the sum of Added to Suppressed. Blank lines are counted apart; NewerHere and Removed are counted
+// in their outcomes already.
 type Counts struct {
 	Rows            int64 `json:"rows"`
 	Added           int64 `json:"added"`
@@ -81,12 +104,15 @@ type Counts struct {
 	Blank           int64 `json:"blank"`
 	SentToProvider  int64 `json:"sent_to_provider"`
 	KnownToProvider int64 `json:"known_to_provider"`
+	NewerHere       int64 `json:"newer_here"` // of Rows, those with a value that is newer here than in the file
+	Removed         int64 `json:"removed"`    // of Updated, contacts that an undo removed
 }
 
-// AddUp reports whether every row has exactly one outcome.
+// AddUp reports whether every row has exactly one outcome, and no part is more than its whole.
 func (c Counts) AddUp() bool {
 	return c.Rows == c.Added+c.Updated+c.Unchanged+c.Duplicate+c.Unmatched+c.Invalid+c.Conflict+c.Held+c.Suppressed &&
-		min(c.Rows, c.Added, c.Updated, c.Unchanged, c.Duplicate, c.Unmatched, c.Invalid, c.Conflict, c.Held, c.Suppressed, c.Blank) >= 0
+		min(c.Rows, c.Added, c.Updated, c.Unchanged, c.Duplicate, c.Unmatched, c.Invalid, c.Conflict, c.Held, c.Suppressed, c.Blank, c.NewerHere, c.Removed) >= 0 &&
+		c.NewerHere <= c.Rows && c.Removed <= c.Updated
 }
 
 // Rejects is the number of rows that were kept out.
@@ -139,32 +165,36 @@ type Place struct {
 
 // Job is one change of contacts asked for, as it is now.
 type Job struct {
-	ID          uuid.UUID
-	Number      int64
-	Account     uuid.UUID
-	State       State
-	Settings    Settings
-	FileName    string // as given, for people
-	File        Object
-	Upload      uuid.UUID // what the file's object is named by; shared by retries
-	RequestID   string
-	SubmittedBy string // the API key that handed it in
-	RetryOf     uuid.UUID
-	Created     time.Time
-	Started     time.Time // zero until its turn began
-	Ended       time.Time // zero until it is final
-	Counts      Counts    // Rows, Invalid and Blank are known once validated, all once final
-	Problem     *Problem
-	Question    *Question // in NEEDS_ANSWER
-	Columns     []Column  // once validated
-	Facts       *FileFacts
-	Unknown     []UnknownValue // values that no code book has, once validated; not in lists
-	FieldsHash  string         // names the account's own fields that it goes by
-	LastEvent   int64
-	Queue       *Place    // while it waits
-	Progress    *Progress // while a worker is at it
-	FileSwept   bool      // the uploaded file is gone: it can be retried no more
-	WorkSwept   bool      // chunks and outcomes are gone: reports are no more
+	ID           uuid.UUID
+	Kind         Kind
+	Number       int64
+	Account      uuid.UUID
+	State        State
+	Settings     Settings // of an undo: Check alone
+	Policies     Policies // of the account, when the job was accepted; Settings' own come over them
+	FileName     string   // as given, for people
+	File         Object
+	Upload       uuid.UUID // what the file's object is named by; shared by retries; uuid.Nil for an undo
+	RequestID    string
+	SubmittedBy  string // the API key that handed it in
+	RetryOf      uuid.UUID
+	UndoOf       uuid.UUID // the job that it takes back
+	UndoOfNumber int64     // of that job
+	Created      time.Time
+	Started      time.Time // zero until its turn began
+	Ended        time.Time // zero until it is final
+	Counts       Counts    // Rows, Invalid and Blank are known once validated, all once final; of an undo, Rows are contacts
+	Problem      *Problem
+	Question     *Question // in NEEDS_ANSWER
+	Columns      []Column  // once validated
+	Facts        *FileFacts
+	Unknown      []UnknownValue // values that no code book has, once validated; not in lists
+	FieldsHash   string         // names the account's own fields that it goes by
+	LastEvent    int64
+	Queue        *Place    // while it waits
+	Progress     *Progress // while a worker is at it
+	FileSwept    bool      // the uploaded file is gone: the job can be retried no more; false for an undo, that has none
+	WorkSwept    bool      // chunks and outcomes are gone: reports are no more
 }
 
 // Ref names a job by its id or, where that is nil, by its number.

@@ -34,8 +34,11 @@ type jobRow struct {
 	FileObject      string         `db:"file_object"`
 	FileSize        int64          `db:"file_size"`
 	FileSHA256      string         `db:"file_sha256"`
-	Upload          uuid.UUID      `db:"upload_id"`
+	Upload          *uuid.UUID     `db:"upload_id"`
 	RetryOf         *uuid.UUID     `db:"retry_of"`
+	Kind            Kind           `db:"kind"`
+	UndoOf          *uuid.UUID     `db:"undo_of"`
+	UndoOfNumber    *int64         `db:"undo_of_number"`
 	Created         time.Time      `db:"created_at"`
 	Started         *time.Time     `db:"started_at"`
 	Ended           *time.Time     `db:"ended_at"`
@@ -52,6 +55,8 @@ type jobRow struct {
 	Blank           int64          `db:"blank"`
 	SentToProvider  int64          `db:"sent_to_provider"`
 	KnownToProvider int64          `db:"known_to_provider"`
+	NewerHere       int64          `db:"newer_here"`
+	Removed         int64          `db:"removed"`
 	Validated       bool           `db:"validated"`
 	Problem         *Problem       `db:"problem"`
 	Question        *Question      `db:"question"`
@@ -74,13 +79,17 @@ type jobRow struct {
 	Now            time.Time  `db:"now"`
 }
 
-// kept is the word for objects that are neither swept nor about to be.
-const kept = "KEPT"
+// Whether objects of a job are there.
+const (
+	kept  = "KEPT"  // neither swept nor about to be
+	swept = "SWEPT" // or there never were any
+)
 
 func (r *jobRow) counts() Counts {
 	return Counts{
 		Rows: r.Rows, Added: r.Added, Updated: r.Updated, Unchanged: r.Unchanged, Duplicate: r.Duplicate, Unmatched: r.Unmatched, Invalid: r.Invalid,
 		Conflict: r.Conflict, Held: r.Held, Suppressed: r.Suppressed, Blank: r.Blank, SentToProvider: r.SentToProvider, KnownToProvider: r.KnownToProvider,
+		NewerHere: r.NewerHere, Removed: r.Removed,
 	}
 }
 
@@ -88,17 +97,25 @@ func (r *jobRow) counts() Counts {
 func (r *jobRow) setOutcomes(c Counts) {
 	r.Rows, r.Added, r.Updated, r.Unchanged, r.Duplicate = c.Rows, c.Added, c.Updated, c.Unchanged, c.Duplicate
 	r.Unmatched, r.Invalid, r.Conflict, r.Held, r.Suppressed = c.Unmatched, c.Invalid, c.Conflict, c.Held, c.Suppressed
+	r.NewerHere, r.Removed = c.NewerHere, c.Removed
 }
 
 func (r *jobRow) toJob() Job {
 	j := Job{
-		ID: r.ID, Number: r.Number, Account: r.Account, State: r.State, Settings: r.Settings, FileName: r.FileName,
-		File:   Object{Name: r.FileObject, Size: r.FileSize, SHA256: r.FileSHA256},
-		Upload: r.Upload, RequestID: r.RequestID, SubmittedBy: r.SubmittedBy, Created: r.Created.UTC(), Counts: r.counts(), Problem: r.Problem,
-		Columns: r.Columns, Facts: r.Facts, Unknown: r.Unknown, FieldsHash: r.AccountSettings.FieldsHash, LastEvent: r.LastEvent, FileSwept: r.FileKept != kept, WorkSwept: r.WorkKept != kept,
+		ID: r.ID, Kind: r.Kind, Number: r.Number, Account: r.Account, State: r.State, Settings: r.Settings, Policies: r.AccountSettings.Policies,
+		FileName: r.FileName, File: Object{Name: r.FileObject, Size: r.FileSize, SHA256: r.FileSHA256},
+		RequestID: r.RequestID, SubmittedBy: r.SubmittedBy, Created: r.Created.UTC(), Counts: r.counts(), Problem: r.Problem,
+		Columns: r.Columns, Facts: r.Facts, Unknown: r.Unknown, FieldsHash: r.AccountSettings.FieldsHash, LastEvent: r.LastEvent,
+		FileSwept: r.Kind == Import && r.FileKept != kept, WorkSwept: r.WorkKept != kept,
+	}
+	if r.Upload != nil {
+		j.Upload = *r.Upload
 	}
 	if r.RetryOf != nil {
 		j.RetryOf = *r.RetryOf
+	}
+	if r.UndoOf != nil {
+		j.UndoOf, j.UndoOfNumber = *r.UndoOf, *r.UndoOfNumber
 	}
 	if r.Started != nil {
 		j.Started = r.Started.UTC()
@@ -128,7 +145,7 @@ func (r *jobRow) args() []any {
 	return []any{
 		r.Account, r.ID, r.State, r.Turn, r.Confirmed, r.Settings, r.Started, r.Ended, r.Rows, r.Added, r.Updated, r.Unchanged, r.Duplicate, r.Unmatched,
 		r.Invalid, r.Conflict, r.Held, r.Suppressed, r.Blank, r.SentToProvider, r.KnownToProvider, r.Validated, r.Problem, r.Question, r.AskedBy,
-		r.Columns, r.LeaveToken, r.LastEvent, r.Facts, r.Unknown,
+		r.Columns, r.LeaveToken, r.LastEvent, r.Facts, r.Unknown, r.NewerHere, r.Removed,
 	}
 }
 

@@ -42,7 +42,7 @@ var follows = map[State][]State{
 	Queued:           {Validating, Cancelled},
 	Validating:       {Ready, NeedsAnswer, Rejected, Failed, Cancelled},
 	NeedsAnswer:      {Queued, Cancelled},
-	Ready:            {Matching, Exporting, Cancelled},
+	Ready:            {Matching, Merging, Exporting, Cancelled},
 	Matching:         {AwaitingApproval, NeedsAnswer, Enriching, Merging, Rejected, Failed, Cancelled},
 	AwaitingApproval: {Enriching, Merging, Cancelled},
 	Enriching:        {Merging, Failed, Cancelled},

@@ -3,6 +3,7 @@ package upload
 import (
 	"encoding/hex"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -27,7 +28,7 @@ type header struct {
 	offset    int64
 }
 
-func fromHeader(h *ingestv1.UploadHeader, most int64) (header, error) {
+func fromHeader(h *ingestv1.UploadHeader, most int64, now time.Time) (header, error) {
 	out := header{fileName: fileName(h.GetFileName()), size: h.GetSize(), offset: h.GetOffset()}
 	var err error
 	if out.requestID, err = view.FromRequestID(h.GetRequestId()); err != nil {
@@ -51,7 +52,7 @@ func fromHeader(h *ingestv1.UploadHeader, most int64) (header, error) {
 			return header{}, unknownUpload()
 		}
 	}
-	out.settings, err = view.FromSettings(h.GetSettings())
+	out.settings, err = view.FromSettings(h.GetSettings(), now)
 	return out, err
 }
 

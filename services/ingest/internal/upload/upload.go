@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/contactmill/contactmill/pkg/blob"
@@ -128,7 +129,7 @@ func (s *Service) Upload(in stream) error {
 	if err != nil {
 		return err
 	}
-	h, err := fromHeader(first, s.limits.FileSize)
+	h, err := fromHeader(first, s.limits.FileSize, time.Now())
 	if err != nil {
 		return err
 	}
@@ -154,6 +155,9 @@ func (s *Service) take(ctx context.Context, caller rpc.Caller, h header, r *rece
 		return ledger.Job{}, false, err
 	}
 	if err := view.KnownFields(settled.Fields, h.settings.Mapping, h.settings.Values); err != nil {
+		return ledger.Job{}, false, err
+	}
+	if err := view.KnownPolicies(settled.Fields, h.settings.Policies); err != nil {
 		return ledger.Job{}, false, err
 	}
 	b, err := s.begin(ctx, caller.Account, h)
@@ -236,7 +240,11 @@ func (s *Service) GetUpload(ctx context.Context, req *ingestv1.GetUploadRequest)
 	}
 	job, err := s.ledger.JobByRequest(ctx, account, requestID)
 	if err == nil {
-		return &ingestv1.GetUploadResponse{UploadId: job.Upload.String(), Offset: job.File.Size, Job: view.Job(job)}, nil
+		resp := &ingestv1.GetUploadResponse{Offset: job.File.Size, Job: view.Job(job)}
+		if job.Upload != uuid.Nil { // the request of an undo has none
+			resp.UploadId = job.Upload.String()
+		}
+		return resp, nil
 	}
 	if fault.Of(err) != fault.NotFound {
 		return nil, err

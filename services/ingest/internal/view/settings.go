@@ -3,8 +3,11 @@ package view
 import (
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/fault"
@@ -18,7 +21,13 @@ const (
 	maxMapping    = 256 // as many as a file has columns
 	maxHeading    = 1024
 	maxRecipients = 20
+
+	// asOfAhead is how far the clocks of others, and their time zones, may be ahead of ours.
+	asOfAhead = 24 * time.Hour
 )
+
+// earliestAsOf is before any file.
+var earliestAsOf = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // FromRequestID checks a submission's own id: 1 to 128 printable ASCII characters.
 func FromRequestID(s string) (string, error) {
@@ -29,8 +38,8 @@ func FromRequestID(s string) (string, error) {
 	return s, nil
 }
 
-// FromSettings checks what a submitter asks for and brings it to one form, so that equal requests are equal.
-func FromSettings(s *ingestv1.ImportSettings) (ledger.Settings, error) {
+// FromSettings checks what a submitter asks for at a time and brings it to one form, so that equal requests are equal.
+func FromSettings(s *ingestv1.ImportSettings, now time.Time) (ledger.Settings, error) {
 	out := ledger.Settings{Check: s.GetCheck()}
 	var ok bool
 	if out.Mode, ok = FromMode(s.GetMode()); !ok {
@@ -52,8 +61,28 @@ func FromSettings(s *ingestv1.ImportSettings) (ledger.Settings, error) {
 	if out.Values, err = FromValues(s.GetValues()); err != nil {
 		return ledger.Settings{}, err
 	}
+	if out.Policies, err = FromPolicies(s.GetPolicies()); err != nil {
+		return ledger.Settings{}, err
+	}
+	if out.AsOf, err = asOf(s.GetAsOf(), now); err != nil {
+		return ledger.Settings{}, err
+	}
 	out.Recipients, err = recipients(s.GetRecipients())
 	return out, err
+}
+
+// asOf is when the values of a file were so, to the second, as rows say it too; zero for not said. One from the future would
+// keep the files of all the time until then from changing anything.
+func asOf(at *timestamppb.Timestamp, now time.Time) (time.Time, error) {
+	if at == nil {
+		return time.Time{}, nil
+	}
+	t := at.AsTime().Truncate(time.Second)
+	if at.CheckValid() != nil || t.Before(earliestAsOf) || t.After(now.Add(asOfAhead)) {
+		return time.Time{}, fault.New(fault.Invalid, "as-of-invalid", "the time that the file's values are of is before 1900 or in the future").
+			Hint("say when they were so, such as 2026-03-01T14:05:00Z, or nothing for now")
+	}
+	return t, nil
 }
 
 func listName(s string) (string, error) {

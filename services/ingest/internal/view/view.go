@@ -34,8 +34,12 @@ func Job(j ledger.Job) *ingestv1.Job {
 		Question:    Question(j.Question),
 		Columns:     columns(j.Columns),
 		RetryOf:     id(j.RetryOf),
+		Policies:    policies(j),
+		UndoOf:      id(j.UndoOf),
 		LastEvent:   j.LastEvent,
 		File:        facts(j.Facts),
+
+		UndoOfNumber: j.UndoOfNumber,
 	}
 	for _, u := range j.Unknown {
 		out.UnknownValues = append(out.UnknownValues, &ingestv1.UnknownValue{Field: u.Field, Value: u.Value, Rows: u.Rows, Lines: u.Lines})
@@ -75,6 +79,7 @@ func Counts(c ledger.Counts) *ingestv1.Counts {
 	return &ingestv1.Counts{
 		Rows: c.Rows, Added: c.Added, Updated: c.Updated, Unchanged: c.Unchanged, Duplicate: c.Duplicate, Unmatched: c.Unmatched, Invalid: c.Invalid,
 		Conflict: c.Conflict, Held: c.Held, Suppressed: c.Suppressed, Blank: c.Blank, SentToProvider: c.SentToProvider, KnownToProvider: c.KnownToProvider,
+		NewerHere: c.NewerHere, Removed: c.Removed,
 	}
 }
 

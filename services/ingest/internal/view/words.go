@@ -40,6 +40,8 @@ func Settings(s ledger.Settings) *ingestv1.ImportSettings {
 		DateOrder:  DateOrder(s.DateOrder),
 		Reading:    reading(s.Reading),
 		Values:     Values(s.Values),
+		Policies:   Policies(s.Policies),
+		AsOf:       at(s.AsOf),
 	}
 }
 

@@ -55,11 +55,13 @@ func fromClaimant(c *ingestv1.Claimant) (ledger.Claim, error) {
 func toWork(w ledger.Work) (*ingestv1.Work, error) {
 	out := &ingestv1.Work{
 		Job:        view.Job(w.Job),
-		File:       &ingestv1.Object{Name: w.Job.File.Name, Size: w.Job.File.Size, Sha256: w.Job.File.SHA256},
 		Account:    &ingestv1.AccountSettings{Name: w.Account.Name, Country: w.Account.Country, DropBadCells: w.Account.DropBadCells, KeepOutUnknown: w.Account.KeepOutUnknown, LegacyEncoding: w.Account.LegacyEncoding},
 		Notice:     w.Notice,
 		Recipients: w.Recipients,
 		Committing: w.Committing,
+	}
+	if f := w.Job.File; f.Name != "" { // an undo has none
+		out.File = &ingestv1.Object{Name: f.Name, Size: f.Size, Sha256: f.SHA256}
 	}
 	var err error
 	if out.Account.Fields, err = view.Fields(w.Account.Fields); err != nil {
@@ -217,5 +219,6 @@ func fromCounts(c *ingestv1.Counts) ledger.Counts {
 	return ledger.Counts{
 		Rows: c.GetRows(), Added: c.GetAdded(), Updated: c.GetUpdated(), Unchanged: c.GetUnchanged(), Duplicate: c.GetDuplicate(), Unmatched: c.GetUnmatched(),
 		Invalid: c.GetInvalid(), Conflict: c.GetConflict(), Held: c.GetHeld(), Suppressed: c.GetSuppressed(),
+		NewerHere: c.GetNewerHere(), Removed: c.GetRemoved(),
 	}
 }

@@ -10,10 +10,10 @@ WITH next AS (
     LIMIT 1
 ), given AS (
     UPDATE jobs j SET turn = true, started_at = $2 FROM next WHERE j.account_id = $1 AND j.job_id = next.job_id
-    RETURNING j.job_id
+    RETURNING j.job_id, CASE j.kind WHEN 'undo' THEN 'merge' ELSE 'match' END AS stage
 )
 INSERT INTO stages (account_id, job_id, stage, round, state, opened_at)
-SELECT $1, given.job_id, 'match', 1 + coalesce((SELECT max(s.round) FROM stages s WHERE s.account_id = $1 AND s.job_id = given.job_id AND s.stage = 'match'), 0),
+SELECT $1, given.job_id, given.stage, 1 + coalesce((SELECT max(s.round) FROM stages s WHERE s.account_id = $1 AND s.job_id = given.job_id AND s.stage = given.stage), 0),
        'RUNNABLE', $2
 FROM given
 RETURNING job_id, stage, round
