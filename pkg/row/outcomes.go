@@ -15,6 +15,7 @@ type Ended struct {
 	Reason  string    // stable code, e.g. "phone-invalid", "repeats-row", "duplicate-contact"; empty for none
 	Detail  string    // ids, line numbers and names of fields for people, never contact data
 	Kept    []Kept    // values that the row would have changed and did not, in the order of the fields
+	Line    int64     // of the row, in a job without a file, which has no cells to tell it; 0 for none
 }
 
 // Kept is a value of a contact that a row did not change.
@@ -25,8 +26,14 @@ type Kept struct {
 	Since  int64  // when the contact got it, in seconds since 1970; 0 where that is not known
 }
 
-// keptFlag is set in the first byte of a row that has kept values.
-const keptFlag = 0x80
+// moreFlag is set in the first byte of a row that a byte of further flags follows.
+const moreFlag = 0x80
+
+// The further flags.
+const (
+	keptFlag = 1
+	lineFlag = 2
+)
 
 // OutcomesWriter writes an outcomes object: what became of every row of the job, in the file's order.
 type OutcomesWriter struct{ f *writer }
@@ -41,6 +48,10 @@ func (w *OutcomesWriter) Append(e *Ended) error {
 	b := w.f.begin()
 	at := len(b)
 	b = append(b, byte(e.Outcome)<<3)
+	if more := flag(len(e.Kept) > 0)*keptFlag | flag(e.Line != 0)*lineFlag; more != 0 {
+		b[at] |= moreFlag
+		b = append(b, more)
+	}
 	if e.Contact != uuid.Nil {
 		b[at] |= 1
 		b = append(b, e.Contact[:]...)
@@ -54,13 +65,15 @@ func (w *OutcomesWriter) Append(e *Ended) error {
 		b = appendText(b, e.Detail)
 	}
 	if len(e.Kept) > 0 {
-		b[at] |= keptFlag
 		b = binary.AppendUvarint(b, uint64(len(e.Kept)))
 		for i := range e.Kept {
 			k := &e.Kept[i]
 			b = appendText(binary.AppendUvarint(b, uint64(k.Field)), k.Reason)
 			b = appendText(binary.AppendVarint(b, k.Since), k.Value)
 		}
+	}
+	if e.Line != 0 {
+		b = binary.AppendVarint(b, e.Line)
 	}
 	return w.f.end(b)
 }
@@ -91,7 +104,11 @@ func (r *OutcomesReader) Next() (*Ended, error) {
 	}
 	c := cursor{b: b}
 	h := c.byte()
-	r.e = Ended{Outcome: Outcome(h &^ keptFlag >> 3), Kept: r.e.Kept[:0]}
+	more := byte(0)
+	if h&moreFlag != 0 {
+		more = c.byte()
+	}
+	r.e = Ended{Outcome: Outcome(h &^ moreFlag >> 3), Kept: r.e.Kept[:0]}
 	if h&1 != 0 {
 		r.e.Contact = id(&c)
 	}
@@ -101,13 +118,16 @@ func (r *OutcomesReader) Next() (*Ended, error) {
 	if h&4 != 0 {
 		r.e.Detail = string(c.text())
 	}
-	if h&keptFlag != 0 {
+	if more&keptFlag != 0 {
 		for n := c.uvarint(); n > 0 && !c.bad; n-- {
 			k := Kept{Field: uint16(c.uvarint()), Reason: string(c.text())}
 			k.Since = c.varint()
 			k.Value = c.text()
 			r.e.Kept = append(r.e.Kept, k)
 		}
+	}
+	if more&lineFlag != 0 {
+		r.e.Line = c.varint()
 	}
 	if r.e.Outcome < Added || r.e.Outcome > Suppressed {
 		c.bad = true
