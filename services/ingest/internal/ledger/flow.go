@@ -197,6 +197,9 @@ func (c *change) merged(r Result) error {
 	if !r.Counts.AddUp() || r.Counts.Rows != c.job.Rows {
 		return fault.New(fault.Invalid, "counts-do-not-add-up", "%d rows were validated, and the outcomes of %d do not add up to them", c.job.Rows, r.Counts.Rows)
 	}
+	if c.job.Kind == Undo && r.Counts.NewerHere > 0 || c.job.Kind != Undo && r.Counts.Removed > 0 {
+		return fault.New(fault.Invalid, "counts-do-not-add-up", "only an import meets values that are newer here, only an undo removes contacts")
+	}
 	c.job.setOutcomes(r.Counts)
 	switch {
 	case c.job.CheckOnly:

@@ -37,6 +37,7 @@ type modelJob struct {
 	id     uuid.UUID
 	number int64
 	check  bool
+	undo   bool
 	state  State
 	stage  event.Stage // open, notices apart; "" for none
 	token  int64       // of its holder; 0 for none
@@ -68,6 +69,9 @@ func (m *model) settle() {
 		}
 		if j.state == Ready {
 			m.turn, j.stage = j, event.Match
+			if j.undo {
+				j.stage = event.Merge
+			}
 		}
 	}
 	open := 0
@@ -123,6 +127,7 @@ func TestRandomOperations(t *testing.T) {
 			"commit":  m.commit,
 			"answer":  m.answer,
 			"retry":   m.retry,
+			"undo":    m.undo,
 			"stale":   m.stale,
 			"renew":   m.renew,
 		})
@@ -194,6 +199,10 @@ func (m *model) claim(t *rapid.T) {
 		j.state = Validating
 	case event.Match:
 		j.state = Matching
+	case event.Merge:
+		if j.state == Ready {
+			j.state = Merging
+		}
 	}
 }
 
@@ -245,6 +254,12 @@ func (m *model) finish(t *rapid.T) {
 			t.Fatalf("merge without leave: %v", err)
 		}
 		return
+	}
+	if j.undo { // how many contacts it is about nobody knew before
+		res.Counts = Counts{Rows: 7, Updated: 6, Unchanged: 1, Removed: 2}
+		if state == CompletedWithRejects {
+			res.Counts = Counts{Rows: 9, Updated: 6, Held: 3, Removed: 6}
+		}
 	}
 	for range 2 { // the same again changes nothing
 		if _, err := m.ledger(t).Finish(context.Background(), m.account, k, res); err != nil {
@@ -369,7 +384,39 @@ func (m *model) retry(t *rapid.T) {
 	if err != nil || n.Number != int64(len(m.jobs)+1) {
 		t.Fatalf("retry of job %d: job %d, %v", j.number, n.Number, err)
 	}
-	m.jobs = append(m.jobs, &modelJob{id: n.ID, number: n.Number, check: j.check, state: Queued})
+	m.jobs = append(m.jobs, made(n, j.check, j.undo))
+	m.settle()
+}
+
+// made is a job that has a beginning without an upload.
+func made(n Job, check, undo bool) *modelJob {
+	j := &modelJob{id: n.ID, number: n.Number, check: check, undo: undo, state: Queued}
+	if undo {
+		j.state = Ready
+		if check {
+			j.stage = event.Merge
+		}
+	}
+	return j
+}
+
+func (m *model) undo(t *rapid.T) {
+	if len(m.jobs) >= 8 {
+		t.Skip("enough jobs")
+	}
+	j := m.pick(t, func(*modelJob) bool { return true })
+	preview := rapid.IntRange(0, 3).Draw(t, "preview") == 0
+	n, existing, err := m.ledger(t).Undo(context.Background(), m.account, Ref{Number: j.number}, preview, Resubmission{})
+	if j.state != Completed && j.state != CompletedWithRejects {
+		if fault.Code(err) != "not-undoable" {
+			t.Fatalf("undo of job %d in %s: %v", j.number, j.state, err)
+		}
+		return
+	}
+	if err != nil || existing || n.Number != int64(len(m.jobs)+1) || n.UndoOf != j.id || n.UndoOfNumber != j.number {
+		t.Fatalf("undo of job %d: %+v, %v", j.number, n, err)
+	}
+	m.jobs = append(m.jobs, made(n, preview, true))
 	m.settle()
 }
 
