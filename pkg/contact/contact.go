@@ -43,6 +43,7 @@ const (
 	FieldCountry
 	FieldCompany
 	FieldVATNumber
+	FieldChangedAt // when the row's values were so: what a file says of its rows, and no value of a contact
 
 	fieldEnd
 	FirstCustom Field = 256
@@ -69,6 +70,7 @@ const (
 	TypeCriterion     // one code of the field's code book
 	TypeCriteria      // any number of codes, in the book's order, with ; between
 	TypeAuthorisation // True, False or Empty
+	TypeMoment        // a second in UTC, not in the future
 )
 
 // Spec is what the table knows about a field.
@@ -182,6 +184,7 @@ var fields = [fieldEnd]Spec{
 	FieldCountry:       std("country", "Country", TypeCountry, 2, 2, false, NoKey),
 	FieldCompany:       std("company", "Company", TypeText, 300, 1200, false, NoKey),
 	FieldVATNumber:     std("vat_number", "VAT number", TypeVAT, 16, 16, false, VAT),
+	FieldChangedAt:     std("changed_at", "Changed at", TypeMoment, 20, 20, false, NoKey),
 }
 
 // std is a line of the table.
@@ -196,6 +199,10 @@ func (f Field) Spec() (Spec, bool) {
 	}
 	return fields[f], true
 }
+
+// Kept reports whether the field is a value that contacts have: of the standard ones the contact id is none, by which a row
+// says whom it is about, and neither is when the row was changed.
+func (f Field) Kept() bool { return f != NoField && f != FieldContactID && f != FieldChangedAt }
 
 // String returns the field's stable name, or the empty string for one that the table does not have.
 func (f Field) String() string {

@@ -23,7 +23,7 @@ func TestStoredNumbers(t *testing.T) {
 		}
 	}
 	names := []string{"", "first_name", "last_name", "full_name", "phone", "email", "birth_date", "ssn", "account_number", "zip",
-		"external_id", "contact_id", "address", "city", "state", "country", "company", "vat_number"}
+		"external_id", "contact_id", "address", "city", "state", "country", "company", "vat_number", "changed_at"}
 	for f, want := range names {
 		if got := contact.Field(f).String(); got != want {
 			t.Errorf("field %d is %q, want %q", f, got, want)

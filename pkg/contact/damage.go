@@ -71,15 +71,18 @@ func (n *Normaliser) mend(dst []byte, spec *Spec, cell []byte, rules Rules) ([]b
 	switch rules.Cell {
 	case CellDate:
 		switch spec.Type {
-		case TypeDate, TypeBirthDate:
+		case TypeDate, TypeBirthDate, TypeMoment:
 		default:
 			return dst, finding.ValueWasDate
 		}
 	case CellRounded:
-		if spec.Type != TypeNumber {
+		switch spec.Type {
+		case TypeNumber:
+			imprecise = finding.NumberImprecise
+		case TypeMoment: // the digits that are lost are those of no second
+		default:
 			return dst, finding.DigitsLost
 		}
-		imprecise = finding.NumberImprecise
 	}
 	if rules.Cell == CellNumber && spec.Type == TypePhone && !allDigits(inner) {
 		return dst, finding.PhoneInvalid // the sign and the point of a number are none of a phone

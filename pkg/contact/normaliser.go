@@ -18,7 +18,7 @@ type Rules struct {
 	Country Country   // default for phones, zips and VAT numbers; 0 for none
 	Dates   DateRules // of this column
 	Decimal byte      // what stands before the decimals of this column's numbers, '.' or ','; 0 when that is not known
-	Today   Date      // dates of birth may not be after it; its zero is 1970-01-01, so it is always to be set
+	Today   Date      // dates of birth may not be after it, moments not after the day behind it; its zero is 1970-01-01, so it is always to be set
 	Cell    CellKind  // of this cell
 }
 
@@ -43,7 +43,7 @@ func (n *Normaliser) Append(dst []byte, f Field, cell []byte, rules Rules) ([]by
 }
 
 // AppendSpec is Append for a field that is known by its line, an account's own one for instance. Dates are appended as
-// YYYY-MM-DD, truth values as true and false, authorisations as True, False and Empty. A code for which Code.Repaired holds
+// YYYY-MM-DD, moments as YYYY-MM-DDTHH:MM:SSZ, truth values as true and false, authorisations as True, False and Empty. A code for which Code.Repaired holds
 // says that the value is not the one in the cell, but the one that a spreadsheet or a text program made it from.
 func (n *Normaliser) AppendSpec(dst []byte, spec *Spec, cell []byte, rules Rules) ([]byte, Code) {
 	if Blank(cell) {
@@ -88,6 +88,8 @@ func (n *Normaliser) append(dst []byte, spec *Spec, cell []byte, rules Rules) ([
 	case TypeDate:
 		d, code := ParseDate(cell, rules.Dates)
 		return appendDate(dst, cell, d, code)
+	case TypeMoment:
+		return appendMoment(dst, cell, rules)
 	case TypeSSN:
 		return AppendSSN(dst, cell)
 	case TypeZip:

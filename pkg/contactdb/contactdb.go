@@ -36,7 +36,7 @@ type Column struct {
 	Type  string      // type in SQL
 }
 
-// Columns lists all fields that are kept, in the order of their numbers. The contact id is a field and no column here.
+// Columns lists all fields that are kept, in the order of their numbers. The contact id is a field and no column here, and what files alone have is neither.
 func Columns() []Column {
 	var all []Column
 	for _, f := range contact.Fields() {
@@ -50,7 +50,7 @@ func Columns() []Column {
 // ColumnOf returns the column of a field, and false for one that is not kept under its own name.
 func ColumnOf(f contact.Field) (Column, bool) {
 	spec, ok := f.Spec()
-	if !ok || f == contact.FieldContactID {
+	if !ok || !f.Kept() {
 		return Column{}, false
 	}
 	c := Column{Field: f, Name: spec.Name, Key: spec.Key, Type: "text"}

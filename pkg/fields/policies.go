@@ -64,6 +64,19 @@ func (p *Policies) Rule(f contact.Field) Rule {
 	return p.others
 }
 
+// Compares reports whether some field is changed by the rule newest, so that it matters when a row was so.
+func (p *Policies) Compares() bool {
+	if p.others == Newest {
+		return true
+	}
+	for _, r := range p.rules {
+		if r == Newest {
+			return true
+		}
+	}
+	return false
+}
+
 // PoliciesOf reads policies; nil are the defaults. A field or key that the schema does not have, and a rule that this
 // program does not know, are errors of kind Invalid with the codes "unknown-field", "unknown-key" and "bad-policy".
 func PoliciesOf(p *accountsv1.Policies, s *contact.Schema) (Policies, error) {
@@ -78,7 +91,7 @@ func PoliciesOf(p *accountsv1.Policies, s *contact.Schema) (Policies, error) {
 			continue
 		}
 		f, ok := s.Field(name)
-		if !ok || f == contact.FieldContactID {
+		if !ok || !f.Kept() {
 			return Policies{}, fault.New(fault.Invalid, "unknown-field", "a rule names %q, and the account has no such field that a file may change", name).
 				Hint("contactmill fields list shows them")
 		}

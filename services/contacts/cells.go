@@ -38,7 +38,7 @@ func (c cells) read(schema *contact.Schema, values map[string]string, home conta
 	for _, f := range schema.Fields() {
 		spec, _ := schema.Spec(f)
 		cell, ok := values[spec.Name]
-		if !ok || f == contact.FieldContactID {
+		if !ok || !f.Kept() {
 			continue
 		}
 		seen++

@@ -27,6 +27,7 @@ type job struct {
 	fields     []contact.Field // of the mapped columns, NoField for one that is not kept; the order of row.Cells.Values
 	specs      []contact.Spec  // parallel to fields, of own ones
 	own        []contact.Spec  // the own fields among them
+	changedAt  int             // which of the fields says when a row was so; -1 for none
 	keys       uint16          // keys that a row may have, bit n for key n
 	chosen     uint16          // the keys that rows are matched by, 0 for all
 	rows       int64
@@ -54,6 +55,7 @@ func toJob(c *stage.Claim) (*job, error) {
 		list:           w.GetJob().GetSettings().GetList(),
 		check:          w.GetJob().GetSettings().GetCheck(),
 		keepOutUnknown: w.GetAccount().GetKeepOutUnknown(),
+		changedAt:      -1,
 		keys:           uint16(w.GetValidated().GetKeys()),
 		rows:           w.GetValidated().GetRows(),
 		keyVersion:     w.GetMatched().GetKeyVersion(),
@@ -92,8 +94,11 @@ func (j *job) read(c *stage.Claim) error {
 			spec, _ = j.schema.Spec(f)
 			j.own = append(j.own, spec)
 		}
-		if f == contact.FieldContactID {
-			f = contact.NoField // recognises, and is not kept
+		if f == contact.FieldChangedAt {
+			j.changedAt = len(j.fields)
+		}
+		if !f.Kept() {
+			f = contact.NoField
 		}
 		j.fields, j.specs = append(j.fields, f), append(j.specs, spec)
 	}

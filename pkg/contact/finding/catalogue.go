@@ -20,6 +20,8 @@ const (
 	DateTwoDigitYear   Code = "date-two-digit-year"
 	DateOrderUnknown   Code = "date-order-unknown"
 	DateWithTime       Code = "date-with-time"
+	TimeInvalid        Code = "time-invalid"
+	ChangedInFuture    Code = "changed-in-future"
 	BirthDateFuture    Code = "birth-date-future"
 	BirthDateTooOld    Code = "birth-date-too-old"
 	ZipInvalid         Code = "zip-invalid"
@@ -151,6 +153,8 @@ var catalogue = [...]Entry{
 	{DateTwoDigitYear, Error, "a year of two digits", "write the year with four digits, or set the century for the column"},
 	{DateOrderUnknown, Error, "day and month cannot be told apart", "write it as YYYY-MM-DD, or set the column's date order"},
 	{DateWithTime, Error, "a date with a time of day or time zone", "give the date alone"},
+	{TimeInvalid, Error, "not a time of day", "write day, time and zone as in 2026-03-01T14:05:00Z"},
+	{ChangedInFuture, Error, "a change in the future", "check the year, and write the time with its zone"},
 	{BirthDateFuture, Error, "a date of birth in the future", "check the year"},
 	{BirthDateTooOld, Error, "a date of birth more than 130 years ago", "check the year"},
 	{ZipInvalid, Error, "not a zip code of the country", "check the code and the country; spreadsheets drop leading zeros"},
