@@ -84,6 +84,8 @@ const (
 	NoContact         Code = "no-contact"
 	UnknownToProvider Code = "unknown-to-provider"
 	Erased            Code = "erased"
+	NewerHere         Code = "newer-here"
+	KeptByRule        Code = "kept-by-rule"
 )
 
 // Files.
@@ -202,6 +204,8 @@ var catalogue = [...]Entry{
 	{NoContact, Error, "no contact has one of its keys", "use mode upsert to add it, or correct the keys"},
 	{UnknownToProvider, Error, "the provider does not know the contact, and the account keeps such contacts out", "correct phone or email"},
 	{Erased, Error, "the person was erased", "do not send the row again"},
+	{NewerHere, Warning, "the contact has a newer value than the file", "take the value over from the report return to sender, or say --hand-made replace"},
+	{KeptByRule, Warning, "a rule of the account or the job keeps the contact's value", "say --rule FIELD=always to replace it"},
 	{DuplicateContact, Error, "a unique value belongs to another contact", "correct the value, or merge the contacts"},
 	{SeveralContacts, Error, "the keys of the row belong to several contacts", "correct the keys, or merge the contacts"},
 
