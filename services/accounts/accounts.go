@@ -2,7 +2,8 @@
 //
 //	In        gRPC: AccountsService for operators and admins, FieldsService for admins, AuthService for the other services
 //	Out       nothing
-//	Owns      schema accounts: tenants, API keys, fields and code books, and the record of who changed what
+//	Owns      schema accounts: tenants with their policies, API keys, fields and code books, and the record of who
+//	          changed what
 //	Promises  an admin sees and changes its own account only, and someone else's looks like an unknown one (P10);
 //	          of a key's secret only a SHA-256 is kept, and it is shown once; a key that is unknown, malformed or
 //	          revoked is refused with one text; a revoked key is refused everywhere within 30 seconds; every change

@@ -45,14 +45,15 @@ func toAccount(p *accountsv1.Account) (account, error) {
 	c := &accountsv1.UpdateAccountRequest{
 		Country: &p.Country, Package: &a.Package, Recipients: p.GetRecipients(), SetRecipients: true,
 		RawDays: &a.RawDays, ResultDays: &a.ResultDays, BadCell: &p.BadCell, UnknownToProvider: &p.UnknownToProvider,
-		LegacyEncoding: &p.LegacyEncoding,
+		LegacyEncoding: &p.LegacyEncoding, Policies: p.GetPolicies(), SetKeys: true,
 	}
 	set, err := toChange(c)
 	if err != nil {
 		return a, err
 	}
 	a.Country, a.Recipients, a.BadCell, a.Unknown, a.Legacy = *set.Country, set.Recipients, *set.BadCell, *set.Unknown, *set.Legacy
-	return a, nil
+	a.Policies, err = policies{Rules: map[string]rule{}, HandMade: newValues}.with(set.Policies, nil)
+	return a, err
 }
 
 // toChange reads what is to be changed.
@@ -111,7 +112,9 @@ func toChange(p *accountsv1.UpdateAccountRequest) (change, error) {
 		}
 		c.Legacy = &name
 	}
-	return c, nil
+	var err error
+	c.Policies, err = toPolicyChange(p.GetPolicies(), p.GetSetKeys())
+	return c, err
 }
 
 // toLegacy takes a charset by any of the names that the web has for it, and returns the one it is kept by. Empty means
@@ -223,7 +226,7 @@ func fromRole(r rpc.Role) accountsv1.Role {
 func fromAccount(a account) *accountsv1.Account {
 	p := &accountsv1.Account{
 		Id: a.ID.String(), Name: a.Name, Country: a.Country, Package: a.Package, Recipients: a.Recipients,
-		RawDays: a.RawDays, ResultDays: a.ResultDays, LegacyEncoding: a.Legacy, CreatedAt: timestamppb.New(a.CreatedAt),
+		Policies: fromPolicies(a.Policies), RawDays: a.RawDays, ResultDays: a.ResultDays, LegacyEncoding: a.Legacy, CreatedAt: timestamppb.New(a.CreatedAt),
 		BadCell:           accountsv1.BadCell_BAD_CELL_REJECT_ROW,
 		UnknownToProvider: accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD,
 	}

@@ -152,18 +152,32 @@ func (s *store) updateField(ctx context.Context, by actor, id uuid.UUID, name st
 	return f, err
 }
 
-// retireField takes a field out of use. Its row stays, and with it number and key.
+// retireField takes a field out of use, and out of the account's policies. Its row stays, and with it number and key.
 func (s *store) retireField(ctx context.Context, by actor, id uuid.UUID, name string) error {
-	return s.changeFields(ctx, id, func(ctx context.Context, tx pgx.Tx, all []field) error {
+	err := s.changeAccount(ctx, id, func(ctx context.Context, tx pgx.Tx, a account, all []field) error {
 		i, err := find(all, name)
+		if err != nil {
+			return err
+		}
+		p, changed, err := a.Policies.without(&all[i])
 		if err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, s.sql.RetireField, id, all[i].Number); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, by, id, "field.deleted", id, []string{name})
+		if err := s.audit(ctx, tx, by, id, "field.deleted", id, []string{name}); err != nil || len(changed) == 0 {
+			return err
+		}
+		if _, err := tx.Exec(ctx, s.sql.SetPolicies, id, p.Rules, p.MatchBy); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, by, id, "account.changed", id, changed)
 	})
+	if err != nil {
+		return fmt.Errorf("take field out of use in account %s: %w", id, err)
+	}
+	return nil
 }
 
 // setCodes adds codes to a field's book, or changes those that it has, and returns the field as it then is.
@@ -203,20 +217,27 @@ func (s *store) putCodes(ctx context.Context, tx pgx.Tx, id uuid.UUID, f *field,
 
 // changeFields does one change of an account's fields at a time, with all of them as they are.
 func (s *store) changeFields(ctx context.Context, id uuid.UUID, do func(context.Context, pgx.Tx, []field) error) error {
-	err := s.db.InAccount(ctx, id, func(ctx context.Context, tx pgx.Tx) error {
-		if _, err := one(ctx, tx, pgx.RowTo[uuid.UUID], s.sql.LockAccount, id); err != nil {
-			return missing("account", id, err)
-		}
-		all, err := s.fieldsIn(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		return do(ctx, tx, all)
-	})
+	err := s.changeAccount(ctx, id, func(ctx context.Context, tx pgx.Tx, _ account, all []field) error { return do(ctx, tx, all) })
 	if err != nil {
 		return fmt.Errorf("change fields of account %s: %w", id, err)
 	}
 	return nil
+}
+
+// changeAccount does one change of an account, or of its fields, at a time, with both as they are. Its error is NotFound
+// if there is no such account.
+func (s *store) changeAccount(ctx context.Context, id uuid.UUID, do func(context.Context, pgx.Tx, account, []field) error) error {
+	return s.db.InAccount(ctx, id, func(ctx context.Context, tx pgx.Tx) error {
+		a, err := one(ctx, tx, scanAccount, s.sql.LockAccount, id)
+		if err != nil {
+			return missing("account", id, err)
+		}
+		own, err := s.fieldsIn(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		return do(ctx, tx, a, own)
+	})
 }
 
 // fits refuses fields that are too large to be sent as one message, be it as they are or as a code book, each line of

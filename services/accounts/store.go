@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/fields"
 	"github.com/contactmill/contactmill/pkg/postgres"
 	"github.com/contactmill/contactmill/pkg/rpc"
 )
@@ -29,7 +30,7 @@ type statements struct {
 	InsertKey, KeysOfAccount, RevokeKey                    string
 	InsertAudit                                            string
 	LockBootstrap, KeyNamedExists, RevokeKeysNamed         string
-	LockAccount, NumbersGiven                              string
+	LockAccount, SetPolicies, NumbersGiven                 string
 	OwnFields, InsertField, UpdateField, RetireField       string
 	CodesOfAccount, PutCodes                               string
 	EveryAccount, AccountIDByName, KeyAccount, KeyForLogin string // the four that cross accounts: see across.go
@@ -50,6 +51,7 @@ type account struct {
 	BadCell    badCell
 	Unknown    unknown
 	Legacy     string // charset as the web names it; empty for the default
+	Policies   policies
 	CreatedAt  time.Time
 }
 
@@ -76,6 +78,7 @@ type change struct {
 	BadCell    *badCell
 	Unknown    *unknown
 	Legacy     *string
+	Policies   policyChange
 }
 
 // fields names what a change sets, for the audit.
@@ -93,7 +96,7 @@ func (c change) fields() []string {
 			set = append(set, f.name)
 		}
 	}
-	return set
+	return append(set, c.Policies.names()...)
 }
 
 // apiKey is a key without its secret.
@@ -132,7 +135,7 @@ func newStore(db *postgres.DB) (*store, error) {
 func (s *store) insert(ctx context.Context, by actor, a *account) error {
 	err := s.db.InAccount(ctx, a.ID, func(ctx context.Context, tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, s.sql.InsertAccount, a.ID, a.Name, a.Country, a.Package, a.Recipients, a.RawDays, a.ResultDays,
-			string(a.BadCell), string(a.Unknown), a.Legacy).Scan(&a.CreatedAt)
+			string(a.BadCell), string(a.Unknown), a.Legacy, a.Policies.Rules, string(a.Policies.HandMade), a.Policies.MatchBy).Scan(&a.CreatedAt)
 		if err != nil {
 			return err
 		}
@@ -161,13 +164,21 @@ func (s *store) account(ctx context.Context, id uuid.UUID) (account, error) {
 	return a, nil
 }
 
-// update changes an account and returns it as it then is.
+// update changes an account and returns it as it then is. Policies are changed under the lock that changes of its fields
+// take too: none names a field that the account does not have.
 func (s *store) update(ctx context.Context, by actor, id uuid.UUID, c change) (account, error) {
 	var a account
-	err := s.db.InAccount(ctx, id, func(ctx context.Context, tx pgx.Tx) error {
-		var err error
+	err := s.changeAccount(ctx, id, func(ctx context.Context, tx pgx.Tx, before account, own []field) error {
+		schema, err := fields.SchemaOf(each(own, fromField))
+		if err != nil {
+			return err
+		}
+		p, err := before.Policies.with(c.Policies, schema)
+		if err != nil {
+			return err
+		}
 		a, err = one(ctx, tx, scanAccount, s.sql.UpdateAccount, id, c.Country, c.Package, c.Recipients, c.RawDays, c.ResultDays,
-			(*string)(c.BadCell), (*string)(c.Unknown), c.Legacy)
+			(*string)(c.BadCell), (*string)(c.Unknown), c.Legacy, p.Rules, string(p.HandMade), p.MatchBy)
 		if err != nil {
 			return err
 		}
@@ -244,7 +255,7 @@ func (s *store) audit(ctx context.Context, tx pgx.Tx, by actor, id uuid.UUID, ac
 
 func scanAccount(row pgx.CollectableRow) (a account, err error) {
 	err = row.Scan(&a.ID, &a.Name, &a.Country, &a.Package, &a.Recipients, &a.RawDays, &a.ResultDays,
-		(*string)(&a.BadCell), (*string)(&a.Unknown), &a.Legacy, &a.CreatedAt)
+		(*string)(&a.BadCell), (*string)(&a.Unknown), &a.Legacy, &a.Policies.Rules, (*string)(&a.Policies.HandMade), &a.Policies.MatchBy, &a.CreatedAt)
 	return a, err
 }
 

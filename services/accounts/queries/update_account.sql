@@ -6,6 +6,9 @@ SET country = coalesce($2, country),
     result_days = coalesce($6, result_days),
     bad_cell = coalesce($7, bad_cell),
     unknown_to_provider = coalesce($8, unknown_to_provider),
-    legacy_encoding = coalesce($9, legacy_encoding)
+    legacy_encoding = coalesce($9, legacy_encoding),
+    rules = coalesce($10::jsonb, rules),
+    hand_made = coalesce($11, hand_made),
+    match_by = coalesce($12::text[], match_by)
 WHERE account_id = $1
-RETURNING account_id, name, country, package, recipients, raw_days, result_days, bad_cell, unknown_to_provider, legacy_encoding, created_at
+RETURNING account_id, name, country, package, recipients, raw_days, result_days, bad_cell, unknown_to_provider, legacy_encoding, rules, hand_made, match_by, created_at

@@ -773,7 +773,8 @@ type UpdateAccountRequest struct {
 	UnknownToProvider *UnknownToProvider `protobuf:"varint,9,opt,name=unknown_to_provider,json=unknownToProvider,proto3,enum=contactmill.accounts.v1.UnknownToProvider,oneof" json:"unknown_to_provider,omitempty"`
 	// Charset of text files that are neither UTF-8 nor UTF-16.
 	LegacyEncoding *string `protobuf:"bytes,10,opt,name=legacy_encoding,json=legacyEncoding,proto3,oneof" json:"legacy_encoding,omitempty"`
-	// Policies that are set replace those of before: a rule that of its field, keys if set_keys.
+	// Policies that are set replace those of before: a rule that of its field, or takes it away if it is FIELD_RULE_UNSPECIFIED;
+	// keys if set_keys.
 	Policies *Policies `protobuf:"bytes,11,opt,name=policies,proto3" json:"policies,omitempty"`
 	// Whether the keys of the policies are to be replaced.
 	SetKeys       bool `protobuf:"varint,12,opt,name=set_keys,json=setKeys,proto3" json:"set_keys,omitempty"`
