@@ -44,6 +44,9 @@ type Request struct {
 	Said, Remembered map[string]string
 
 	Sample [][]string // the first rows, as text; nil if there are none to be seen
+
+	Keys     uint16 // those that rows are matched by, bit n for key n; 0 for all: the file needs one of them
+	Compared bool   // values are compared by their age, so that it matters which column says when a row was changed
 }
 
 // Column is what was found out about a column.
@@ -234,6 +237,10 @@ func (m *mapper) match() {
 		best, ok := m.values[i].weigh(readings[i], m.Schema)
 		c := &m.columns[i]
 		switch {
+		case best.field == contact.NoField && m.saysChanged(i):
+			c.Field, c.Confidence, c.How = contact.FieldChangedAt, sureOfChanged, Word
+		case best.field == contact.FieldChangedAt && m.values[i].filled >= fewCells && !m.mostlyMoments(i):
+			c.Guess = best.field
 		case best.field == contact.NoField && m.values[i].filled >= fewCells && m.values[i].share(email) >= most && !m.words.others[m.headings.folded[i]]:
 			c.Guess = contact.FieldEmail
 		case best.field == contact.NoField:

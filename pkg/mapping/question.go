@@ -121,6 +121,9 @@ func (m *mapper) askTwo(f contact.Field, same []int) *Question {
 }
 
 func (m *mapper) askKey() *Question {
+	if m.Keys != 0 {
+		return m.askChosenKey()
+	}
 	hint := "Say which column is one: " + answer + " --map HEADING=external_id (or " + m.keyNames() + ")."
 	for i := range m.columns {
 		c := &m.columns[i]
@@ -133,11 +136,54 @@ func (m *mapper) askKey() *Question {
 		Message: "No column is known as a key, so rows cannot be recognised as contacts: it may have been renamed."}
 }
 
+// askChosenKey asks for a column of one of the keys that rows are matched by.
+func (m *mapper) askChosenKey() *Question {
+	var names, fields []string
+	for k := range contact.Key(contact.Keys) {
+		if !m.matchedBy(k) {
+			continue
+		}
+		names = append(names, m.Schema.KeyName(k))
+		if k.Unique() {
+			fields = append(fields, m.Schema.KeyName(k))
+		}
+	}
+	q := &Question{Code: "no-key-column", Message: fmt.Sprintf("Rows are to be matched by %s, and no column is known as that.", orList(names)),
+		Hint: "Cancel the job and hand the file in with other keys to match by."}
+	if len(fields) > 0 {
+		q.Hint = fmt.Sprintf("Say which column it is: %s --map HEADING=%s; or cancel the job and hand the file in with other keys to match by.", answer, fields[0])
+		for i := range m.columns {
+			c := &m.columns[i]
+			if s, ok := m.Schema.Spec(c.Guess); ok && m.matchedBy(s.Key) && guessable(c.Guess, m.Schema) {
+				q.Hint = fmt.Sprintf("Say which column it is, for example: %s %s; or cancel the job and hand the file in with other keys to match by.", answer, option(m.call(i), s.Name))
+				break
+			}
+		}
+	}
+	return q
+}
+
+// orList is "a", "a or b", "a, b or c".
+func orList(names []string) string {
+	if n := len(names) - 1; n > 0 {
+		return strings.Join(names[:n], ", ") + " or " + names[n]
+	}
+	return strings.Join(names, "")
+}
+
+// matchedBy reports whether rows are matched by a key.
+func (m *mapper) matchedBy(k contact.Key) bool {
+	return k < contact.Keys && (m.Keys == 0 || m.Keys>>k&1 == 1)
+}
+
 func (m *mapper) hasKey(fields map[contact.Field][]int) bool {
 	for f := range fields {
-		if s, _ := m.Schema.Spec(f); s.Key != contact.NoKey {
+		if s, _ := m.Schema.Spec(f); m.matchedBy(s.Key) {
 			return true
 		}
+	}
+	if !m.matchedBy(contact.NameBirthZip) {
+		return false
 	}
 	for _, f := range []contact.Field{contact.FieldFirstName, contact.FieldLastName, contact.FieldBirthDate, contact.FieldZip} {
 		if len(fields[f]) == 0 {

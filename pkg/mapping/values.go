@@ -128,7 +128,7 @@ func (v *values) against(t contact.Type) bool {
 		return v.share(email) <= hardly
 	case contact.TypePhone:
 		return v.share(email, uuid, date) >= 1-hardly || float64(v.digit) <= hardly*float64(v.filled)
-	case contact.TypeBirthDate, contact.TypeDate:
+	case contact.TypeBirthDate, contact.TypeDate, contact.TypeMoment:
 		return v.share(email, uuid, phone) >= 1-hardly || float64(v.digit) <= hardly*float64(v.filled)
 	case contact.TypeText:
 		return v.share(email, uuid) >= 1-hardly || float64(v.letter) <= hardly*float64(v.filled)

@@ -32,6 +32,7 @@ type dictionary struct {
 	names      map[string][]reading
 	words      map[string][]reading
 	others     map[string]bool
+	changed    map[string]bool   // of others, those for when a row was changed
 	alike      map[string]string // what a word looks like to the word
 	near       lengths
 	qualifiers map[string]float64
@@ -41,7 +42,7 @@ type dictionary struct {
 }
 
 var standard = sync.OnceValue(func() *dictionary {
-	d := &dictionary{names: map[string][]reading{}, words: map[string][]reading{}, others: map[string]bool{}, alike: map[string]string{},
+	d := &dictionary{names: map[string][]reading{}, words: map[string][]reading{}, others: map[string]bool{}, changed: map[string]bool{}, alike: map[string]string{},
 		qualifiers: map[string]float64{}, address: map[string]bool{}, alone: map[string]bool{}, prefixes: strings.Fields(prefixes)}
 	for _, f := range contact.Fields() {
 		s, _ := f.Spec()
@@ -61,6 +62,11 @@ var standard = sync.OnceValue(func() *dictionary {
 	for word := range list(others) {
 		if folded := fold(word); len(d.words[folded]) == 0 {
 			d.others[folded] = true
+		}
+	}
+	for word := range list(changed) {
+		if folded := fold(word); len(d.words[folded]) == 0 {
+			d.others[folded], d.changed[folded] = true, true
 		}
 	}
 	for cost, list := range qualifiers {
@@ -143,10 +149,11 @@ func newVocabulary(schema *contact.Schema) *vocabulary {
 	return v
 }
 
-// guessable reports whether a field may be found by anything but its own names and words: consent and secrets may not.
+// guessable reports whether a field may be found by anything but its own names and words: consent and secrets may not, and
+// neither may when a row was changed.
 func guessable(f contact.Field, schema *contact.Schema) bool {
 	s, ok := schema.Spec(f)
-	return ok && !s.Secret && s.Type != contact.TypeAuthorisation
+	return ok && !s.Secret && s.Type != contact.TypeAuthorisation && s.Type != contact.TypeMoment
 }
 
 // read returns what a heading may mean, nothing for most.
