@@ -1,6 +1,7 @@
 package sheet
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -18,26 +19,40 @@ const (
 )
 
 // classifyWords makes a bit of every byte, of each whole 64 bytes of data: in separators for delimiters and line feeds, in
-// quotes for quotes. wide says that one of the bytes has its top bit set. Delimiter and quote do not.
-func (s *scanner) classifyWords(data []byte, separators, quotes []uint64) (wide bool) {
+// paired from each quote that stands for an odd one of its 64 bytes up to, not including, the next. wide says that one of
+// the bytes has its top bit set. Delimiter and quote do not.
+func (s *scanner) classifyWords(data []byte, separators, paired []uint64) (wide bool) {
 	const n = '\n' * lows
 	d, quote := lows*uint64(s.delimiter), lows*uint64(s.quote)
 	separators = separators[:len(data)/64]
-	quotes = quotes[:len(separators)]
+	paired = paired[:len(separators)]
+	quoting := bytes.IndexByte(data, s.quote) >= 0 // else it is told sooner
 	var all uint64
 	for i := range separators {
 		b := data[:64]
 		w0, w1, w2, w3 := word(b), word(b[8:]), word(b[16:]), word(b[24:])
-		all |= w0 | w1 | w2 | w3
-		sep := bitsOf(ends(w0, d, n)) | bitsOf(ends(w1, d, n))<<8 | bitsOf(ends(w2, d, n))<<16 | bitsOf(ends(w3, d, n))<<24
-		quo := bitsOf(of(w0, quote)) | bitsOf(of(w1, quote))<<8 | bitsOf(of(w2, quote))<<16 | bitsOf(of(w3, quote))<<24
-		w0, w1, w2, w3 = word(b[32:]), word(b[40:]), word(b[48:]), word(b[56:])
-		all |= w0 | w1 | w2 | w3
-		separators[i] = ^(sep | bitsOf(ends(w0, d, n))<<32 | bitsOf(ends(w1, d, n))<<40 | bitsOf(ends(w2, d, n))<<48 | bitsOf(ends(w3, d, n))<<56)
-		quotes[i] = ^(quo | bitsOf(of(w0, quote))<<32 | bitsOf(of(w1, quote))<<40 | bitsOf(of(w2, quote))<<48 | bitsOf(of(w3, quote))<<56)
+		w4, w5, w6, w7 := word(b[32:]), word(b[40:]), word(b[48:]), word(b[56:])
+		all |= w0 | w1 | w2 | w3 | w4 | w5 | w6 | w7
+		separators[i] = ^(bitsOf(ends(w0, d, n)) | bitsOf(ends(w1, d, n))<<8 | bitsOf(ends(w2, d, n))<<16 | bitsOf(ends(w3, d, n))<<24 |
+			bitsOf(ends(w4, d, n))<<32 | bitsOf(ends(w5, d, n))<<40 | bitsOf(ends(w6, d, n))<<48 | bitsOf(ends(w7, d, n))<<56)
+		paired[i] = 0
+		if quoting {
+			paired[i] = spread(^(bitsOf(of(w0, quote)) | bitsOf(of(w1, quote))<<8 | bitsOf(of(w2, quote))<<16 | bitsOf(of(w3, quote))<<24 |
+				bitsOf(of(w4, quote))<<32 | bitsOf(of(w5, quote))<<40 | bitsOf(of(w6, quote))<<48 | bitsOf(of(w7, quote))<<56))
+		}
 		data = data[64:]
 	}
 	return all&highs != 0
+}
+
+// spread turns the bits from each odd one up to the next on, and all others off.
+func spread(q uint64) uint64 {
+	q ^= q << 1
+	q ^= q << 2
+	q ^= q << 4
+	q ^= q << 8
+	q ^= q << 16
+	return q ^ q<<32
 }
 
 // nearly all its input passes here: not ends has the top bit of every byte of w that is d or n, both below 0x80.

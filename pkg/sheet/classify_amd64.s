@@ -2,51 +2,51 @@
 
 #include "textflag.h"
 
-// func classifyAVX2(data *byte, groups int, separators, quotes *uint64, delimiter, quote byte) (wide uint32)
+// func classifyAVX2(data *byte, groups int, separators, paired *uint64, delimiter, quote byte) (wide uint32)
 TEXT ·classifyAVX2(SB), NOSPLIT, $0-44
 	MOVQ         data+0(FP), SI
 	MOVQ         groups+8(FP), CX
 	MOVQ         separators+16(FP), DI
-	MOVQ         quotes+24(FP), DX
+	MOVQ         paired+24(FP), DX
 	VPBROADCASTB delimiter+32(FP), Y0
 	VPBROADCASTB quote+33(FP), Y1
 	MOVL         $10, AX
 	VMOVD        AX, X2
 	VPBROADCASTB X2, Y2
 	VPXOR        Y3, Y3, Y3           // all bytes so far, or'ed
-	TESTQ        CX, CX
-	JZ           done
+	VPCMPEQB     X10, X10, X10        // times which, without carrying, each bit is spread over all above it
 
 group:
-	VMOVDQU   (SI), Y4
-	VMOVDQU   32(SI), Y5
-	VPOR      Y4, Y3, Y3
-	VPOR      Y5, Y3, Y3
-	VPCMPEQB  Y4, Y0, Y6
-	VPCMPEQB  Y4, Y2, Y7
-	VPCMPEQB  Y5, Y0, Y8
-	VPCMPEQB  Y5, Y2, Y9
-	VPCMPEQB  Y4, Y1, Y4
-	VPCMPEQB  Y5, Y1, Y5
-	VPOR      Y6, Y7, Y6
-	VPOR      Y8, Y9, Y8
-	VPMOVMSKB Y6, AX
-	VPMOVMSKB Y8, BX
-	VPMOVMSKB Y4, R8
-	VPMOVMSKB Y5, R9
-	SHLQ      $32, BX
-	SHLQ      $32, R9
-	ORQ       BX, AX
-	ORQ       R9, R8
-	MOVQ      AX, (DI)
-	MOVQ      R8, (DX)
-	ADDQ      $64, SI
-	ADDQ      $8, DI
-	ADDQ      $8, DX
-	DECQ      CX
-	JNZ       group
+	VMOVDQU    (SI), Y4
+	VMOVDQU    32(SI), Y5
+	VPOR       Y4, Y3, Y3
+	VPOR       Y5, Y3, Y3
+	VPCMPEQB   Y4, Y0, Y6
+	VPCMPEQB   Y4, Y2, Y7
+	VPCMPEQB   Y5, Y0, Y8
+	VPCMPEQB   Y5, Y2, Y9
+	VPCMPEQB   Y4, Y1, Y4
+	VPCMPEQB   Y5, Y1, Y5
+	VPOR       Y6, Y7, Y6
+	VPOR       Y8, Y9, Y8
+	VPMOVMSKB  Y6, AX
+	VPMOVMSKB  Y8, BX
+	VPMOVMSKB  Y4, R8
+	VPMOVMSKB  Y5, R9
+	SHLQ       $32, BX
+	SHLQ       $32, R9
+	ORQ        BX, AX
+	ORQ        R9, R8
+	VMOVQ      R8, X11
+	VPCLMULQDQ $0, X10, X11, X11
+	MOVQ       AX, (DI)
+	VMOVQ      X11, (DX)
+	ADDQ       $64, SI
+	ADDQ       $8, DI
+	ADDQ       $8, DX
+	DECQ       CX
+	JNZ        group
 
-done:
 	VPMOVMSKB  Y3, AX
 	MOVL       AX, wide+40(FP)
 	VZEROUPPER
@@ -91,11 +91,11 @@ places:
 	PLACE(20)
 	PLACE(24)
 	PLACE(28)
-	ADDQ  $32, R11
-	TESTQ AX, AX
-	JNZ   places
-	ADDL  $64, R8
-	JMP   mask
+	ADDQ      $32, R11
+	TESTQ     AX, AX
+	JNZ       places
+	ADDL      $64, R8
+	JMP       mask
 
 end:
 	MOVQ R9, read+40(FP)

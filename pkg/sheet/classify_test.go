@@ -55,23 +55,23 @@ func TestClassify(t *testing.T) {
 		}
 		data = place(data)
 		whole := data[:len(data)&^63]
-		separators, quotes, wide := make([]uint64, len(whole)/64), make([]uint64, len(whole)/64), false
+		separators, paired, wide := make([]uint64, len(whole)/64), make([]uint64, len(whole)/64), false
 		for i, c := range whole {
 			if c == delimiter || c == '\n' {
 				separators[i/64] |= 1 << (i % 64)
 			}
 			if c == quote {
-				quotes[i/64] |= 1 << (i % 64)
+				paired[i/64] ^= ^uint64(0) << (i % 64)
 			}
 			wide = wide || c >= 0x80
 		}
 		for _, portable := range []bool{false, true} {
-			gotSeparators, gotQuotes, gotWide := sheet.Classify(data, delimiter, quote, portable)
+			gotSeparators, gotPaired, gotWide := sheet.Classify(data, delimiter, quote, portable)
 			if diff := cmp.Diff(separators, gotSeparators); diff != "" {
 				t.Fatalf("portable %v: separators of %q (-want +got):\n%s", portable, data, diff)
 			}
-			if diff := cmp.Diff(quotes, gotQuotes); diff != "" {
-				t.Fatalf("portable %v: quotes of %q (-want +got):\n%s", portable, data, diff)
+			if diff := cmp.Diff(paired, gotPaired); diff != "" {
+				t.Fatalf("portable %v: paired quotes of %q (-want +got):\n%s", portable, data, diff)
 			}
 			if gotWide != wide {
 				t.Fatalf("portable %v: %q is wide: %v", portable, data, gotWide)

@@ -64,12 +64,12 @@ func Valid(text []byte) bool { return valid(text) }
 func (f *File) Portable()   { f.scan.portable = true }
 func (p *Parser) Portable() { p.scan.portable = true }
 
-// Classify returns the bits of the delimiters and line feeds of data, and those of its quotes.
-func Classify(data []byte, delimiter, quote byte, portable bool) (separators, quotes []uint64, wide bool) {
+// Classify returns the bits of the delimiters and line feeds of data, and those from its paired to the next.
+func Classify(data []byte, delimiter, quote byte, portable bool) (separators, paired []uint64, wide bool) {
 	s := scanner{delimiter: delimiter, quote: quote, portable: portable || !vector}
-	separators, quotes = make([]uint64, len(data)/64), make([]uint64, len(data)/64)
-	wide = s.classify(data, separators, quotes)
-	return separators, quotes, wide
+	separators, paired = make([]uint64, len(data)/64), make([]uint64, len(data)/64)
+	wide = s.classify(data, separators, paired)
+	return separators, paired, wide
 }
 
 // Flatten writes the places of bits, as far as there is room.

@@ -19,9 +19,9 @@ type index struct {
 	wide  bool     // a byte is not ASCII
 
 	separators [window]uint64 // a bit for each byte of the data from seen: a delimiter or line feed, wherever it stands
-	quotes     [window]uint64
-	seen       int // a multiple of 64
-	groups     int // of 64 bytes that they are of
+	paired     [window]uint64 // from each quote that is an odd one of 64 bytes up to the next
+	seen       int            // a multiple of 64
+	groups     int            // of 64 bytes that they are of
 
 	base   int    // a multiple of 64; all marks before it are made
 	skip   uint64 // bits of the 64 at base that stand already
@@ -100,39 +100,21 @@ func (x *index) run(data []byte, final bool) (verdict, int) {
 // mark makes the marks of the 64 bytes at base, or of what is left of them, and goes on to stop. bad says that a record
 // breaks the rules: then marks are made as far as there, and skip tells how far that is.
 func (x *index) mark(data []byte, stop int) (bad bool) {
-	at, n, valid := (x.base-x.seen)/64, 1, ^uint64(0)
-	switch rest := data[x.base:]; {
-	case x.base >= stop: // the last ones
-		var padded [64]byte
-		if n := copy(padded[:], rest); n < len(padded) {
-			valid = 1<<n - 1
-		}
-		x.look(padded[:])
-		x.separators[0] &= valid
-		x.quotes[0] &= valid
-		at, x.groups = 0, 0
-	case at < 0 || at >= x.groups:
-		x.look(data[x.base:min(stop, x.base+64*window)])
-		at, n = 0, x.groups
-	default:
-		n = min(x.groups-at, (stop-x.base)/64)
-	}
-	separators, quotes, marks := x.separators[at:at+n], x.quotes[at:at+n], x.marks[x.base/64:][:n]
+	at, n, valid := x.look(data, stop)
+	separators, paired, marks := x.separators[at:at+n], x.paired[at:at+n], x.marks[x.base/64:][:n]
 	begins, closed, within, skip := x.begins, x.closed, x.within, x.skip
 	for i, s := range separators {
-		q := quotes[i]
-		if q|within|closed|skip == 0 {
+		inside := paired[i]
+		if inside|within|closed|skip == 0 {
 			marks[i] = s
 			begins = s >> 63
 			continue
 		}
-		q &^= skip
-		inside := q ^ q<<1
-		inside ^= inside << 2
-		inside ^= inside << 4
-		inside ^= inside << 8
-		inside ^= inside << 16
-		inside ^= inside << 32
+		q := inside ^ inside<<1
+		if q&skip != 0 {
+			q &^= skip
+			inside = spread(q)
+		}
 		inside ^= within // from an opening quote up to, not including, its closing one
 		folded := s & inside &^ skip
 		s &^= inside | skip
@@ -175,14 +157,38 @@ func (x *index) excuse(data []byte, base int, wrong, behind uint64) uint64 {
 	return 0
 }
 
-// look classifies data from base on, as many as there is a window for.
-func (x *index) look(data []byte) {
+// look sees to it that what stands at base is classified. It returns where in the window that is, how many times 64 bytes
+// are classified from there to stop, and which of the first of them there are.
+func (x *index) look(data []byte, stop int) (at, n int, valid uint64) {
+	at, valid = (x.base-x.seen)/64, ^uint64(0)
+	switch {
+	case x.base >= stop: // the last ones
+		var padded [64]byte
+		last := copy(padded[:], data[x.base:])
+		if last < len(padded) {
+			valid = 1<<last - 1
+		}
+		for i := last; i < len(padded); i++ {
+			padded[i] = 'a' // never a delimiter or quote
+		}
+		x.classify(padded[:])
+		x.groups = 0 // more bytes may come
+		return 0, 1, valid
+	case at < 0 || at >= x.groups:
+		x.classify(data[x.base:min(stop, x.base+64*window)])
+		return 0, x.groups, valid
+	}
+	return at, min(x.groups-at, (stop-x.base)/64), valid
+}
+
+// classify fills the window with the data from base on.
+func (x *index) classify(data []byte) {
 	x.seen, x.groups = x.base, len(data)/64
-	if x.scan.classify(data, x.separators[:x.groups], x.quotes[:x.groups]) {
+	if x.scan.classify(data, x.separators[:x.groups], x.paired[:x.groups]) {
 		x.wide = true
 	}
 	if x.scan.quote == NoQuote {
-		clear(x.quotes[:])
+		clear(x.paired[:])
 	}
 }
 

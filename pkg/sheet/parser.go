@@ -174,54 +174,59 @@ func (p *Parser) marked() bool {
 	if len(p.ends)-p.at < len(p.cells) && p.looked <= len(p.marks) {
 		p.look()
 	}
-	data, ahead, list, quote := p.data, p.ends[p.at:], p.cells, p.quote
-	if len(ahead) > len(list) {
-		ahead = ahead[:len(list)]
-	}
-	start := p.pos
-	if len(ahead) == 0 { // marks end where a record was too long
+	data, start, ends := p.data, p.pos, p.ends[p.at:]
+	if len(ends) == 0 { // marks end where a record was too long
 		p.refuse(tooLong, p.line)
 		return false
 	}
-	from, n, end := uint(start), 0, uint(0)
-	for i := range ahead {
-		end = uint(ahead[i])
-		n = i + 1
+	n, from, end := cut(p.cells, ends, data, uint(start), p.quote)
+	if int(end)-start > p.scan.limit {
+		p.refuse(tooLong, p.line)
+		return false
+	}
+	if n >= p.scan.columns {
+		p.refuse(tooWide, p.line)
+		return false
+	}
+	r := &p.record
+	p.pos = min(int(end)+1, len(data))
+	p.at += n + 1
+	p.line++
+	if end > uint(start) && data[end-1] == '\r' { // not end > from: no processor guesses whether the last cell is empty
+		end--
+	}
+	r.Raw = data[start:end:end]
+	if from < uint(len(data)) && int(data[from]) == p.quote && from+1 < end {
+		from, end = from+1, end-1
+	}
+	p.cells[n] = data[from:end:end]
+	r.Cells = p.cells[:n+1]
+	if len(p.inner) > 0 && int(p.inner[0]) < p.pos {
+		p.mend(ends)
+	}
+	return true
+}
+
+// cut lists the cells of a record that begins at from, all but the last: n is how many those are, last and end where the
+// last one begins and ends. It is apart because so it keeps all it needs in registers.
+func cut(list [][]byte, ends []uint32, data []byte, from uint, quote int) (n int, last, end uint) {
+	if len(ends) > len(list) {
+		ends = ends[:len(list)]
+	}
+	list = list[:len(ends)]
+	for i, e := range ends {
+		end = uint(e)
 		if end >= uint(len(data)) || data[end] == '\n' || from > end {
-			break
+			return i, from, end
 		}
-		if from+1 < end && int(data[from]) == quote {
+		if int(data[from]) == quote && from+1 < end {
 			list[i] = data[from+1 : end-1 : end-1]
 		} else {
 			list[i] = data[from:end:end]
 		}
 		from = end + 1
 	}
-	if int(end)-start > p.scan.limit {
-		p.refuse(tooLong, p.line)
-		return false
-	}
-	if n > p.scan.columns {
-		p.refuse(tooWide, p.line)
-		return false
-	}
-	r := &p.record
-	p.pos = min(int(end)+1, len(data))
-	p.at += n
-	p.line++
-	if end > from && data[end-1] == '\r' {
-		end--
-	}
-	r.Raw = data[start:end:end]
-	if from+1 < end && int(data[from]) == quote {
-		from, end = from+1, end-1
-	}
-	list[n-1] = data[from:end:end]
-	r.Cells = list[:n]
-	if len(p.inner) > 0 && int(p.inner[0]) < p.pos {
-		p.mend(ahead)
-	}
-	return true
+	return len(ends) - 1, from, end
 }
 
 // mend puts right the cells of a record that have line feeds or doubled quotes in them, and counts the lines.
