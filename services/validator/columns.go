@@ -31,8 +31,11 @@ func columnsOf(r mapping.Result, schema *contact.Schema, values map[string]*inge
 			continue
 		}
 		columns[i].spec = spec
-		if spec.Type == contact.TypeBirthDate {
+		switch spec.Type {
+		case contact.TypeBirthDate:
 			columns[i].dates.Pivot = contact.PivotCertain
+		case contact.TypeMoment: // nobody keeps when a row was changed in the last century
+			columns[i].dates.Pivot = contact.PivotCentury
 		}
 		if m := values[spec.Name].GetValues(); len(m) > 0 {
 			columns[i].values = make(map[string]string, len(m))
@@ -47,9 +50,9 @@ func columnsOf(r mapping.Result, schema *contact.Schema, values map[string]*inge
 // mapped tells whether the column has a field.
 func (c *column) mapped() bool { return c.Field != contact.NoField }
 
-// dated tells whether the column holds dates.
+// dated tells whether the column holds dates, or moments, which begin with one.
 func (c *column) dated() bool {
-	return c.mapped() && (c.spec.Type == contact.TypeBirthDate || c.spec.Type == contact.TypeDate)
+	return c.mapped() && (c.spec.Type == contact.TypeBirthDate || c.spec.Type == contact.TypeDate || c.spec.Type == contact.TypeMoment)
 }
 
 // numbered tells whether the column holds numbers.

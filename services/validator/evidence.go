@@ -41,6 +41,8 @@ func (e evidence) gather(columns []column, p *sheet.Parser, b *sheet.Block) erro
 				continue
 			}
 			switch {
+			case c.dated() && c.spec.Type == contact.TypeMoment:
+				e[i].dates.AddMoment(r.Cells[i])
 			case c.dated():
 				e[i].dates.Add(r.Cells[i])
 			case c.numbered() && (r.Kinds == nil || r.Kinds[i] == sheet.Text):

@@ -59,7 +59,7 @@ func (w *worker) require() {
 	}
 }
 
-// keyless judges a row by which no contact could be recognised: in mode add a name is enough, with a warning.
+// keyless judges a row without any key that rows are matched by: in mode add a name is enough, with a warning.
 func (w *worker) keyless() {
 	named := false
 	for i, col := range w.mapped {
@@ -69,7 +69,7 @@ func (w *worker) keyless() {
 		}
 	}
 	taken := w.mode == row.Add && named
-	w.find(string(finding.NoKey), -1, taken, "")
+	w.find(string(finding.NoKey), -1, taken, w.by.names)
 	w.row.Invalid = w.row.Invalid || !taken
 }
 

@@ -27,6 +27,7 @@ type plan struct {
 	country      int  // in mapped: the column that says the row's country; -1 for none
 	secret       bool // some column is
 	mode         row.Mode
+	by           keyChoice
 	drop         bool // a bad cell is dropped with a warning
 	home         contact.Country
 	today        contact.Date
@@ -38,7 +39,7 @@ type need struct {
 	at   int // in mapped; -1 if no column has it
 }
 
-// newPlan makes a plan of mapped columns; mode and policies are the caller's to set.
+// newPlan makes a plan of mapped columns; mode, keys and policies are the caller's to set.
 func newPlan(account, job uuid.UUID, schema *contact.Schema, columns []column) *plan {
 	p := &plan{account: account, job: job, columns: columns, header: header(columns), country: -1}
 	p.mapped = p.header.Mapped()
@@ -174,7 +175,7 @@ func (w *worker) take(r *sheet.Record) error {
 	}
 	w.require()
 	w.recognise()
-	if w.key.Mask == 0 && !w.row.Invalid {
+	if !w.by.has(w.key.Mask) && !w.row.Invalid {
 		w.keyless()
 	}
 	if w.row.Invalid {
