@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ type world struct {
 	store    *blob.Store
 	ledger   *ledger.Ledger
 	out      *safeBuffer
+	policies atomic.Pointer[accountsv1.Policies] // that every account has settled
 }
 
 func newWorld(t *testing.T) *world {
@@ -76,7 +78,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.accounts = w.serve(func(reg grpc.ServiceRegistrar) {
-		accountsv1.RegisterAccountsServiceServer(reg, accounts{})
+		accountsv1.RegisterAccountsServiceServer(reg, accounts{policies: &w.policies})
 		accountsv1.RegisterFieldsServiceServer(reg, fields{})
 	})
 	return w
@@ -94,14 +96,15 @@ func need(t *testing.T, name string) string {
 // accounts answers as the accounts service does, with the same settings for everybody.
 type accounts struct {
 	accountsv1.UnimplementedAccountsServiceServer
+	policies *atomic.Pointer[accountsv1.Policies]
 }
 
-func (accounts) GetAccount(ctx context.Context, _ *accountsv1.GetAccountRequest) (*accountsv1.GetAccountResponse, error) {
+func (a accounts) GetAccount(ctx context.Context, _ *accountsv1.GetAccountRequest) (*accountsv1.GetAccountResponse, error) {
 	id, err := rpc.AccountOf(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &accountsv1.GetAccountResponse{Account: &accountsv1.Account{Id: id.String(), Name: "demo", Country: "US", Recipients: []string{"office@example.com"}, LegacyEncoding: "windows-1250"}}, nil
+	return &accountsv1.GetAccountResponse{Account: &accountsv1.Account{Id: id.String(), Name: "demo", Country: "US", Recipients: []string{"office@example.com"}, LegacyEncoding: "windows-1250", Policies: a.policies.Load()}}, nil
 }
 
 // fields answers with one standard field and two that are everybody's own.
@@ -117,15 +120,20 @@ func (fields) ListFields(context.Context, *accountsv1.ListFieldsRequest) (*accou
 	}}, nil
 }
 
-// keys says who a key belongs to: "cm_<account>".
+// keys says who a key belongs to: "cm_<account>", and "cm_admin_<account>" for an admin's.
 type keys struct{}
 
 func (keys) Authenticate(_ context.Context, key string) (rpc.Caller, error) {
-	id, err := uuid.Parse(strings.TrimPrefix(key, "cm_"))
+	role := rpc.Submitter
+	name, admin := strings.CutPrefix(strings.TrimPrefix(key, "cm_"), "admin_")
+	if admin {
+		role = rpc.Admin
+	}
+	id, err := uuid.Parse(name)
 	if err != nil {
 		return rpc.Caller{}, fault.New(fault.Unauthenticated, "", "no such key")
 	}
-	return rpc.Caller{Account: id, Role: rpc.Submitter, KeyID: uuid.NewSHA1(id, []byte("key")), Email: "submitter@example.com"}, nil
+	return rpc.Caller{Account: id, Role: role, KeyID: uuid.NewSHA1(id, []byte("key")), Email: "submitter@example.com"}, nil
 }
 
 // serve runs a server until the test ends, or until stop of the replica that it belongs to.
@@ -207,9 +215,15 @@ type client struct {
 	events  ingestv1.EventsServiceClient
 }
 
-func (r *replica) client(account uuid.UUID) *client {
+func (r *replica) client(account uuid.UUID) *client { return r.caller(account, "cm_"+account.String()) }
+
+func (r *replica) admin(account uuid.UUID) *client {
+	return r.caller(account, "cm_admin_"+account.String())
+}
+
+func (r *replica) caller(account uuid.UUID, key string) *client {
 	r.w.t.Helper()
-	conn := dial(r.w.t, r.addr, "cm_"+account.String())
+	conn := dial(r.w.t, r.addr, key)
 	return &client{r.w.t, account, conn, ingestv1.NewUploadServiceClient(conn), ingestv1.NewJobsServiceClient(conn), ingestv1.NewEventsServiceClient(conn)}
 }
 

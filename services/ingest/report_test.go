@@ -17,7 +17,11 @@ import (
 )
 
 func (c *client) report(job string, only ingestv1.Outcome) (string, error) {
-	s, err := c.jobs.DownloadReport(c.t.Context(), &ingestv1.DownloadReportRequest{Job: job, Outcome: only})
+	return c.download(&ingestv1.DownloadReportRequest{Job: job, Outcome: only})
+}
+
+func (c *client) download(req *ingestv1.DownloadReportRequest) (string, error) {
+	s, err := c.jobs.DownloadReport(c.t.Context(), req)
 	if err != nil {
 		return "", err
 	}

@@ -67,6 +67,7 @@ func (wk *worker) reject(job *ingestv1.Job) {
 // result is a file as validation and merge would leave it.
 type result struct {
 	headings []string
+	fields   []string // that the columns are mapped to, where they are
 	chunks   [][]*row.Cells
 	ended    []*row.Ended // of all chunks
 }
@@ -79,9 +80,14 @@ func (wk *worker) complete(job *ingestv1.Job, res result) {
 	validated := &ingestv1.ValidateResult{}
 	var columns []row.Column
 	for i, h := range res.headings {
-		columns = append(columns, row.Column{Heading: h})
-		validated.Columns = append(validated.Columns, &ingestv1.Column{Index: int32(i + 1), Heading: h})
+		c := row.Column{Heading: h}
+		if i < len(res.fields) {
+			c.Field = res.fields[i]
+		}
+		columns = append(columns, c)
+		validated.Columns = append(validated.Columns, &ingestv1.Column{Index: int32(i + 1), Heading: h, Field: c.Field})
 	}
+	mapped := len(row.Header{Columns: columns}.Mapped())
 	for i, rows := range res.chunks {
 		cells := wk.object(blob.WorkName(wk.account, id, v.GetStage(), v.GetToken(), "cells-"+string(rune('a'+i))), func(out io.Writer) error {
 			cw, err := row.NewCellsWriter(out, row.Header{Columns: columns})
@@ -91,6 +97,8 @@ func (wk *worker) complete(job *ingestv1.Job, res result) {
 			for _, r := range rows {
 				if r.Invalid {
 					validated.Invalid++
+				} else {
+					r.Values = make([]row.Value, mapped)
 				}
 				if err := cw.Append(r); err != nil {
 					return err
@@ -104,18 +112,27 @@ func (wk *worker) complete(job *ingestv1.Job, res result) {
 	wk.finish(&ingestv1.FinishRequest{Claim: v, Result: &ingestv1.FinishRequest_Validated{Validated: validated}})
 	wk.finish(&ingestv1.FinishRequest{Claim: wk.claim(job, event.Match), Result: &ingestv1.FinishRequest_Matched{Matched: &ingestv1.MatchResult{}}})
 
+	wk.merge(job, res.ended)
+}
+
+// merge ends a job with the outcomes of its rows.
+func (wk *worker) merge(job *ingestv1.Job, ended []*row.Ended) {
+	wk.w.t.Helper()
 	m := wk.claim(job, event.Merge)
-	counts := &ingestv1.Counts{Rows: validated.GetRows()}
-	outcomes := wk.object(blob.WorkName(wk.account, id, m.GetStage(), m.GetToken(), "outcomes"), func(out io.Writer) error {
+	counts := &ingestv1.Counts{Rows: int64(len(ended))}
+	of := map[row.Outcome]*int64{
+		row.Added: &counts.Added, row.Updated: &counts.Updated, row.Unchanged: &counts.Unchanged, row.Duplicate: &counts.Duplicate, row.Invalid: &counts.Invalid, row.Held: &counts.Held,
+	}
+	name := blob.WorkName(wk.account, uuid.MustParse(job.GetId()), m.GetStage(), m.GetToken(), "outcomes")
+	outcomes := wk.object(name, func(out io.Writer) error {
 		ow := row.NewOutcomesWriter(out)
-		for _, e := range res.ended {
-			switch e.Outcome {
-			case row.Added:
-				counts.Added++
-			case row.Duplicate:
-				counts.Duplicate++
-			case row.Invalid:
-				counts.Invalid++
+		for _, e := range ended {
+			*of[e.Outcome]++
+			if e.Reason == "removed" {
+				counts.Removed++
+			}
+			if len(e.Kept) > 0 && e.Reason != "kept-by-rule" {
+				counts.NewerHere++
 			}
 			if err := ow.Append(e); err != nil {
 				return err

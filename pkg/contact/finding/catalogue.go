@@ -204,7 +204,7 @@ var catalogue = [...]Entry{
 	{NoContact, Error, "no contact has one of its keys", "use mode upsert to add it, or correct the keys"},
 	{UnknownToProvider, Error, "the provider does not know the contact, and the account keeps such contacts out", "correct phone or email"},
 	{Erased, Error, "the person was erased", "do not send the row again"},
-	{NewerHere, Warning, "the contact has a newer value than the file", "take the value over from the report return to sender, or say --hand-made replace"},
+	{NewerHere, Warning, "the contact has a newer value than the file", "take it over at its source; the report return to sender lists all such values"},
 	{KeptByRule, Warning, "a rule of the account or the job keeps the contact's value", "say --rule FIELD=always to replace it"},
 	{DuplicateContact, Error, "a unique value belongs to another contact", "correct the value, or merge the contacts"},
 	{SeveralContacts, Error, "the keys of the row belong to several contacts", "correct the keys, or merge the contacts"},

@@ -27,6 +27,14 @@ func (s *Service) DownloadReport(req *ingestv1.DownloadReportRequest, out report
 	if _, ok := ingestv1.Outcome_name[int32(req.GetOutcome())]; !ok {
 		return fault.New(fault.Invalid, "unknown-outcome", "outcome %d is unknown", req.GetOutcome())
 	}
+	write := report.Write
+	switch req.GetReport() {
+	case ingestv1.Report_REPORT_UNSPECIFIED, ingestv1.Report_REPORT_ROWS:
+	case ingestv1.Report_REPORT_RETURN_TO_SENDER:
+		write = report.ReturnToSender
+	default:
+		return fault.New(fault.Invalid, "unknown-report", "report %d is unknown", req.GetReport())
+	}
 	job, err := s.ledger.Job(ctx, caller.Account, ref)
 	if err != nil {
 		return err
@@ -35,7 +43,7 @@ func (s *Service) DownloadReport(req *ingestv1.DownloadReportRequest, out report
 	if err != nil {
 		return err
 	}
-	if err := report.Write(ctx, chunks{out}, s.store, source, only); err != nil {
+	if err := write(ctx, chunks{out}, s.store, source, only); err != nil {
 		if fault.Of(err) == fault.DataLoss {
 			s.log.Error("report is damaged", "account", job.Account, "job", job.ID, "error", err)
 		}
@@ -69,7 +77,7 @@ func (s *Service) source(ctx context.Context, job ledger.Job) (report.Source, er
 		return report.Source{}, fault.New(fault.Precondition, "no-report", "job %d is %s: its rows have no outcomes", job.Number, job.State).
 			Hint("the job itself says why")
 	}
-	out := report.Source{}
+	out := report.Source{NoFile: job.Kind == ledger.Undo}
 	for _, c := range validated.GetColumns() {
 		out.Headings = append(out.Headings, c.GetHeading())
 	}

@@ -1,8 +1,11 @@
 package report
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/contact/finding"
 	"github.com/contactmill/contactmill/pkg/row"
 )
@@ -14,7 +17,9 @@ func (w *writer) appendReason(b []byte, r *row.Cells, e *row.Ended) []byte {
 	for _, f := range r.Findings {
 		said = said || f.Code == e.Reason && !f.Warning
 	}
-	if e.Reason != "" && !said {
+	if len(e.Kept) > 0 {
+		b = appendKept(b, e)
+	} else if e.Reason != "" && !said {
 		b = appendText(b, e.Reason)
 		if e.Detail != "" {
 			b = append(append(append(b, " ["...), e.Detail...), ']')
@@ -46,6 +51,53 @@ func (w *writer) appendReason(b []byte, r *row.Cells, e *row.Ended) []byte {
 		b = append(strconv.AppendInt(b, int64(more), 10), " cells beyond the heading are left out here"...)
 	}
 	return b
+}
+
+// appendKept tells which fields kept their values, reason by reason, that of the outcome first.
+func appendKept(b []byte, e *row.Ended) []byte {
+	reasons := []string{e.Reason}
+	for _, k := range e.Kept {
+		if !slices.Contains(reasons, k.Reason) {
+			reasons = append(reasons, k.Reason)
+		}
+	}
+	names := fieldNames(e)
+	for _, reason := range reasons {
+		begun := len(b)
+		if begun > 0 {
+			b = append(b, "; "...)
+		}
+		b = append(appendText(b, reason), " ["...)
+		first := true
+		for i, k := range e.Kept {
+			if k.Reason != reason {
+				continue
+			}
+			if !first {
+				b = append(b, ", "...)
+			}
+			b, first = append(b, names[i]...), false
+		}
+		if first { // no value was kept for it
+			b = b[:begun]
+			continue
+		}
+		b = append(b, ']')
+	}
+	return b
+}
+
+// fieldNames is the names of the fields that kept their values. The outcome has them: the account's own fields may be
+// others by now.
+func fieldNames(e *row.Ended) []string {
+	if names := strings.Split(e.Detail, ", "); len(names) == len(e.Kept) {
+		return names
+	}
+	names := make([]string, len(e.Kept))
+	for i, k := range e.Kept {
+		names[i] = contact.Field(k.Field).String()
+	}
+	return names
 }
 
 func appendText(b []byte, code string) []byte {

@@ -3,7 +3,8 @@
 //
 // The file is UTF-8 without a byte order mark, comma separated, with a heading, lines ended by LF (so that line breaks
 // within cells stay what they were). First come the columns of the file as they were handed in, in the file's order,
-// secret cells masked; then line, outcome, reason and contact_id. Every cell is inert (see appendCell).
+// secret cells masked; then line, outcome, reason and contact_id. A job without a file has the latter alone. Every cell is
+// inert (see appendCell).
 package report
 
 import (
@@ -30,6 +31,7 @@ type Source struct {
 	Headings []string // of every column of the file, in its order
 	Chunks   []Chunk  // in the file's order
 	Outcomes blob.Object
+	NoFile   bool // an undo has neither headings nor chunks: its outcomes name their lines
 }
 
 // Chunk is a run of rows.
@@ -53,6 +55,11 @@ func Write(ctx context.Context, w io.Writer, store *blob.Store, s Source, only r
 	outcomes, err := row.NewOutcomesReader(raw)
 	if err != nil {
 		return broken(err)
+	}
+	if s.NoFile {
+		if err := out.bare(outcomes); err != nil {
+			return err
+		}
 	}
 	for _, c := range s.Chunks {
 		if err := out.chunk(ctx, store, c, outcomes); err != nil {
@@ -126,6 +133,25 @@ func (w *writer) chunk(ctx context.Context, store *blob.Store, c Chunk, outcomes
 	return ended(raw, func() error { _, err := cells.Next(); return err })
 }
 
+// bare writes the rows of a job without a file.
+func (w *writer) bare(outcomes *row.OutcomesReader) error {
+	for {
+		e, err := outcomes.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return broken(err)
+		}
+		if w.only != 0 && e.Outcome != w.only {
+			continue
+		}
+		if err := w.row(&row.Cells{Line: e.Line}, e); err != nil {
+			return err
+		}
+	}
+}
+
 // row writes one line. A row shorter than the heading is filled up; cells beyond it have no column and are left out, which
 // its reason says.
 func (w *writer) row(r *row.Cells, e *row.Ended) error {
@@ -136,7 +162,7 @@ func (w *writer) row(r *row.Cells, e *row.Ended) error {
 		}
 		w.line = append(w.line, ',')
 	}
-	w.line = append(strconv.AppendInt(w.line, r.Line, 10), ',')
+	w.line = append(appendLine(w.line, r.Line), ',')
 	w.line = append(append(w.line, e.Outcome.String()...), ',')
 	w.text = w.appendReason(w.text[:0], r, e)
 	w.line = append(appendCell(w.line, w.text), ',')
@@ -146,6 +172,14 @@ func (w *writer) row(r *row.Cells, e *row.Ended) error {
 	w.line = append(w.line, '\n')
 	_, err := w.out.Write(w.line)
 	return err
+}
+
+// appendLine appends the number of a line, nothing for one that is not known.
+func appendLine(b []byte, n int64) []byte {
+	if n == 0 {
+		return b
+	}
+	return strconv.AppendInt(b, n, 10)
 }
 
 // ended makes sure that an object holds nothing more: that next says io.EOF and that its bytes, read to their end, are

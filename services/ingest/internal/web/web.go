@@ -1,7 +1,7 @@
 // Package web answers the two addresses that stand in mails: a job as JSON and its reports as CSV files.
 //
 //	GET /jobs/N                    the job, N its number or id
-//	GET /jobs/N/reports/OUTCOME    its rows of one outcome, or of "all", as a file
+//	GET /jobs/N/reports/OUTCOME    its rows of one outcome, or of "all", as a file; "return-to-sender" is that report
 //
 // The caller sends "Authorization: Bearer <API key>"; never a key in an address, which ends up in logs and histories. The
 // handler is a client of the gRPC methods like any other, with the caller's own key, so that the same checks hold.
@@ -105,9 +105,10 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := strings.TrimSuffix(strings.ToUpper(r.PathValue("outcome")), ".CSV")
-	outcome, ok := outcomeOf(name)
+	asked, ok := reportOf(name)
 	if !ok {
-		refuse(w, fault.New(fault.NotFound, "unknown-outcome", "there is no such report").Hint("all, added, updated, unchanged, duplicate, unmatched, invalid, conflict, held or suppressed"))
+		refuse(w, fault.New(fault.NotFound, "unknown-outcome", "there is no such report").
+			Hint("all, added, updated, unchanged, duplicate, unmatched, invalid, conflict, held, suppressed or return-to-sender"))
 		return
 	}
 	job, err := h.jobs.GetJob(ctx, &ingestv1.GetJobRequest{Job: r.PathValue("job")})
@@ -115,7 +116,8 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	stream, err := h.jobs.DownloadReport(ctx, &ingestv1.DownloadReportRequest{Job: job.GetJob().GetId(), Outcome: outcome})
+	asked.Job = job.GetJob().GetId()
+	stream, err := h.jobs.DownloadReport(ctx, asked)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -148,12 +150,16 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func outcomeOf(name string) (ingestv1.Outcome, bool) {
-	if name == "ALL" {
-		return ingestv1.Outcome_OUTCOME_UNSPECIFIED, true
+// reportOf is the request for a report by its name in an address, the job still missing.
+func reportOf(name string) (*ingestv1.DownloadReportRequest, bool) {
+	switch name {
+	case "ALL":
+		return &ingestv1.DownloadReportRequest{}, true
+	case "RETURN-TO-SENDER":
+		return &ingestv1.DownloadReportRequest{Report: ingestv1.Report_REPORT_RETURN_TO_SENDER}, true
 	}
 	n, ok := ingestv1.Outcome_value["OUTCOME_"+name]
-	return ingestv1.Outcome(n), ok && n != 0
+	return &ingestv1.DownloadReportRequest{Outcome: ingestv1.Outcome(n)}, ok && n != 0
 }
 
 // credential passes the caller's own on, and nothing else of the request.

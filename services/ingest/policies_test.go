@@ -1,0 +1,113 @@
+package ingest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/contactmill/contactmill/pkg/event"
+	"github.com/contactmill/contactmill/pkg/fault"
+	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+)
+
+type rules = map[string]accountsv1.FieldRule
+
+const (
+	always  = accountsv1.FieldRule_FIELD_RULE_ALWAYS
+	ifEmpty = accountsv1.FieldRule_FIELD_RULE_IF_EMPTY
+	never   = accountsv1.FieldRule_FIELD_RULE_NEVER
+	newest  = accountsv1.FieldRule_FIELD_RULE_NEWEST
+)
+
+// handIn uploads a file with policies.
+func (c *client) handIn(request string, p *accountsv1.Policies, asOf *timestamppb.Timestamp) (*ingestv1.UploadResponse, error) {
+	content := []byte("email\na@example.com\n")
+	h := header(request, content)
+	h.Settings.Policies, h.Settings.AsOf = p, asOf
+	return c.upload(c.t.Context(), h, content)
+}
+
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.policies.Store(&accountsv1.Policies{Rules: rules{"city": ifEmpty, "glove_size": never}, HandMade: accountsv1.HandMade_HAND_MADE_KEEP, Keys: []string{"phone"}})
+	account := uuid.New()
+	r := w.replica()
+	c, wk := r.client(account), r.worker(account)
+	asOf := timestamppb.New(time.Date(2026, 3, 1, 14, 5, 0, 999, time.UTC))
+	said := &accountsv1.Policies{Rules: rules{"city": newest, "colour": never, "email": 0}, Keys: []string{"phone", "email", "phone"}}
+	resp, err := c.handIn("one", said, asOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := resp.GetJob()
+	want := &accountsv1.Policies{Rules: rules{"city": newest, "glove_size": never, "colour": never}, HandMade: accountsv1.HandMade_HAND_MADE_KEEP, Keys: []string{"email", "phone"}}
+	if d := cmp.Diff(want, job.GetPolicies(), protocmp.Transform()); d != "" {
+		t.Errorf("policies of the job (-want +got):\n%s", d)
+	}
+	wantSaid := &accountsv1.Policies{Rules: rules{"city": newest, "colour": never}, Keys: []string{"email", "phone"}}
+	if d := cmp.Diff(wantSaid, job.GetSettings().GetPolicies(), protocmp.Transform()); d != "" || job.GetSettings().GetAsOf().AsTime() != asOf.AsTime().Truncate(time.Second) {
+		t.Errorf("policies that were asked for, as of %s (-want +got):\n%s", job.GetSettings().GetAsOf().AsTime(), d)
+	}
+
+	w.policies.Store(nil) // what the account settles afterwards is not for this job
+	again, err := c.handIn("one", &accountsv1.Policies{Rules: rules{"colour": never, "city": newest}, Keys: []string{"email", "phone"}}, asOf)
+	if err != nil || again.GetJob().GetId() != job.GetId() {
+		t.Errorf("the same request in other words: %v, %v", again, err)
+	}
+	_, err = c.handIn("one", said, nil)
+	wanted(t, "the same request without as-of", err, fault.Exists, "request-id-reused")
+	claim, err := wk.service.Claim(wk.ctx(), &ingestv1.ClaimRequest{JobId: job.GetId(), Stage: string(event.Validate), Instance: "worker-" + wk.life, Incarnation: wk.life})
+	if err != nil || !claim.GetGranted() {
+		t.Fatalf("claim: %v, %v", claim, err)
+	}
+	if d := cmp.Diff(want, claim.GetWork().GetJob().GetPolicies(), protocmp.Transform()); d != "" {
+		t.Errorf("policies of the work (-want +got):\n%s", d)
+	}
+	plain, err := c.handIn("two", nil, nil)
+	if err != nil || plain.GetJob().GetPolicies() != nil || plain.GetJob().GetSettings().GetAsOf() != nil {
+		t.Errorf("job without policies: %v, %v", plain, err)
+	}
+}
+
+func TestPoliciesThatCannotBeFollowedAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.replica().client(uuid.New())
+	for name, bad := range map[string]struct {
+		p    *accountsv1.Policies
+		at   *timestamppb.Timestamp
+		code string
+	}{
+		"field":      {&accountsv1.Policies{Rules: rules{"shoe_size": never}}, nil, "unknown-field"},
+		"contact id": {&accountsv1.Policies{Rules: rules{"contact_id": never}}, nil, "unknown-field"},
+		"rule":       {&accountsv1.Policies{Rules: rules{"city": 9}}, nil, "bad-policy"},
+		"hand-made":  {&accountsv1.Policies{HandMade: 9}, nil, "bad-policy"},
+		"key":        {&accountsv1.Policies{Keys: []string{"city"}}, nil, "unknown-key"},
+		"no unique":  {&accountsv1.Policies{Keys: []string{"glove_size"}}, nil, "unknown-key"},
+		"long ago":   {nil, timestamppb.New(time.Date(1899, 12, 31, 0, 0, 0, 0, time.UTC)), "as-of-invalid"},
+		"to come":    {nil, timestamppb.New(time.Now().Add(48 * time.Hour)), "as-of-invalid"},
+		"no time":    {nil, &timestamppb.Timestamp{Nanos: -1}, "as-of-invalid"},
+	} {
+		_, err := c.handIn(name, bad.p, bad.at)
+		wanted(t, name, err, fault.Invalid, bad.code)
+	}
+	if _, err := c.handIn("all", &accountsv1.Policies{Rules: rules{"*": always, "glove_size": newest}}, timestamppb.Now()); err != nil {
+		t.Errorf("policies of all fields: %v", err)
+	}
+}
+
+// An account whose rules name a field that it does not list is in the middle of a change.
+func TestPoliciesOfAnotherMoment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.replica().client(uuid.New())
+	w.policies.Store(&accountsv1.Policies{Rules: rules{"just_deleted": never}})
+	_, err := c.handIn("one", nil, nil)
+	wanted(t, "upload", err, fault.Unavailable, "account-settings")
+}
