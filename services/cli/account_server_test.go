@@ -56,7 +56,8 @@ func (s *server) GetTemplate(_ context.Context, r *accountsv1.GetTemplateRequest
 }
 
 func (s *server) UpdateAccount(_ context.Context, r *accountsv1.UpdateAccountRequest) (*accountsv1.UpdateAccountResponse, error) {
-	return &accountsv1.UpdateAccountResponse{Account: &accountsv1.Account{Id: "a1", Name: "demo", Country: "US", LegacyEncoding: r.GetLegacyEncoding()}}, nil
+	s.set = r
+	return &accountsv1.UpdateAccountResponse{Account: &accountsv1.Account{Id: "a1", Name: "demo", Country: "US", LegacyEncoding: r.GetLegacyEncoding(), Policies: r.GetPolicies()}}, nil
 }
 
 func (s *server) field(name string) (*accountsv1.Field, error) {

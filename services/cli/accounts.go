@@ -102,6 +102,7 @@ func (p *program) accountsSet() *cobra.Command {
 	var country, bad, unknown, legacy string
 	var size int64
 	var raw, results int32
+	var ruled ruled
 	r := &accountsv1.UpdateAccountRequest{}
 	c := &cobra.Command{Use: "set [ACCOUNT]", Short: "Change what is given of an account", Args: args(cobra.MaximumNArgs(1))}
 	f := c.Flags()
@@ -113,7 +114,13 @@ func (p *program) accountsSet() *cobra.Command {
 	f.StringVar(&bad, "bad-cell", "", "reject-row or drop-cell")
 	f.StringVar(&unknown, "unknown-to-provider", "", "add or keep-out")
 	f.StringVar(&legacy, "legacy-encoding", "", "charset of text files that are neither UTF-8 nor UTF-16, e.g. iso-8859-2; \"\" for windows-1252")
+	ruled.add(f, "; FIELD= takes its rule away", "all of them")
 	c.RunE = func(c *cobra.Command, names []string) error {
+		var err error
+		if r.Policies, err = ruled.read(true); err != nil {
+			return err
+		}
+		r.SetKeys = ruled.keysGiven()
 		r.Account = strings.Join(names, "")
 		r.SetRecipients = f.Changed("recipient")
 		set := map[string]func(){
@@ -158,9 +165,10 @@ func word(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", "
 
 func (p *program) account(a *accountsv1.Account) error {
 	return p.one(a, func() {
-		fmt.Fprintf(p.out, "account %s  %s\n  country     %s\n  package     %s\n  recipients  %s\n  files kept  raw %d days, results %d days\n  charset     %s\n",
+		fmt.Fprintf(p.out, "account %s  %s\n  country     %s\n  package     %s\n  recipients  %s\n  files kept  raw %d days, results %d days\n  charset     %s\n  rules       %s\n  hand-made   %s\n  match by    %s\n",
 			printable(a.Name), a.Id, printable(a.Country), humanize.Comma(a.Package), printable(strings.Join(a.Recipients, ", ")), a.RawDays, a.ResultDays,
-			printable(cmp.Or(a.LegacyEncoding, "windows-1252"))+" where a text file is neither UTF-8 nor UTF-16")
+			printable(cmp.Or(a.LegacyEncoding, "windows-1252"))+" where a text file is neither UTF-8 nor UTF-16",
+			printable(rulesInWords(a.Policies)), handInWords(a.Policies), printable(keysInWords(a.Policies)))
 	})
 }
 

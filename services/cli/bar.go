@@ -99,7 +99,7 @@ func (b *bar) show(j *ingestv1.Job, g *ingestv1.Progress) {
 	if b.one == nil {
 		return
 	}
-	b.head.Store(fmt.Sprintf("job %d  %s", j.Number, shortened(j.FileName, barName)))
+	b.head.Store(fmt.Sprintf("job %d  %s", j.Number, shortened(title(j), barName)))
 	if g == nil {
 		b.tail.Store(strings.ReplaceAll(strings.ToLower(state(j.State)), "_", " "))
 		b.move(reached[j.State])

@@ -34,7 +34,11 @@ func TestUsageErrors(t *testing.T) {
 		{"import", "f.csv", "--mode", "add", "--value", "a:b=c", "--value", "a:b=d"}, {"inspect", "-"}, {"inspect", "f.csv", "--rows", "0"}, {"inspect", "f.csv", "--mode", "none"},
 		{"jobs", "nonsense"}, {"jobs", "get"}, {"jobs", "list", "--state", "FOO"}, {"jobs", "list", "--state", "UNSPECIFIED"},
 		{"jobs", "list", "--limit", "x"}, {"jobs", "report", "1", "--outcome", "lost"}, {"contacts", "add", "foo"}, {"contacts", "set", "id"}, {"contacts", "list", "--count", "--all"},
-		{"keys", "create", "--role", "boss"}, {"accounts", "set", "--bad-cell", "eat"}, {"accounts", "create"}, {"events", "watch", "now"},
+		{"keys", "create", "--role", "boss"}, {"accounts", "set", "--bad-cell", "eat"}, {"accounts", "set", "--rule", "phone"}, {"accounts", "set", "--rule", "=never"},
+		{"accounts", "set", "--rule", "phone=sometimes"}, {"accounts", "set", "--rule", "phone=never", "--rule", "phone="}, {"accounts", "set", "--hand-made", ""},
+		{"import", "f.csv", "--mode", "add", "--rule", "phone="}, {"import", "f.csv", "--mode", "add", "--rule", "phone=unspecified"}, {"import", "f.csv", "--mode", "add", "--hand-made", "drop"},
+		{"import", "f.csv", "--mode", "add", "--as-of", "yesterday"}, {"jobs", "undo"}, {"jobs", "report", "1", "--outcome", "held", "--return-to-sender"}, {"contacts", "history"},
+		{"accounts", "create"}, {"events", "watch", "now"},
 	} {
 		r := s.run(t, "", args...)
 		if r.code != 2 || r.out != "" {
@@ -65,6 +69,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"jobs", "list"}, []string{"CONTACTMILL_ADDR=" + s.addr}, 1},
 		{[]string{"jobs", "list"}, []string{"CONTACTMILL_ADDR=nowhere", "CONTACTMILL_API_KEY=cm_other"}, 1},
 		{[]string{"jobs", "list", "--addr", "127.0.0.1:1"}, nil, 1},
+		{[]string{"jobs", "undo", "1"}, nil, 1},
 		{[]string{"accounts", "list"}, nil, 1},
 		{[]string{"lists", "list"}, nil, 1},
 	} {
@@ -85,7 +90,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	var all strings.Builder
-	for _, args := range [][]string{{"--help"}, {"import", "--help"}, {"jobs", "--help"}, {"jobs"}, {"contacts", "--help"}, {"accounts", "set", "--help"},
+	for _, args := range [][]string{{"--help"}, {"import", "--help"}, {"jobs", "--help"}, {"jobs"}, {"contacts", "--help"}, {"accounts", "set", "--help"}, {"jobs", "undo", "--help"}, {"jobs", "report", "--help"},
 		{"inspect", "--help"}, {"jobs", "answer", "--help"}, {"fields", "--help"}, {"fields", "add", "--help"}, {"codes", "--help"}, {"template", "--help"}} {
 		r := s.run(t, "", args...)
 		if r.code != 0 || r.err != "" {
@@ -112,12 +117,17 @@ func TestOutput(t *testing.T) {
 	asks := job("3", ingestv1.JobState_JOB_STATE_NEEDS_ANSWER, nil)
 	asks.Question = &ingestv1.Question{Code: "date-order", Message: "Day first or month first?", Hint: "contactmill jobs answer 3 --date-order DMY"}
 	asks.Queue = &ingestv1.QueuePlace{Ahead: 2}
-	s.put(job("1", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1234567, Added: 1234560, Invalid: 7}), bad, asks, read)
+	kept := job("5", ingestv1.JobState_JOB_STATE_COMPLETED, &ingestv1.Counts{Rows: 1200, Updated: 900, Unchanged: 300, NewerHere: 4})
+	kept.Policies = &accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{"phone": accountsv1.FieldRule_FIELD_RULE_IF_EMPTY, "*": accountsv1.FieldRule_FIELD_RULE_NEWEST},
+		HandMade: accountsv1.HandMade_HAND_MADE_KEEP, Keys: []string{"external_id", "email"}}
+	s.put(job("1", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1234567, Added: 1234560, Invalid: 7}), bad, asks, read, kept,
+		undo("6", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1210, Added: 1, Updated: 1200, Removed: 1100, Unchanged: 5, Held: 4}))
 	s.contacts = []*contactsv1.Contact{{Id: "c1", Values: map[string]string{"first_name": hostile, "email": "a@example.org", "favourite_colour_of_shoes": "R"}, Facts: []*contactsv1.ContactFact{{Name: "phone_line", Value: "mobile", About: "+1202"}}, Lists: []string{hostile}}, {Id: "c2"}}
-	s.account = &accountsv1.Account{Id: "a1", Name: hostile, Country: "US", Package: 20_000_000, Recipients: []string{hostile}}
+	s.account = &accountsv1.Account{Id: "a1", Name: hostile, Country: "US", Package: 20_000_000, Recipients: []string{hostile}, Policies: kept.Policies}
+	s.history = pastOfAContact()
 	for name, args := range map[string][]string{
-		"jobs": {"jobs", "list"}, "one-job": {"jobs", "list", "--limit", "1"}, "job-1": {"jobs", "get", "1"}, "job-2": {"jobs", "get", "2"}, "job-3": {"jobs", "get", "job-3"}, "job-4": {"jobs", "get", "4"},
-		"contacts": {"contacts", "list"}, "contact": {"contacts", "get", "c1"}, "account": {"accounts", "get"},
+		"jobs": {"jobs", "list"}, "one-job": {"jobs", "list", "--limit", "1"}, "job-1": {"jobs", "get", "1"}, "job-2": {"jobs", "get", "2"}, "job-3": {"jobs", "get", "job-3"}, "job-4": {"jobs", "get", "4"}, "job-5": {"jobs", "get", "5"}, "job-6": {"jobs", "get", "6"},
+		"contacts": {"contacts", "list"}, "contact": {"contacts", "get", "c1"}, "account": {"accounts", "get"}, "history": {"contacts", "history", "c1"},
 	} {
 		for _, format := range []string{"table", "json", "jsonl"} {
 			r := s.run(t, "", append(args, "-o", format)...)
@@ -132,6 +142,9 @@ func TestOutput(t *testing.T) {
 	}
 	if r := s.run(t, "", "jobs", "report", "1", "--outcome", "invalid"); r.out != "Email,line\r\nOUTCOME_INVALID\r\n" {
 		t.Errorf("report: %+v", r)
+	}
+	if r := s.run(t, "", "jobs", "report", "1", "--return-to-sender"); r.out != "line,contact_id,field\r\n" {
+		t.Errorf("return to sender: %+v", r)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 const editPatience = 2 * time.Minute
 
 func (p *program) contacts() *cobra.Command {
-	return group("contacts", "List, add and change contacts", p.contactsList(), p.contactsGet(), p.contactsAdd(), p.contactsSet())
+	return group("contacts", "List, add and change contacts; tell where their values come from", p.contactsList(), p.contactsGet(), p.contactsHistory(), p.contactsAdd(), p.contactsSet())
 }
 
 func (p *program) contactsList() *cobra.Command {

@@ -30,9 +30,10 @@ const (
 )
 
 func (p *program) importCommand() *cobra.Command {
-	var mode, request string
+	var mode, request, asOf string
 	var wait bool
 	var says said
+	var ruled ruled
 	s := &ingestv1.ImportSettings{}
 	c := &cobra.Command{Use: "import FILE", Short: "Hand in a file of contacts; - reads standard input", Args: args(cobra.ExactArgs(1))}
 	f := c.Flags()
@@ -42,6 +43,8 @@ func (p *program) importCommand() *cobra.Command {
 	f.StringVar(&request, "request-id", "", "the submission's own id: the same id sent again is the same job")
 	f.StringSliceVar(&s.Recipients, "recipient", nil, "who else is told by email")
 	f.BoolVar(&wait, "wait", false, "wait until the job is final or waits for a person")
+	f.StringVar(&asOf, "as-of", "", "when the file's values were so, e.g. \"2026-03-01 14:05\": for the rule newest; now if not given")
+	ruled.add(f, "", "all of them")
 	says.flags(f)
 	c.RunE = func(c *cobra.Command, a []string) error {
 		var err error
@@ -52,12 +55,23 @@ func (p *program) importCommand() *cobra.Command {
 			return err
 		}
 		says.settings(s)
+		if s.AsOf, err = instant("--as-of", asOf); err != nil {
+			return err
+		}
+		if s.Policies, err = ruled.read(false); err != nil {
+			return err
+		}
 		if request == "" {
 			request = uuid.Must(uuid.NewV7()).String()
 		}
 		client, err := p.client()
 		if err != nil {
 			return err
+		}
+		if ruled.keysGiven() && len(s.Policies.Keys) == 0 { // else it would be those of the account
+			if s.Policies.Keys, err = p.allKeys(c); err != nil {
+				return err
+			}
 		}
 		b := p.bar(filepath.Base(a[0]))
 		defer b.end()

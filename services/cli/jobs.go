@@ -18,7 +18,7 @@ import (
 
 func (p *program) jobs() *cobra.Command {
 	return group("jobs", "Follow and steer jobs; a job is named by its number or id",
-		p.jobsList(), p.jobsGet(), p.jobsWatch(), p.jobsCancel(), p.jobsRetry(), p.jobsAnswer(), p.jobsReport())
+		p.jobsList(), p.jobsGet(), p.jobsWatch(), p.jobsCancel(), p.jobsRetry(), p.jobsUndo(), p.jobsAnswer(), p.jobsReport())
 }
 
 // listName is in characters; longer names are cut.
@@ -54,7 +54,7 @@ func (p *program) jobsList() *cobra.Command {
 				return err
 			}
 			for _, j := range page.Jobs {
-				if err := l.add(j, strconv.FormatInt(j.Number, 10), state(j.State), shortened(j.FileName, listName), humanize.Comma(j.GetCounts().GetRows()), counts(j), j.CreatedAt.AsTime().Local().Format(time.DateTime)); err != nil {
+				if err := l.add(j, strconv.FormatInt(j.Number, 10), state(j.State), shortened(title(j), listName), humanize.Comma(j.GetCounts().GetRows()), counts(j), j.CreatedAt.AsTime().Local().Format(time.DateTime)); err != nil {
 					return err
 				}
 			}
@@ -94,6 +94,27 @@ func (p *program) jobsRetry() *cobra.Command {
 			return err
 		}
 		r, err := client.jobs.RetryJob(c.Context(), &ingestv1.RetryJobRequest{Job: a[0], RequestId: request})
+		if err != nil {
+			return err
+		}
+		return p.handedIn(c.Context(), client, r.Job, wait)
+	}
+	return c
+}
+
+func (p *program) jobsUndo() *cobra.Command {
+	var wait, preview bool
+	var request string
+	c := &cobra.Command{Use: "undo JOB", Short: "Make a new job that takes back what one did, but for what was touched since", Args: args(cobra.ExactArgs(1))}
+	c.Flags().BoolVar(&preview, "preview", false, "only say what would be taken back and what kept, change nothing")
+	c.Flags().BoolVar(&wait, "wait", false, "wait until it is final")
+	c.Flags().StringVar(&request, "request-id", "", "the new submission's own id: the same id is one job")
+	c.RunE = func(c *cobra.Command, a []string) error {
+		client, err := p.client()
+		if err != nil {
+			return err
+		}
+		r, err := client.jobs.UndoJob(c.Context(), &ingestv1.UndoJobRequest{Job: a[0], Preview: preview, RequestId: request})
 		if err != nil {
 			return err
 		}
@@ -144,10 +165,18 @@ func (p *program) jobsWatch() *cobra.Command {
 
 func (p *program) jobsReport() *cobra.Command {
 	var outcome string
+	var newer bool
 	c := &cobra.Command{Use: "report JOB", Short: "Write the rows of an outcome as CSV to standard output", Args: args(cobra.ExactArgs(1))}
+	c.Flags().BoolVar(&newer, "return-to-sender", false, "instead of rows, the values that are newer here than in the file, for who sent it")
 	c.Flags().StringVar(&outcome, "outcome", "", "added, updated, unchanged, duplicate, unmatched, invalid, conflict, held or suppressed; all rows if not given")
 	c.RunE = func(c *cobra.Command, a []string) error {
 		r := &ingestv1.DownloadReportRequest{Job: a[0]}
+		if newer && outcome != "" {
+			return usage{errors.New("--outcome and --return-to-sender: say one of them")}
+		}
+		if newer {
+			r.Report = ingestv1.Report_REPORT_RETURN_TO_SENDER
+		}
 		if outcome != "" {
 			v, ok := ingestv1.Outcome_value["OUTCOME_"+strings.ToUpper(outcome)]
 			if !ok || v == 0 {
@@ -196,94 +225,4 @@ func (p *program) onJob(use, short string, do func(context.Context, *client, str
 		}
 		return p.job(j)
 	}}
-}
-
-// job shows a job.
-func (p *program) job(j *ingestv1.Job) error {
-	return p.one(j, func() {
-		fmt.Fprintln(p.out, strings.TrimSpace(fmt.Sprintf("job %d  %s  %s  %s", j.Number, printable(j.FileName), state(j.State), counts(j))))
-		if j.File != nil {
-			fmt.Fprintf(p.out, "  file: %s\n", factsLine(j.File))
-		}
-		if q := j.Queue; q != nil {
-			fmt.Fprintf(p.out, "  %d ahead in the queue", q.Ahead)
-			if q.EstimatedStart != nil {
-				fmt.Fprintf(p.out, ", starts about %s", q.EstimatedStart.AsTime().Local().Format(time.TimeOnly))
-			}
-			fmt.Fprintln(p.out)
-		}
-		if g := j.Progress; g != nil {
-			fmt.Fprintf(p.out, "  %s: %s of %s rows, %s rows/s\n", g.Stage, humanize.Comma(g.Done), humanize.Comma(g.Total), humanize.Comma(int64(g.Rate)))
-		}
-		p.remarks(j)
-	})
-}
-
-// remarks says why a job is as it is and what to do next.
-func (p *program) remarks(j *ingestv1.Job) {
-	remark := func(code, message, hint string) {
-		fmt.Fprintf(p.out, "  %s: %s\n", printable(code), printable(message))
-		if hint != "" {
-			fmt.Fprintf(p.out, "  %s\n", printable(hint))
-		}
-	}
-	if b := j.Problem; b != nil {
-		remark(b.Code, b.Message, b.Hint)
-	}
-	if q := j.Question; q != nil {
-		remark(q.Code, q.Message, q.Hint)
-	}
-	p.fileRemarks(j.File)
-	if names := ignored(j.Columns); names != "" {
-		fmt.Fprintf(p.out, "  ignored columns: %s\n", names)
-	}
-	p.unknownValues(j.UnknownValues)
-	c := j.GetCounts()
-	for _, o := range []struct {
-		name string
-		n    int64
-	}{{"invalid", c.GetInvalid()}, {"conflict", c.GetConflict()}, {"unmatched", c.GetUnmatched()}} {
-		if o.n > 0 && final(j.State) {
-			fmt.Fprintf(p.out, "  contactmill jobs report %d --outcome %s\n", j.Number, o.name)
-		}
-	}
-}
-
-func state(s ingestv1.JobState) string { return strings.TrimPrefix(s.String(), "JOB_STATE_") }
-
-// counts is what became of a job's rows, in words.
-func counts(j *ingestv1.Job) string {
-	c := j.GetCounts()
-	var parts []string
-	for _, o := range []struct {
-		name string
-		n    int64
-	}{{"added", c.GetAdded()}, {"updated", c.GetUpdated()}, {"unchanged", c.GetUnchanged()}, {"duplicate", c.GetDuplicate()}, {"unmatched", c.GetUnmatched()},
-		{"invalid", c.GetInvalid()}, {"conflict", c.GetConflict()}, {"held", c.GetHeld()}, {"suppressed", c.GetSuppressed()}} {
-		if o.n > 0 {
-			parts = append(parts, humanize.Comma(o.n)+" "+o.name)
-		}
-	}
-	return strings.Join(parts, " · ")
-}
-
-func final(s ingestv1.JobState) bool { return s >= ingestv1.JobState_JOB_STATE_COMPLETED }
-
-func waits(s ingestv1.JobState) bool {
-	return s == ingestv1.JobState_JOB_STATE_NEEDS_ANSWER || s == ingestv1.JobState_JOB_STATE_AWAITING_APPROVAL
-}
-
-// exitOf is the exit code that tells how a job ended.
-func exitOf(j *ingestv1.Job) int {
-	c := j.GetCounts()
-	switch {
-	case waits(j.State):
-		return exitWaits
-	case j.State == ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS,
-		j.State == ingestv1.JobState_JOB_STATE_CHECKED && c.GetInvalid()+c.GetConflict()+c.GetUnmatched()+c.GetHeld()+c.GetSuppressed() > 0:
-		return exitRejects
-	case j.State == ingestv1.JobState_JOB_STATE_COMPLETED, j.State == ingestv1.JobState_JOB_STATE_CHECKED:
-		return exitDone
-	}
-	return exitError
 }

@@ -58,6 +58,9 @@ type server struct {
 	watches  []*ingestv1.WatchEventsRequest
 	events   [][]*ingestv1.WatchEventsResponse // of each watch; then the stream breaks, after the last one it stays
 	answered *ingestv1.AnswerJobRequest
+	undone   *ingestv1.UndoJobRequest
+	history  *contactsv1.GetContactHistoryResponse
+	set      *accountsv1.UpdateAccountRequest
 	fields   []*accountsv1.Field
 	updated  *accountsv1.UpdateFieldRequest
 	coded    *accountsv1.SetCodesRequest
@@ -172,7 +175,7 @@ func (s *server) GetJob(_ context.Context, r *ingestv1.GetJobRequest) (*ingestv1
 
 func (s *server) ListJobs(_ context.Context, r *ingestv1.ListJobsRequest) (*ingestv1.ListJobsResponse, error) {
 	a := &ingestv1.ListJobsResponse{}
-	for _, n := range []string{"3", "2", "1"} {
+	for _, n := range []string{"6", "5", "3", "2", "1"} {
 		if j := s.jobs[n]; j != nil && len(a.Jobs) < int(r.PageSize) {
 			a.Jobs = append(a.Jobs, j)
 		}
@@ -189,7 +192,23 @@ func (s *server) CancelJob(context.Context, *ingestv1.CancelJobRequest) (*ingest
 	return nil, fault.New(fault.Precondition, "too-late", "job 1 is COMPLETED").Hint("undo it instead")
 }
 
+func (s *server) UndoJob(_ context.Context, r *ingestv1.UndoJobRequest) (*ingestv1.UndoJobResponse, error) {
+	s.undone = r
+	j := s.jobs[r.Job]
+	if j == nil {
+		return nil, fault.New(fault.Precondition, "not-undoable", "job %s is REJECTED and has changed nothing", r.Job)
+	}
+	return &ingestv1.UndoJobResponse{Job: j}, nil
+}
+
+func (s *server) GetContactHistory(context.Context, *contactsv1.GetContactHistoryRequest) (*contactsv1.GetContactHistoryResponse, error) {
+	return s.history, nil
+}
+
 func (s *server) DownloadReport(r *ingestv1.DownloadReportRequest, stream grpc.ServerStreamingServer[ingestv1.DownloadReportResponse]) error {
+	if r.Report == ingestv1.Report_REPORT_RETURN_TO_SENDER {
+		return stream.Send(&ingestv1.DownloadReportResponse{Chunk: []byte("line,contact_id,field\r\n")})
+	}
 	for _, part := range []string{"Email,line\r\n", r.Outcome.String(), "\r\n"} {
 		if err := stream.Send(&ingestv1.DownloadReportResponse{Chunk: []byte(part)}); err != nil {
 			return err

@@ -20,7 +20,7 @@ func (p *program) handedIn(ctx context.Context, c *client, j *ingestv1.Job, wait
 	if !wait {
 		return p.job(j)
 	}
-	return p.follow(ctx, c, j, p.bar(j.FileName))
+	return p.follow(ctx, c, j, p.bar(title(j)))
 }
 
 // follow waits for the end of a job with a progress bar, which it ends, and shows it.
@@ -37,12 +37,24 @@ func (p *program) follow(ctx context.Context, c *client, j *ingestv1.Job, b *bar
 	}
 	p.exit = exitOf(j)
 	if p.output == "table" && j.EndedAt != nil {
-		fmt.Fprintf(p.out, "job %d  %s  %s  %s %3d %%  %s   %.1f s\n", j.Number, printable(j.FileName), rows(j.GetCounts().GetRows()),
+		fmt.Fprintf(p.out, "job %d  %s  %s  %s %3d %%  %s   %.1f s\n", j.Number, printable(title(j)), howMany(j),
 			strings.Repeat("█", barWidth), 100, endedWords(j), j.EndedAt.AsTime().Sub(j.CreatedAt.AsTime()).Seconds())
 		p.remarks(j)
 		return nil
 	}
 	return p.job(j)
+}
+
+// howMany is how large a job was: rows of a file, or contacts that an undo looked at.
+func howMany(j *ingestv1.Job) string {
+	n := j.GetCounts().GetRows()
+	switch {
+	case j.UndoOf == "":
+		return rows(n)
+	case n == 1:
+		return "1 contact"
+	}
+	return humanize.Comma(n) + " contacts"
 }
 
 func rows(n int64) string {
@@ -58,6 +70,9 @@ func endedWords(j *ingestv1.Job) string {
 	case ingestv1.JobState_JOB_STATE_COMPLETED, ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS:
 		if c := counts(j); c != "" {
 			return c
+		}
+		if j.UndoOf != "" {
+			return "nothing to take back"
 		}
 		return "no rows"
 	case ingestv1.JobState_JOB_STATE_CHECKED:

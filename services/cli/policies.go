@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
+)
+
+// fallbackKey is the key that is no field: several together recognise a contact.
+const fallbackKey = "name_birth_zip"
+
+// others stands in rules for every field that is not named.
+const others = "*"
+
+// ruled is what flags say of how files change contacts. Import and the settings of an account take the same.
+type ruled struct {
+	rules    []string
+	handMade string
+	keys     []string
+	flags    *pflag.FlagSet
+}
+
+// add adds the flags; every says what else an empty value means.
+func (r *ruled) add(f *pflag.FlagSet, ruleEmpty, keysEmpty string) {
+	r.flags = f
+	f.StringArrayVar(&r.rules, "rule", nil, "FIELD=RULE, when a file may change a known contact's field: always, if-empty, never or newest;\nFIELD * is all that are not named, e.g. --rule phone=if-empty --rule '*'=newest"+ruleEmpty)
+	f.StringVar(&r.handMade, "hand-made", "", "what a file may do to values that a person gave: new-values (put a really new value in their place),\nkeep (nothing) or replace")
+	f.StringSliceVar(&r.keys, "match-by", nil, "keys that rows are matched by, e.g. external_id,email; --match-by= is "+keysEmpty)
+}
+
+// keysGiven tells whether keys are said, be it that there are none.
+func (r *ruled) keysGiven() bool { return r.flags.Changed("match-by") }
+
+// read takes what the flags say; nil if nothing is said. Its errors are of usage. A rule that is left empty is
+// unspecified, if that may be.
+func (r *ruled) read(mayBeEmpty bool) (*accountsv1.Policies, error) {
+	p := &accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{}, Keys: r.keys}
+	for _, s := range r.rules {
+		field, name, found := strings.Cut(s, "=")
+		if !found || field == "" {
+			return nil, usage{fmt.Errorf("--rule %q: say FIELD=RULE", s)}
+		}
+		v, ok := accountsv1.FieldRule_value["FIELD_RULE_"+word(name)]
+		if name == "" && mayBeEmpty {
+			v, ok = 0, true
+		} else if !ok || v == 0 {
+			return nil, usage{fmt.Errorf("--rule %q: say always, if-empty, never or newest", s)}
+		}
+		if old, twice := p.Rules[field]; twice && old != accountsv1.FieldRule(v) {
+			return nil, usage{fmt.Errorf("--rule %q: %s has another rule already", s, field)}
+		}
+		p.Rules[field] = accountsv1.FieldRule(v)
+	}
+	if r.flags.Changed("hand-made") {
+		v, ok := accountsv1.HandMade_value["HAND_MADE_"+word(r.handMade)]
+		if !ok || v == 0 {
+			return nil, usage{fmt.Errorf("--hand-made %q: say new-values, keep or replace", r.handMade)}
+		}
+		p.HandMade = accountsv1.HandMade(v)
+	}
+	if len(r.rules) == 0 && !r.flags.Changed("hand-made") && !r.keysGiven() {
+		return nil, nil
+	}
+	return p, nil
+}
+
+// rulesInWords is the rules of fields as they are said by --rule, with what holds for the rest.
+func rulesInWords(p *accountsv1.Policies) string {
+	rest := p.GetRules()[others]
+	if rest == accountsv1.FieldRule_FIELD_RULE_UNSPECIFIED {
+		rest = accountsv1.FieldRule_FIELD_RULE_ALWAYS
+	}
+	var parts []string
+	for _, field := range slices.Sorted(maps.Keys(p.GetRules())) {
+		if field != others {
+			parts = append(parts, field+" "+valueWord(p.Rules[field], "FIELD_RULE_"))
+		}
+	}
+	if len(parts) == 0 {
+		return valueWord(rest, "FIELD_RULE_")
+	}
+	return strings.Join(append(parts, "all others "+valueWord(rest, "FIELD_RULE_")), ", ")
+}
+
+// allKeys are the keys of the account, its own among them.
+func (p *program) allKeys(c *cobra.Command) ([]string, error) {
+	all, err := p.allFields(c)
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for _, f := range all {
+		if f.Unique {
+			keys = append(keys, f.Name)
+		}
+	}
+	return append(keys, fallbackKey), nil
+}
+
+// keysInWords is what rows are matched by.
+func keysInWords(p *accountsv1.Policies) string {
+	if len(p.GetKeys()) == 0 {
+		return "all keys"
+	}
+	return strings.Join(p.Keys, ", ")
+}
+
+// handInWords is what a file may do to values that a person gave.
+func handInWords(p *accountsv1.Policies) string {
+	h := p.GetHandMade()
+	if h == accountsv1.HandMade_HAND_MADE_UNSPECIFIED {
+		h = accountsv1.HandMade_HAND_MADE_NEW_VALUES
+	}
+	return valueWord(h, "HAND_MADE_")
+}
+
+// unlikeDefaults is what policies say that the defaults do not, empty if nothing.
+func unlikeDefaults(p *accountsv1.Policies) string {
+	var parts []string
+	if s := rulesInWords(p); s != "always" {
+		parts = append(parts, s)
+	}
+	if s := handInWords(p); s != "new-values" {
+		parts = append(parts, "values by hand "+s)
+	}
+	if len(p.GetKeys()) > 0 {
+		parts = append(parts, "matched by "+keysInWords(p))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// valueWord spells an enum's value as flags do: the opposite of word.
+func valueWord(v fmt.Stringer, prefix string) string {
+	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(v.String(), prefix), "_", "-"))
+}
+
+// instants are the ways in which a time may be said; those without a zone are of this machine's.
+var instants = []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly}
+
+// instant reads the time of a flag; nil if it is not given.
+func instant(flag, s string) (*timestamppb.Timestamp, error) {
+	if s == "" {
+		return nil, nil
+	}
+	for _, layout := range instants {
+		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+			return timestamppb.New(t), nil
+		}
+	}
+	return nil, usage{fmt.Errorf("%s %q: say a day or a time, e.g. 2026-03-01, \"2026-03-01 14:05\" or 2026-03-01T14:05:00Z", flag, s)}
+}
