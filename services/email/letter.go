@@ -2,6 +2,7 @@ package email
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	htmltemplate "html/template"
@@ -33,9 +34,11 @@ type letter struct{ Subject, Text, HTML string }
 // facts is what the templates show.
 type facts struct {
 	Account, File, Headline string
+	Undo                    bool   // has no file
 	Code, Message, Hint     string // why it was rejected or failed, or what it asks
 	Intro                   string // of Counts
 	Counts                  []count
+	Width                   int // of the names in Counts, in characters
 	Link                    string
 }
 
@@ -50,6 +53,8 @@ const (
 	maxFile    = 120
 	maxProblem = 500
 	maxSubject = 480
+
+	minWidth = 10 // of the names of counts: that of the longest outcome
 )
 
 // compose writes the mail about a job.
@@ -59,11 +64,11 @@ func compose(w *ingestv1.Work, web string) (*letter, error) {
 	if web != "" {
 		f.Link = fmt.Sprintf("%s/jobs/%d", strings.TrimSuffix(web, "/"), j.GetNumber())
 	}
-	ended := ended[j.GetState()]
+	said := ended[j.GetState()]
 	problem := j.GetProblem()
 	switch {
-	case w.GetNotice() == question || ended == "": // by what is told, not by where the job has come since
-		ended = "needs an answer"
+	case w.GetNotice() == question || said == "": // by what is told, not by where the job has come since
+		said = "needs an answer"
 		if q := j.GetQuestion(); q != nil {
 			problem = &ingestv1.Problem{Code: q.Code, Message: q.Message, Hint: q.Hint}
 		}
@@ -73,9 +78,17 @@ func compose(w *ingestv1.Work, web string) (*letter, error) {
 	if problem != nil {
 		f.Code, f.Message, f.Hint = line(problem.Code, maxAccount), line(problem.Message, maxProblem), line(problem.Hint, maxProblem)
 	}
-	f.Headline = fmt.Sprintf("Job %d %s", j.GetNumber(), ended)
+	f.Headline = fmt.Sprintf("Job %d %s", j.GetNumber(), said)
+	subject := fmt.Sprintf("[%s] %s: %s", f.Account, f.Headline, f.File)
 	f.Counts = table(j.GetCounts(), f.Link)
-	l := &letter{Subject: cut(fmt.Sprintf("[%s] %s: %s", f.Account, f.Headline, f.File), maxSubject)}
+	if j.GetUndoOf() != "" {
+		tellUndo(&f, j, said)
+		subject = fmt.Sprintf("[%s] %s", f.Account, f.Headline)
+	}
+	for _, c := range f.Counts {
+		f.Width = max(f.Width, minWidth, len(c.Name))
+	}
+	l := &letter{Subject: cut(subject, maxSubject)}
 	var b bytes.Buffer
 	if err := textLetter.Execute(&b, f); err != nil {
 		return nil, fmt.Errorf("write mail: %w", err)
@@ -99,23 +112,34 @@ var ended = map[ingestv1.JobState]string{
 	ingestv1.JobState_JOB_STATE_CANCELLED:              "was cancelled; nothing was changed",
 }
 
-// table is what became of the rows, nothing where there are none. An outcome's report is at link/reports/OUTCOME.
+// part is how many rows of a job fared alike.
+type part struct {
+	name   string
+	n      int64
+	report string // at link/reports/REPORT; empty: as the name
+}
+
+// table is what became of the rows, nothing where there are none.
 func table(c *ingestv1.Counts, link string) []count {
-	if c.GetRows() == 0 {
+	return lines("rows", c.GetRows(), link, []part{
+		{"added", c.GetAdded(), ""}, {"updated", c.GetUpdated(), ""}, {"unchanged", c.GetUnchanged(), ""}, {"duplicate", c.GetDuplicate(), ""},
+		{"unmatched", c.GetUnmatched(), ""}, {"invalid", c.GetInvalid(), ""}, {"conflict", c.GetConflict(), ""}, {"held", c.GetHeld(), ""},
+		{"suppressed", c.GetSuppressed(), ""}, {"newer here", c.GetNewerHere(), "return-to-sender"},
+	})
+}
+
+func lines(whole string, n int64, link string, parts []part) []count {
+	if n == 0 {
 		return nil
 	}
-	t := []count{{"rows", humanize.Comma(c.Rows), ""}}
-	for _, o := range []struct {
-		name string
-		n    int64
-	}{{"added", c.Added}, {"updated", c.Updated}, {"unchanged", c.Unchanged}, {"duplicate", c.Duplicate}, {"unmatched", c.Unmatched},
-		{"invalid", c.Invalid}, {"conflict", c.Conflict}, {"held", c.Held}, {"suppressed", c.Suppressed}} {
-		if o.n == 0 {
+	t := []count{{whole, humanize.Comma(n), ""}}
+	for _, p := range parts {
+		if p.n == 0 {
 			continue
 		}
-		one := count{o.name, humanize.Comma(o.n), ""}
+		one := count{p.name, humanize.Comma(p.n), ""}
 		if link != "" {
-			one.Link = link + "/reports/" + o.name
+			one.Link = link + "/reports/" + cmp.Or(p.report, p.name)
 		}
 		t = append(t, one)
 	}

@@ -30,6 +30,13 @@ func story(change func(*ingestv1.Work)) *ingestv1.Work {
 	return w
 }
 
+// undoing is a job that takes back job 3.
+func undoing(state ingestv1.JobState, counts *ingestv1.Counts) *ingestv1.Work {
+	return story(func(w *ingestv1.Work) {
+		w.Job = &ingestv1.Job{Number: 7, UndoOf: "0190a5c0-7c1b-7b3e-9a4d-3f0e6c5b4a39", UndoOfNumber: 3, State: state, Counts: counts}
+	})
+}
+
 var stories = map[string]*ingestv1.Work{
 	"completed": story(nil),
 	"completed-with-rejects": story(func(w *ingestv1.Work) {
@@ -71,7 +78,16 @@ var stories = map[string]*ingestv1.Work{
 		w.Job.Counts = nil
 		w.Job.Problem = &ingestv1.Problem{Code: "two-columns", Message: "Columns \"<b>a\r\n.\r\n\" and \"\u2067b\" are both email.\u2028", Hint: strings.Repeat("ab ", 1000)}
 	}),
-	"nothing-known": {},
+	"newer-here": story(func(w *ingestv1.Work) {
+		w.Job.Counts = &ingestv1.Counts{Rows: 1000, Updated: 990, Unchanged: 10, NewerHere: 12}
+	}),
+	"undone":         undoing(ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 126, Added: 1, Updated: 123, Unchanged: 1, Held: 1, Removed: 120}),
+	"undone-alone":   undoing(ingestv1.JobState_JOB_STATE_COMPLETED, &ingestv1.Counts{Rows: 1, Updated: 1, Removed: 1}),
+	"undone-already": undoing(ingestv1.JobState_JOB_STATE_COMPLETED, &ingestv1.Counts{Rows: 3, Unchanged: 3}),
+	"undone-nothing": undoing(ingestv1.JobState_JOB_STATE_COMPLETED, &ingestv1.Counts{}),
+	"undo-looked-at": undoing(ingestv1.JobState_JOB_STATE_CHECKED, &ingestv1.Counts{Rows: 1204, Updated: 1203, Held: 1, Removed: 1200}),
+	"undo-cancelled": undoing(ingestv1.JobState_JOB_STATE_CANCELLED, nil),
+	"nothing-known":  {},
 }
 
 func TestLetters(t *testing.T) {
