@@ -88,6 +88,17 @@ const (
 	KeptByRule        Code = "kept-by-rule"
 )
 
+// Contacts that an undo came to: the reasons of their outcomes.
+const (
+	PutBack       Code = "put-back"
+	Removed       Code = "removed"
+	Restored      Code = "restored"
+	AlreadyUndone Code = "already-undone"
+	Touched       Code = "touched"
+	ChangedSince  Code = "changed-since"
+	KeyTaken      Code = "key-taken"
+)
+
 // Files.
 const (
 	FileEmpty          Code = "file-empty"
@@ -208,6 +219,14 @@ var catalogue = [...]Entry{
 	{KeptByRule, Warning, "a rule of the account or the job keeps the contact's value", "say --rule FIELD=always to replace it"},
 	{DuplicateContact, Error, "a unique value belongs to another contact", "correct the value, or merge the contacts"},
 	{SeveralContacts, Error, "the keys of the row belong to several contacts", "correct the keys, or merge the contacts"},
+
+	{PutBack, Warning, "what the job had changed was put back", "undo the undo to have it again"},
+	{Removed, Warning, "the contact that the job had made was removed", "undo the undo to have it again"},
+	{Restored, Warning, "the contact that the undo had removed was made again", "undo this too to remove it again"},
+	{AlreadyUndone, Warning, "nothing of what the job did is left at the contact", "nothing is to be done"},
+	{Touched, Error, "the contact that the job had made was changed since, and so it stays", "undo what changed it and then the job again, or change the contact by hand"},
+	{ChangedSince, Error, "something of what the job did was changed since, and so it stays", "undo what changed it and then the job again, or change the contact by hand"},
+	{KeyTaken, Error, "a unique value that would come back belongs to another contact by now", "change that contact, then undo the job again"},
 
 	{FileEmpty, Refusal, "the file is empty", "send a file with a heading and rows"},
 	{NoHeading, Refusal, "the file has no heading", "begin the file with a line of column names"},
