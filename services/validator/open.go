@@ -1,6 +1,7 @@
 package validator
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +13,13 @@ import (
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/contact/finding"
 	"github.com/contactmill/contactmill/pkg/sheet"
+	"github.com/contactmill/contactmill/pkg/sheet/unpack"
 	"github.com/contactmill/contactmill/pkg/stage"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
+
+// packedHead is how many bytes tell whether a file is packed.
+const packedHead = 4
 
 // table is a job's file opened as a table.
 type table struct {
@@ -39,7 +44,11 @@ func (j *reading) open(ctx context.Context) (_ *table, err error) {
 		return nil, err
 	}
 	t.closers = append(t.closers, src)
-	t.File, err = sheet.Open(src, j.s.options(ctx, j.dialect, j.limits, j.c.Work.Account.GetLegacyEncoding()))
+	in := bufio.NewReader(src)
+	head, _ := in.Peek(packedHead) // what kept it from being read comes again
+	_, packed := unpack.Detect(head)
+	j.limits.BlockBytes = blockBytes(j.c.Work.File.Size, packed, j.s.workers)
+	t.File, err = sheet.Open(in, j.s.options(ctx, j.dialect, j.limits, j.c.Work.Account.GetLegacyEncoding()))
 	if t.File != nil {
 		t.closers = append(t.closers, t.File)
 	}

@@ -46,11 +46,12 @@ type serving struct {
 	server *rpc.Server
 }
 
-// UsualMemory is what the process needs for as many jobs at once as it may have, with room for garbage: less than 128 MiB
-// above what it has when idle, for two jobs on two cores. A measured figure; a job that needs more gets it.
+// UsualMemory is what the process needs for as many jobs at once as it may have, or for one workbook with as many strings as
+// are let in: with two slots on two cores less than 128 MiB above what is resident when idle. Figures are measured, with room
+// for garbage.
 func (p *serving) UsualMemory() int64 {
-	const idle, job, worker = 32 << 20, 32 << 20, 4 << 20
-	return idle + int64(p.cfg.Slots)*int64(job+p.workers*worker)
+	const strings, idle, job, worker = 136 << 20, 32 << 20, 32 << 20, 4 << 20
+	return max(strings, idle+int64(p.cfg.Slots)*int64(job+p.workers*worker))
 }
 
 func (p *serving) Run(ctx context.Context) error {

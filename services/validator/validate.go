@@ -18,17 +18,22 @@ import (
 
 const (
 	// mostBlock is how much of a file makes a chunk; smaller files make one of their size.
-	mostBlock  = 4 << 20
+	mostBlock  = 2 << 20
 	leastBlock = 64 << 10
 	// inFlight bounds the blocks of a job that are held at once, one by each worker and two on their way to them: with many
-	// workers they are smaller, down to fewBlock, below which it is the storing of objects that takes the time.
-	inFlight = 16 << 20
+	// workers they are smaller, down to fewBlock, below which storing the objects would take the time.
+	inFlight = 8 << 20
 	fewBlock = 1 << 20
 )
 
-// blockBytes is how much of a file of size bytes makes a chunk when so many workers read it.
-func blockBytes(size int64, workers int) int {
-	return int(min(max(size, leastBlock), mostBlock, int64(max(inFlight/(workers+2), fewBlock))))
+// blockBytes is how much of a file of size bytes makes a chunk when so many workers read it. What is packed comes too slowly
+// to be held up by the storing of objects, and a workbook needs the memory for its strings.
+func blockBytes(size int64, packed bool, workers int) int {
+	most := int64(mostBlock)
+	if packed {
+		most = fewBlock
+	}
+	return int(min(max(size, leastBlock), most, int64(max(inFlight/(workers+2), fewBlock))))
 }
 
 // validate reads the job's file into chunks.
@@ -48,8 +53,11 @@ func (s *Service) read(ctx context.Context, c *stage.Claim) (*ingestv1.ValidateR
 	if err != nil {
 		return nil, err
 	}
-	j := &reading{s: s, c: c, schema: schema, limits: sheet.DefaultLimits(), dialect: dialect(c.Work.Job.Settings.GetReading())}
-	j.limits.BlockBytes = blockBytes(c.Work.File.Size, s.workers)
+	policies, err := fields.PoliciesOf(c.Work.Job.GetPolicies(), schema)
+	if err != nil {
+		return nil, err
+	}
+	j := &reading{s: s, c: c, schema: schema, policies: policies, limits: sheet.DefaultLimits(), dialect: dialect(c.Work.Job.Settings.GetReading())}
 	r, err := j.pass(ctx)
 	var again *sheet.Reopen
 	if errors.As(err, &again) { // the head was ASCII, what follows is not UTF-8: all of it is read anew
@@ -69,12 +77,13 @@ func named(q *ingestv1.Question, c *stage.Claim) *ingestv1.Question {
 
 // reading is one job's file on its way into chunks.
 type reading struct {
-	s       *Service
-	c       *stage.Claim
-	schema  *contact.Schema
-	limits  sheet.Limits
-	dialect sheet.Dialect
-	reopen  *sheet.Reopen // why this is the second pass
+	s        *Service
+	c        *stage.Claim
+	schema   *contact.Schema
+	policies fields.Policies
+	limits   sheet.Limits
+	dialect  sheet.Dialect
+	reopen   *sheet.Reopen // why this is the second pass
 }
 
 // pass reads the file from its beginning to its end, or to a question.
@@ -89,23 +98,25 @@ func (j *reading) pass(ctx context.Context) (*ingestv1.ValidateResult, error) {
 		return nil, err
 	}
 	defer stop()
-	found, remembered, err := j.mapped(ctx, t.File, first)
+	settings := j.c.Work.Job.Settings
+	said := mapping.Request{Schema: j.schema, Said: settings.Mapping, Keys: j.policies.Keys, Compared: j.policies.Compares()}
+	found, before, err := mapped(t.File, first, said, func(key []byte) (remembered, error) { return j.c.RecallMapping(ctx, key) })
 	if err != nil {
 		return nil, err
 	}
-	settings := j.c.Work.Job.Settings
-	columns := columnsOf(found, j.schema, values(remembered.GetValues(), settings.Values))
+	columns := columnsOf(found, j.schema, values(before.GetValues(), settings.Values))
 	facts := toFacts(t.File, columns, found.Warnings)
 	settledBy(facts, j.reopen, columns)
 	r := &ingestv1.ValidateResult{File: facts, Columns: toColumns(columns, nil), Question: toQuestion(found.Question, columns), Rejected: toProblem(found.Problem)}
 	if r.Question != nil || r.Rejected != nil {
 		return r, nil
 	}
-	if r.Question, err = j.look(ctx, t.File, columns, first, remembered.GetDateOrder()); err != nil || r.Question != nil {
+	if r.Question, err = j.look(ctx, t.File, columns, first, before.GetDateOrder()); err != nil || r.Question != nil {
 		return r, err
 	}
 	p := newPlan(j.c.Account, j.c.Job, j.schema, columns)
 	p.mode, p.drop = row.Mode(settings.Mode), j.c.Work.Account.DropBadCells
+	p.by = newKeyChoice(j.policies.Keys, j.schema)
 	p.home, p.today = contact.CountryByCode(j.c.Work.Account.Country), day(j.c.Work.Job.CreatedAt.AsTime())
 	m := &milling{reading: j, plan: p, file: t.File, total: newTally(len(columns))}
 	if found.HeadingIsData {
@@ -122,9 +133,17 @@ func (j *reading) pass(ctx context.Context) (*ingestv1.ValidateResult, error) {
 	return r, nil
 }
 
-// mapped finds the fields of the columns, by what was said of such files before too.
-func (j *reading) mapped(ctx context.Context, f *sheet.File, first *sheet.Block) (mapping.Result, *ingestv1.RecallMappingResponse, error) {
-	req := mapping.Request{Headings: f.Heading, Schema: j.schema, Said: j.c.Work.Job.Settings.Mapping}
+// remembered is what was said earlier of files with the same columns.
+type remembered interface {
+	GetMapping() map[string]string
+	GetDateOrder() ingestv1.DateOrder
+	GetValues() map[string]*ingestv1.ValueMap
+}
+
+// mapped finds the fields of a file's columns: by their headings, what their first rows hold, what is said of them, and what
+// was said of such files before.
+func mapped(f *sheet.File, first *sheet.Block, req mapping.Request, recall func(headingsKey []byte) (remembered, error)) (mapping.Result, remembered, error) {
+	req.Headings = f.Heading
 	if first != nil {
 		var err error
 		if req.Sample, err = sampleOf(f.Parser(), first.Clone()); err != nil {
@@ -132,15 +151,15 @@ func (j *reading) mapped(ctx context.Context, f *sheet.File, first *sheet.Block)
 		}
 	}
 	found := mapping.Map(req)
-	remembered, err := j.c.RecallMapping(ctx, found.HeadingsKey[:])
+	before, err := recall(found.HeadingsKey[:])
 	if err != nil {
 		return mapping.Result{}, nil, fmt.Errorf("recall the mapping: %w", err)
 	}
-	if len(remembered.GetMapping()) > 0 {
-		req.Remembered = remembered.GetMapping()
+	if len(before.GetMapping()) > 0 {
+		req.Remembered = before.GetMapping()
 		found = mapping.Map(req)
 	}
-	return found, remembered, nil
+	return found, before, nil
 }
 
 // values are what was said before and, over it, what is said now.

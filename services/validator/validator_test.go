@@ -236,16 +236,18 @@ func TestABrokenRecordWithASecretColumnIsWithheld(t *testing.T) {
 // What a job holds of its file does not grow with the file, and hardly with the cores.
 func TestBlocksInFlightAreBounded(t *testing.T) {
 	t.Parallel()
+	const large = 2_000_000_000
 	for _, c := range []struct {
 		size    int64
+		packed  bool
 		workers int
 		want    int
 	}{
-		{0, 2, leastBlock}, {100_000, 2, 100_000}, {100_000, 64, 100_000}, {2_000_000_000, 1, mostBlock}, {2_000_000_000, 2, mostBlock},
-		{2_000_000_000, 6, 2 << 20}, {2_000_000_000, 14, fewBlock}, {2_000_000_000, 64, fewBlock},
+		{0, false, 2, leastBlock}, {100_000, false, 2, 100_000}, {100_000, true, 64, 100_000},
+		{large, false, 1, mostBlock}, {large, false, 2, mostBlock}, {large, true, 1, fewBlock}, {large, false, 6, fewBlock}, {large, false, 64, fewBlock},
 	} {
-		if got := blockBytes(c.size, c.workers); got != c.want {
-			t.Errorf("a file of %d bytes with %d workers is read in blocks of %d bytes, want %d", c.size, c.workers, got, c.want)
+		if got := blockBytes(c.size, c.packed, c.workers); got != c.want {
+			t.Errorf("a file of %d bytes, packed %t, with %d workers is read in blocks of %d bytes, want %d", c.size, c.packed, c.workers, got, c.want)
 		}
 	}
 }
