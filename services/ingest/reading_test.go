@@ -13,6 +13,7 @@ import (
 
 	"github.com/contactmill/contactmill/pkg/event"
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/rpc"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	"github.com/contactmill/contactmill/services/ingest/internal/sweep"
 )
@@ -107,6 +108,27 @@ func TestAReadingGoesItsWay(t *testing.T) {
 	}
 	_, err = wk.service.RecallMapping(wk.ctx(), &ingestv1.RecallMappingRequest{Claim: k, HeadingsKey: key})
 	wanted(t, "recalled under an old token", err, fault.Stale, "stale")
+
+	same := &ingestv1.GetMappingResponse{Mapping: want.Mapping, Values: want.Values}
+	looked, err := c.jobs.GetMapping(t.Context(), &ingestv1.GetMappingRequest{HeadingsKey: key})
+	if d := cmp.Diff(same, looked, protocmp.Transform()); d != "" || err != nil {
+		t.Errorf("looked up by a submitter: %v (-want +got):\n%s", err, d)
+	}
+	conn, err := rpc.Dial(r.addr, rpc.DialOptions{ServiceKey: serviceKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	looked, err = ingestv1.NewJobsServiceClient(conn).GetMapping(wk.ctx(), &ingestv1.GetMappingRequest{HeadingsKey: key})
+	if d := cmp.Diff(same, looked, protocmp.Transform()); d != "" || err != nil {
+		t.Errorf("looked up by a service for the account: %v (-want +got):\n%s", err, d)
+	}
+	_, err = c.jobs.GetMapping(t.Context(), &ingestv1.GetMappingRequest{HeadingsKey: key[:3]})
+	wanted(t, "looked up by a short hash", err, fault.Invalid, "bad-headings-key")
+	looked, err = r.client(uuid.New()).jobs.GetMapping(t.Context(), &ingestv1.GetMappingRequest{HeadingsKey: key})
+	if d := cmp.Diff(&ingestv1.GetMappingResponse{}, looked, protocmp.Transform()); d != "" || err != nil {
+		t.Errorf("looked up by another account: %v (-want +got):\n%s", err, d)
+	}
 }
 
 func TestSettingsAreCheckedAtTheDoor(t *testing.T) {

@@ -44,13 +44,15 @@ type inspector struct {
 	s        *Service
 	accounts accountsv1.AccountsServiceClient
 	fields   accountsv1.FieldsServiceClient
+	jobs     ingestv1.JobsServiceClient
 	slots    chan struct{}
 	limit    time.Duration // of one inspection
 	readers  sync.WaitGroup
 }
 
-func newInspector(s *Service, accounts grpc.ClientConnInterface) *inspector {
-	return &inspector{s: s, accounts: accountsv1.NewAccountsServiceClient(accounts), fields: accountsv1.NewFieldsServiceClient(accounts), slots: make(chan struct{}, inspections), limit: inspectFor}
+func newInspector(s *Service, accounts, ingest grpc.ClientConnInterface) *inspector {
+	return &inspector{s: s, accounts: accountsv1.NewAccountsServiceClient(accounts), fields: accountsv1.NewFieldsServiceClient(accounts), jobs: ingestv1.NewJobsServiceClient(ingest),
+		slots: make(chan struct{}, inspections), limit: inspectFor}
 }
 
 type inspectStream = grpc.BidiStreamingServer[validatorv1.InspectRequest, validatorv1.InspectResponse]
@@ -88,7 +90,8 @@ func (i *inspector) answer(ctx context.Context, w *wishes, account uuid.UUID) (*
 	if err != nil {
 		return nil, err
 	}
-	known, err := i.known(rpc.WithAccount(ctx, account))
+	ctx = rpc.WithAccount(ctx, account)
+	known, err := i.known(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -122,13 +125,27 @@ func (i *inspector) known(ctx context.Context) (known, error) {
 	return known{a.GetAccount(), schema}, err
 }
 
+// recall asks what was said of files with the same columns, on behalf of who inspects. An ingest service from before there
+// was such a question says nothing.
+func (i *inspector) recall(ctx context.Context, headingsKey []byte) (remembered, error) {
+	r, err := i.jobs.GetMapping(ctx, &ingestv1.GetMappingRequest{HeadingsKey: headingsKey})
+	if fault.Of(err) == fault.Unimplemented {
+		return &ingestv1.GetMappingResponse{}, nil
+	}
+	return r, err
+}
+
 func (i *inspector) inspect(ctx context.Context, w *wishes, h *validatorv1.InspectHeader, a known) (*validatorv1.Inspection, error) {
 	l := sheet.DefaultLimits()
 	if h.GetSize() > l.FileBytes {
 		return refused(&sheet.Refusal{Code: finding.FileTooLarge, Limit: "file bytes", Value: l.FileBytes})
 	}
 	l.BlockBytes = inspectBlock
-	look := &looking{i: i, a: a, settings: h.GetSettings(), options: i.s.options(ctx, dialect(h.GetSettings().GetReading()), l, a.GetLegacyEncoding()), rows: int(h.GetRows())}
+	policies, err := fields.PoliciesOf(fields.Over(a.GetPolicies(), h.GetSettings().GetPolicies()), a.schema)
+	if err != nil {
+		return nil, err
+	}
+	look := &looking{i: i, a: a, settings: h.GetSettings(), policies: policies, options: i.s.options(ctx, dialect(h.GetSettings().GetReading()), l, a.GetLegacyEncoding()), rows: int(h.GetRows())}
 	if look.rows <= 0 {
 		look.rows = usualRows
 	}
@@ -158,6 +175,7 @@ type looking struct {
 	i        *inspector
 	a        known
 	settings *ingestv1.ImportSettings
+	policies fields.Policies
 	options  sheet.Options
 	rows     int
 	reopen   *sheet.Reopen
@@ -177,14 +195,12 @@ func (l *looking) at(ctx context.Context, w *wishes, size int64) (_ *validatorv1
 		return nil, err
 	}
 	defer stop()
-	req := mapping.Request{Headings: f.Heading, Schema: l.a.schema, Said: l.settings.GetMapping()}
-	if first != nil {
-		if req.Sample, err = sampleOf(f.Parser(), first.Clone()); err != nil {
-			return nil, err
-		}
+	said := mapping.Request{Schema: l.a.schema, Said: l.settings.GetMapping(), Keys: l.policies.Keys, Compared: l.policies.Compares()}
+	found, before, err := mapped(f, first, said, func(key []byte) (remembered, error) { return l.i.recall(ctx, key) })
+	if err != nil {
+		return nil, err
 	}
-	found := mapping.Map(req)
-	columns := columnsOf(found, l.a.schema, values(nil, l.settings.GetValues()))
+	columns := columnsOf(found, l.a.schema, values(before.GetValues(), l.settings.GetValues()))
 	out := &validatorv1.Inspection{File: toFacts(f, columns, found.Warnings), Question: toQuestion(found.Question, columns), Rejected: toProblem(found.Problem)}
 	settledBy(out.File, l.reopen, columns)
 	if first == nil && !found.HeadingIsData {
@@ -198,7 +214,7 @@ func (l *looking) at(ctx context.Context, w *wishes, size int64) (_ *validatorv1
 	if err := e.gather(columns, f.Parser(), first.Clone()); err != nil {
 		return nil, err
 	}
-	open, _ := e.settle(columns, l.settings.GetDateOrder(), 0)
+	open, _ := e.settle(columns, l.settings.GetDateOrder(), before.GetDateOrder())
 	if err := l.read(f, found, columns, e, first, out); err != nil {
 		return nil, err
 	}
@@ -213,6 +229,7 @@ func (l *looking) at(ctx context.Context, w *wishes, size int64) (_ *validatorv1
 // read takes the block's rows as a job would, and tells of the first of them and of all columns.
 func (l *looking) read(f *sheet.File, found mapping.Result, columns []column, e evidence, b *sheet.Block, out *validatorv1.Inspection) error {
 	p := newPlan([16]byte{}, [16]byte{}, l.a.schema, columns)
+	p.by = newKeyChoice(l.policies.Keys, l.a.schema)
 	p.mode, p.drop = row.Mode(l.settings.GetMode()), l.a.GetBadCell() == accountsv1.BadCell_BAD_CELL_DROP_CELL
 	p.home, p.today = contact.CountryByCode(l.a.GetCountry()), day(time.Now())
 	w := &worker{plan: p, parser: f.Parser(), normaliser: l.i.s.normaliser, tally: newTally(len(columns))}

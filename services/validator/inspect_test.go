@@ -116,6 +116,37 @@ func TestInspect(t *testing.T) {
 	}
 }
 
+// An inspection goes by what was said of such files before, as the job would.
+func TestInspectRemembers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.client(t)
+	w.ledger.Remembered = &ingestv1.RecallMappingResponse{Mapping: map[string]string{"nr": "external_id", "wert": "account_number", "farbe": "colour", "gone": "no_such_field"},
+		DateOrder: ingestv1.DateOrder_DATE_ORDER_DMY, Values: map[string]*ingestv1.ValueMap{"colour": {Values: map[string]string{"Rot": "r"}}}}
+	file := "Nr,Wert,Farbe,Birth date\n1,2,rot,01/02/1990\n"
+	settings := &ingestv1.ImportSettings{Mapping: map[string]string{"Wert": "city"}}
+	got, err := inspect(t.Context(), c, strings.NewReader(file), int64(len(file)), settings)
+	if err != nil || got.GetQuestion() != nil || got.GetRejected() != nil || len(got.GetRows()) != 1 {
+		t.Fatalf("%v, %v", got, err)
+	}
+	var how []string
+	for _, c := range got.GetColumns() {
+		how = append(how, c.GetField()+" "+c.GetHow())
+	}
+	if d := cmp.Diff([]string{"external_id remembered", "city said", "colour remembered", "birth_date name"}, how); d != "" {
+		t.Errorf("columns (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff(map[string]string{"external_id": "1", "city": "2", "colour": "r", "birth_date": "1990-02-01"}, got.GetRows()[0].GetValues()); d != "" {
+		t.Errorf("row (-want +got):\n%s", d)
+	}
+	r, _ := w.validate(job{file: file, settings: settings, account: &ingestv1.AccountSettings{Fields: own()}})
+	for i, c := range r.GetColumns() {
+		if job := c.GetField() + " " + c.GetHow(); job != how[i] {
+			t.Errorf("the job takes column %d for %q, inspection for %q", i+1, job, how[i])
+		}
+	}
+}
+
 // A file of any size is told of in a fifth of a second, from a few pieces.
 func TestInspectIsQuickAtAnySize(t *testing.T) {
 	t.Parallel()

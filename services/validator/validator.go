@@ -74,11 +74,11 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (_ *Service,
 		s.blob.Close()
 		return nil, fmt.Errorf("reach accounts: %w", err)
 	}
-	s.inspector = newInspector(s, s.accounts)
 	if s.link, err = stage.Connect(ctx, cfg.Config, "validator", tel); err != nil {
 		s.blob.Close()
 		return nil, errors.Join(err, s.accounts.Close())
 	}
+	s.inspector = newInspector(s, s.accounts, s.link.Ingest)
 	return s, nil
 }
 

@@ -27,8 +27,9 @@ const Key = config.Secret("the-service-key-of-a-test-ledger")
 // Ledger hands out stages. Its fields are set before it is used.
 type Ledger struct {
 	ingestv1.UnimplementedWorkServiceServer
+	ingestv1.UnimplementedJobsServiceServer
 	Lease time.Duration
-	// Remembered is what RecallMapping answers; nothing if nil.
+	// Remembered is what RecallMapping and GetMapping answer; nothing if nil.
 	Remembered *ingestv1.RecallMappingResponse
 
 	mu      sync.Mutex
@@ -65,6 +66,7 @@ func (l *Ledger) Serve(t testing.TB) (addr string) {
 		t.Fatal(err)
 	}
 	ingestv1.RegisterWorkServiceServer(s.Registrar(), l)
+	ingestv1.RegisterJobsServiceServer(s.Registrar(), l)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -201,6 +203,14 @@ func (l *Ledger) RecallMapping(_ context.Context, r *ingestv1.RecallMappingReque
 		return &ingestv1.RecallMappingResponse{}, err
 	}
 	return l.Remembered, nil
+}
+
+// GetMapping is part of the contract; of the jobs' service nothing else is here.
+func (l *Ledger) GetMapping(context.Context, *ingestv1.GetMappingRequest) (*ingestv1.GetMappingResponse, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.Remembered
+	return &ingestv1.GetMappingResponse{Mapping: r.GetMapping(), DateOrder: r.GetDateOrder(), Values: r.GetValues()}, nil
 }
 
 // LeaveToCommit is part of the contract.

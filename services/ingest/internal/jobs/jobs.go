@@ -194,6 +194,22 @@ func (s *Service) known(ctx context.Context, caller rpc.Caller, ref ledger.Ref, 
 	return view.KnownFields(frozen, a.Mapping, a.Values)
 }
 
+// GetMapping implements the contract.
+func (s *Service) GetMapping(ctx context.Context, req *ingestv1.GetMappingRequest) (*ingestv1.GetMappingResponse, error) {
+	account, err := rpc.AccountOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := view.CheckHeadingsKey(req.GetHeadingsKey()); err != nil {
+		return nil, err
+	}
+	r, err := s.ledger.LookUp(ctx, account, req.GetHeadingsKey())
+	if err != nil {
+		return nil, err
+	}
+	return &ingestv1.GetMappingResponse{Mapping: r.Mapping, DateOrder: view.DateOrder(r.DateOrder), Values: view.Values(r.Values)}, nil
+}
+
 // named reads who asks and for which job.
 func named(ctx context.Context, job string) (rpc.Caller, ledger.Ref, error) {
 	if _, err := rpc.AccountOf(ctx); err != nil {

@@ -45,6 +45,18 @@ func (l *Ledger) Recall(ctx context.Context, account uuid.UUID, k Claim, heading
 	return *found[0], nil
 }
 
+// LookUp returns what Recall does, to anybody of the account. It does not count as a use.
+func (l *Ledger) LookUp(ctx context.Context, account uuid.UUID, headingsKey []byte) (Remembered, error) {
+	found, err := read[Remembered](ctx, l, account, l.sql.LookUp, account, headingsKey)
+	if err != nil {
+		return Remembered{}, fmt.Errorf("look up a mapping: %w", err)
+	}
+	if len(found) == 0 {
+		return Remembered{}, nil
+	}
+	return *found[0], nil
+}
+
 // said is what there is to remember of a job.
 type said struct {
 	key []byte

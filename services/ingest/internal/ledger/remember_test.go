@@ -71,6 +71,9 @@ func TestTheOldestIsForgotten(t *testing.T) {
 	}
 	j := r.accept(a, "one", func(s *Submission) { s.Settings.DateOrder = MDY })
 	k := r.take(j, event.Validate)
+	if got, err := r.LookUp(t.Context(), a, keyOf(1)); err != nil || got.DateOrder != DMY { // only looked at, so the oldest all the same
+		t.Fatalf("looked up %v, %v", got, err)
+	}
 	if got, err := r.Recall(t.Context(), a, k, keyOf(0)); err != nil || got.DateOrder != DMY { // used now, so no longer the oldest
 		t.Fatalf("recalled %v, %v", got, err)
 	}

@@ -32,6 +32,7 @@ type statements struct {
 	ForgetFields    string
 	Remember        string
 	Recall          string
+	LookUp          string
 	ForgetOldest    string
 	InsertJob       string
 	SaveJob         string

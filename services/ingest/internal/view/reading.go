@@ -17,7 +17,16 @@ const (
 	maxHeadingLine = 1_000_000
 	maxValues      = 10_000 // in all fields together, as many as a code book has
 	maxValue       = 1024   // bytes
+	headingsKey    = 32     // bytes, of a SHA-256
 )
+
+// CheckHeadingsKey refuses what is no hash of column names.
+func CheckHeadingsKey(key []byte) error {
+	if len(key) != headingsKey {
+		return fault.New(fault.Invalid, "bad-headings-key", "the hash of the column names has not %d bytes", headingsKey)
+	}
+	return nil
+}
 
 // FromReading checks how a file is to be read, as far as that can be told without the file.
 func FromReading(r *ingestv1.Reading) (ledger.Reading, error) {

@@ -103,8 +103,10 @@ func fromResult(account uuid.UUID, k ledger.Claim, req *ingestv1.FinishRequest) 
 		r.Rejected, r.Question = fromProblem(m.GetRejected()), fromQuestion(m.GetQuestion())
 		r.Columns, r.Rows, r.Blank, r.Invalid = fromColumns(m.GetColumns()), m.GetRows(), m.GetBlank(), m.GetInvalid()
 		r.Facts, r.Unknown, r.HeadingsKey = fromFacts(m.GetFile()), fromUnknown(m.GetUnknownValues()), m.GetHeadingsKey()
-		if n := len(r.HeadingsKey); n != 0 && n != headingsKeySize {
-			return ledger.Result{}, badKey()
+		if len(r.HeadingsKey) != 0 {
+			if err := view.CheckHeadingsKey(r.HeadingsKey); err != nil {
+				return ledger.Result{}, err
+			}
 		}
 		for _, c := range m.GetChunks() {
 			objects = append(objects, c.GetCells(), c.GetKeys())
@@ -194,13 +196,6 @@ func fromColumns(cs []*ingestv1.Column) []ledger.Column {
 		})
 	}
 	return out
-}
-
-// headingsKeySize is what a hash of column names has, in bytes.
-const headingsKeySize = 32
-
-func badKey() error {
-	return fault.New(fault.Invalid, "bad-headings-key", "the hash of the column names has not %d bytes", headingsKeySize)
 }
 
 // maxText bounds what a worker says for people, in bytes.

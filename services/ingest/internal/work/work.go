@@ -155,8 +155,8 @@ func (s *Service) RecallMapping(ctx context.Context, req *ingestv1.RecallMapping
 	if err != nil {
 		return nil, err
 	}
-	if len(req.GetHeadingsKey()) != headingsKeySize {
-		return nil, badKey()
+	if err := view.CheckHeadingsKey(req.GetHeadingsKey()); err != nil {
+		return nil, err
 	}
 	r, err := s.ledger.Recall(ctx, account, claim, req.GetHeadingsKey())
 	if err != nil {

@@ -824,6 +824,116 @@ func (x *DownloadReportResponse) GetChunk() []byte {
 	return nil
 }
 
+// GetMappingRequest names the columns of a file.
+type GetMappingRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Hash of the column names, as validation leaves it with a job.
+	HeadingsKey   []byte `protobuf:"bytes,1,opt,name=headings_key,json=headingsKey,proto3" json:"headings_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMappingRequest) Reset() {
+	*x = GetMappingRequest{}
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMappingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMappingRequest) ProtoMessage() {}
+
+func (x *GetMappingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMappingRequest.ProtoReflect.Descriptor instead.
+func (*GetMappingRequest) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetMappingRequest) GetHeadingsKey() []byte {
+	if x != nil {
+		return x.HeadingsKey
+	}
+	return nil
+}
+
+// GetMappingResponse is what was said of such files last; empty if nothing was.
+type GetMappingResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Heading to field.
+	Mapping map[string]string `protobuf:"bytes,1,rep,name=mapping,proto3" json:"mapping,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How dates are read.
+	DateOrder DateOrder `protobuf:"varint,2,opt,name=date_order,json=dateOrder,proto3,enum=contactmill.ingest.v1.DateOrder" json:"date_order,omitempty"`
+	// Field to what its values mean.
+	Values        map[string]*ValueMap `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMappingResponse) Reset() {
+	*x = GetMappingResponse{}
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMappingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMappingResponse) ProtoMessage() {}
+
+func (x *GetMappingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMappingResponse.ProtoReflect.Descriptor instead.
+func (*GetMappingResponse) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *GetMappingResponse) GetMapping() map[string]string {
+	if x != nil {
+		return x.Mapping
+	}
+	return nil
+}
+
+func (x *GetMappingResponse) GetDateOrder() DateOrder {
+	if x != nil {
+		return x.DateOrder
+	}
+	return DateOrder_DATE_ORDER_UNSPECIFIED
+}
+
+func (x *GetMappingResponse) GetValues() map[string]*ValueMap {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 var File_contactmill_ingest_v1_jobs_service_proto protoreflect.FileDescriptor
 
 const file_contactmill_ingest_v1_jobs_service_proto_rawDesc = "" +
@@ -878,11 +988,24 @@ const file_contactmill_ingest_v1_jobs_service_proto_rawDesc = "" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x1e.contactmill.ingest.v1.OutcomeR\aoutcome\x125\n" +
 	"\x06report\x18\x03 \x01(\x0e2\x1d.contactmill.ingest.v1.ReportR\x06report\".\n" +
 	"\x16DownloadReportResponse\x12\x14\n" +
-	"\x05chunk\x18\x01 \x01(\fR\x05chunk*N\n" +
+	"\x05chunk\x18\x01 \x01(\fR\x05chunk\"6\n" +
+	"\x11GetMappingRequest\x12!\n" +
+	"\fheadings_key\x18\x01 \x01(\fR\vheadingsKey\"\x8e\x03\n" +
+	"\x12GetMappingResponse\x12P\n" +
+	"\amapping\x18\x01 \x03(\v26.contactmill.ingest.v1.GetMappingResponse.MappingEntryR\amapping\x12?\n" +
+	"\n" +
+	"date_order\x18\x02 \x01(\x0e2 .contactmill.ingest.v1.DateOrderR\tdateOrder\x12M\n" +
+	"\x06values\x18\x03 \x03(\v25.contactmill.ingest.v1.GetMappingResponse.ValuesEntryR\x06values\x1a:\n" +
+	"\fMappingEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aZ\n" +
+	"\vValuesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
+	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01*N\n" +
 	"\x06Report\x12\x16\n" +
 	"\x12REPORT_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vREPORT_ROWS\x10\x01\x12\x1b\n" +
-	"\x17REPORT_RETURN_TO_SENDER\x10\x022\xa9\x05\n" +
+	"\x17REPORT_RETURN_TO_SENDER\x10\x022\x8c\x06\n" +
 	"\vJobsService\x12[\n" +
 	"\bListJobs\x12&.contactmill.ingest.v1.ListJobsRequest\x1a'.contactmill.ingest.v1.ListJobsResponse\x12U\n" +
 	"\x06GetJob\x12$.contactmill.ingest.v1.GetJobRequest\x1a%.contactmill.ingest.v1.GetJobResponse\x12^\n" +
@@ -890,7 +1013,9 @@ const file_contactmill_ingest_v1_jobs_service_proto_rawDesc = "" +
 	"\bRetryJob\x12&.contactmill.ingest.v1.RetryJobRequest\x1a'.contactmill.ingest.v1.RetryJobResponse\x12X\n" +
 	"\aUndoJob\x12%.contactmill.ingest.v1.UndoJobRequest\x1a&.contactmill.ingest.v1.UndoJobResponse\x12^\n" +
 	"\tAnswerJob\x12'.contactmill.ingest.v1.AnswerJobRequest\x1a(.contactmill.ingest.v1.AnswerJobResponse\x12o\n" +
-	"\x0eDownloadReport\x12,.contactmill.ingest.v1.DownloadReportRequest\x1a-.contactmill.ingest.v1.DownloadReportResponse0\x01B\xf0\x01\n" +
+	"\x0eDownloadReport\x12,.contactmill.ingest.v1.DownloadReportRequest\x1a-.contactmill.ingest.v1.DownloadReportResponse0\x01\x12a\n" +
+	"\n" +
+	"GetMapping\x12(.contactmill.ingest.v1.GetMappingRequest\x1a).contactmill.ingest.v1.GetMappingResponseB\xf0\x01\n" +
 	"\x19com.contactmill.ingest.v1B\x10JobsServiceProtoP\x01ZKgithub.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1;ingestv1\xa2\x02\x03CIX\xaa\x02\x15Contactmill.Ingest.V1\xca\x02\x15Contactmill\\Ingest\\V1\xe2\x02!Contactmill\\Ingest\\V1\\GPBMetadata\xea\x02\x17Contactmill::Ingest::V1b\x06proto3"
 
 var (
@@ -906,7 +1031,7 @@ func file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP() []byte {
 }
 
 var file_contactmill_ingest_v1_jobs_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_contactmill_ingest_v1_jobs_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_contactmill_ingest_v1_jobs_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_contactmill_ingest_v1_jobs_service_proto_goTypes = []any{
 	(Report)(0),                    // 0: contactmill.ingest.v1.Report
 	(*ListJobsRequest)(nil),        // 1: contactmill.ingest.v1.ListJobsRequest
@@ -923,49 +1048,59 @@ var file_contactmill_ingest_v1_jobs_service_proto_goTypes = []any{
 	(*AnswerJobResponse)(nil),      // 12: contactmill.ingest.v1.AnswerJobResponse
 	(*DownloadReportRequest)(nil),  // 13: contactmill.ingest.v1.DownloadReportRequest
 	(*DownloadReportResponse)(nil), // 14: contactmill.ingest.v1.DownloadReportResponse
-	nil,                            // 15: contactmill.ingest.v1.AnswerJobRequest.MappingEntry
-	nil,                            // 16: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
-	(JobState)(0),                  // 17: contactmill.ingest.v1.JobState
-	(*Job)(nil),                    // 18: contactmill.ingest.v1.Job
-	(DateOrder)(0),                 // 19: contactmill.ingest.v1.DateOrder
-	(*Reading)(nil),                // 20: contactmill.ingest.v1.Reading
-	(Outcome)(0),                   // 21: contactmill.ingest.v1.Outcome
-	(*ValueMap)(nil),               // 22: contactmill.ingest.v1.ValueMap
+	(*GetMappingRequest)(nil),      // 15: contactmill.ingest.v1.GetMappingRequest
+	(*GetMappingResponse)(nil),     // 16: contactmill.ingest.v1.GetMappingResponse
+	nil,                            // 17: contactmill.ingest.v1.AnswerJobRequest.MappingEntry
+	nil,                            // 18: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
+	nil,                            // 19: contactmill.ingest.v1.GetMappingResponse.MappingEntry
+	nil,                            // 20: contactmill.ingest.v1.GetMappingResponse.ValuesEntry
+	(JobState)(0),                  // 21: contactmill.ingest.v1.JobState
+	(*Job)(nil),                    // 22: contactmill.ingest.v1.Job
+	(DateOrder)(0),                 // 23: contactmill.ingest.v1.DateOrder
+	(*Reading)(nil),                // 24: contactmill.ingest.v1.Reading
+	(Outcome)(0),                   // 25: contactmill.ingest.v1.Outcome
+	(*ValueMap)(nil),               // 26: contactmill.ingest.v1.ValueMap
 }
 var file_contactmill_ingest_v1_jobs_service_proto_depIdxs = []int32{
-	17, // 0: contactmill.ingest.v1.ListJobsRequest.states:type_name -> contactmill.ingest.v1.JobState
-	18, // 1: contactmill.ingest.v1.ListJobsResponse.jobs:type_name -> contactmill.ingest.v1.Job
-	18, // 2: contactmill.ingest.v1.GetJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	18, // 3: contactmill.ingest.v1.CancelJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	18, // 4: contactmill.ingest.v1.RetryJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	18, // 5: contactmill.ingest.v1.UndoJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	15, // 6: contactmill.ingest.v1.AnswerJobRequest.mapping:type_name -> contactmill.ingest.v1.AnswerJobRequest.MappingEntry
-	19, // 7: contactmill.ingest.v1.AnswerJobRequest.date_order:type_name -> contactmill.ingest.v1.DateOrder
-	20, // 8: contactmill.ingest.v1.AnswerJobRequest.reading:type_name -> contactmill.ingest.v1.Reading
-	16, // 9: contactmill.ingest.v1.AnswerJobRequest.values:type_name -> contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
-	18, // 10: contactmill.ingest.v1.AnswerJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	21, // 11: contactmill.ingest.v1.DownloadReportRequest.outcome:type_name -> contactmill.ingest.v1.Outcome
+	21, // 0: contactmill.ingest.v1.ListJobsRequest.states:type_name -> contactmill.ingest.v1.JobState
+	22, // 1: contactmill.ingest.v1.ListJobsResponse.jobs:type_name -> contactmill.ingest.v1.Job
+	22, // 2: contactmill.ingest.v1.GetJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	22, // 3: contactmill.ingest.v1.CancelJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	22, // 4: contactmill.ingest.v1.RetryJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	22, // 5: contactmill.ingest.v1.UndoJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	17, // 6: contactmill.ingest.v1.AnswerJobRequest.mapping:type_name -> contactmill.ingest.v1.AnswerJobRequest.MappingEntry
+	23, // 7: contactmill.ingest.v1.AnswerJobRequest.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	24, // 8: contactmill.ingest.v1.AnswerJobRequest.reading:type_name -> contactmill.ingest.v1.Reading
+	18, // 9: contactmill.ingest.v1.AnswerJobRequest.values:type_name -> contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
+	22, // 10: contactmill.ingest.v1.AnswerJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	25, // 11: contactmill.ingest.v1.DownloadReportRequest.outcome:type_name -> contactmill.ingest.v1.Outcome
 	0,  // 12: contactmill.ingest.v1.DownloadReportRequest.report:type_name -> contactmill.ingest.v1.Report
-	22, // 13: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
-	1,  // 14: contactmill.ingest.v1.JobsService.ListJobs:input_type -> contactmill.ingest.v1.ListJobsRequest
-	3,  // 15: contactmill.ingest.v1.JobsService.GetJob:input_type -> contactmill.ingest.v1.GetJobRequest
-	5,  // 16: contactmill.ingest.v1.JobsService.CancelJob:input_type -> contactmill.ingest.v1.CancelJobRequest
-	7,  // 17: contactmill.ingest.v1.JobsService.RetryJob:input_type -> contactmill.ingest.v1.RetryJobRequest
-	9,  // 18: contactmill.ingest.v1.JobsService.UndoJob:input_type -> contactmill.ingest.v1.UndoJobRequest
-	11, // 19: contactmill.ingest.v1.JobsService.AnswerJob:input_type -> contactmill.ingest.v1.AnswerJobRequest
-	13, // 20: contactmill.ingest.v1.JobsService.DownloadReport:input_type -> contactmill.ingest.v1.DownloadReportRequest
-	2,  // 21: contactmill.ingest.v1.JobsService.ListJobs:output_type -> contactmill.ingest.v1.ListJobsResponse
-	4,  // 22: contactmill.ingest.v1.JobsService.GetJob:output_type -> contactmill.ingest.v1.GetJobResponse
-	6,  // 23: contactmill.ingest.v1.JobsService.CancelJob:output_type -> contactmill.ingest.v1.CancelJobResponse
-	8,  // 24: contactmill.ingest.v1.JobsService.RetryJob:output_type -> contactmill.ingest.v1.RetryJobResponse
-	10, // 25: contactmill.ingest.v1.JobsService.UndoJob:output_type -> contactmill.ingest.v1.UndoJobResponse
-	12, // 26: contactmill.ingest.v1.JobsService.AnswerJob:output_type -> contactmill.ingest.v1.AnswerJobResponse
-	14, // 27: contactmill.ingest.v1.JobsService.DownloadReport:output_type -> contactmill.ingest.v1.DownloadReportResponse
-	21, // [21:28] is the sub-list for method output_type
-	14, // [14:21] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	19, // 13: contactmill.ingest.v1.GetMappingResponse.mapping:type_name -> contactmill.ingest.v1.GetMappingResponse.MappingEntry
+	23, // 14: contactmill.ingest.v1.GetMappingResponse.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	20, // 15: contactmill.ingest.v1.GetMappingResponse.values:type_name -> contactmill.ingest.v1.GetMappingResponse.ValuesEntry
+	26, // 16: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	26, // 17: contactmill.ingest.v1.GetMappingResponse.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	1,  // 18: contactmill.ingest.v1.JobsService.ListJobs:input_type -> contactmill.ingest.v1.ListJobsRequest
+	3,  // 19: contactmill.ingest.v1.JobsService.GetJob:input_type -> contactmill.ingest.v1.GetJobRequest
+	5,  // 20: contactmill.ingest.v1.JobsService.CancelJob:input_type -> contactmill.ingest.v1.CancelJobRequest
+	7,  // 21: contactmill.ingest.v1.JobsService.RetryJob:input_type -> contactmill.ingest.v1.RetryJobRequest
+	9,  // 22: contactmill.ingest.v1.JobsService.UndoJob:input_type -> contactmill.ingest.v1.UndoJobRequest
+	11, // 23: contactmill.ingest.v1.JobsService.AnswerJob:input_type -> contactmill.ingest.v1.AnswerJobRequest
+	13, // 24: contactmill.ingest.v1.JobsService.DownloadReport:input_type -> contactmill.ingest.v1.DownloadReportRequest
+	15, // 25: contactmill.ingest.v1.JobsService.GetMapping:input_type -> contactmill.ingest.v1.GetMappingRequest
+	2,  // 26: contactmill.ingest.v1.JobsService.ListJobs:output_type -> contactmill.ingest.v1.ListJobsResponse
+	4,  // 27: contactmill.ingest.v1.JobsService.GetJob:output_type -> contactmill.ingest.v1.GetJobResponse
+	6,  // 28: contactmill.ingest.v1.JobsService.CancelJob:output_type -> contactmill.ingest.v1.CancelJobResponse
+	8,  // 29: contactmill.ingest.v1.JobsService.RetryJob:output_type -> contactmill.ingest.v1.RetryJobResponse
+	10, // 30: contactmill.ingest.v1.JobsService.UndoJob:output_type -> contactmill.ingest.v1.UndoJobResponse
+	12, // 31: contactmill.ingest.v1.JobsService.AnswerJob:output_type -> contactmill.ingest.v1.AnswerJobResponse
+	14, // 32: contactmill.ingest.v1.JobsService.DownloadReport:output_type -> contactmill.ingest.v1.DownloadReportResponse
+	16, // 33: contactmill.ingest.v1.JobsService.GetMapping:output_type -> contactmill.ingest.v1.GetMappingResponse
+	26, // [26:34] is the sub-list for method output_type
+	18, // [18:26] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_ingest_v1_jobs_service_proto_init() }
@@ -981,7 +1116,7 @@ func file_contactmill_ingest_v1_jobs_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_ingest_v1_jobs_service_proto_rawDesc), len(file_contactmill_ingest_v1_jobs_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ const (
 	JobsService_UndoJob_FullMethodName        = "/contactmill.ingest.v1.JobsService/UndoJob"
 	JobsService_AnswerJob_FullMethodName      = "/contactmill.ingest.v1.JobsService/AnswerJob"
 	JobsService_DownloadReport_FullMethodName = "/contactmill.ingest.v1.JobsService/DownloadReport"
+	JobsService_GetMapping_FullMethodName     = "/contactmill.ingest.v1.JobsService/GetMapping"
 )
 
 // JobsServiceClient is the client API for JobsService service.
@@ -52,6 +53,9 @@ type JobsServiceClient interface {
 	// DownloadReport streams the rows of one outcome, or all, as CSV: the original columns in the file's order, then line,
 	// outcome, reason and contact id; of an undo, that has no file, only the latter. Return to sender is a report of its own. Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
 	DownloadReport(ctx context.Context, in *DownloadReportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadReportResponse], error)
+	// GetMapping returns what was said of earlier files of the account with the same columns: what a job would go by. Inspection
+	// asks for it. Looking at it does not count as using it.
+	GetMapping(ctx context.Context, in *GetMappingRequest, opts ...grpc.CallOption) (*GetMappingResponse, error)
 }
 
 type jobsServiceClient struct {
@@ -141,6 +145,16 @@ func (c *jobsServiceClient) DownloadReport(ctx context.Context, in *DownloadRepo
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type JobsService_DownloadReportClient = grpc.ServerStreamingClient[DownloadReportResponse]
 
+func (c *jobsServiceClient) GetMapping(ctx context.Context, in *GetMappingRequest, opts ...grpc.CallOption) (*GetMappingResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetMappingResponse)
+	err := c.cc.Invoke(ctx, JobsService_GetMapping_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // JobsServiceServer is the server API for JobsService service.
 // All implementations must embed UnimplementedJobsServiceServer
 // for forward compatibility.
@@ -165,6 +179,9 @@ type JobsServiceServer interface {
 	// DownloadReport streams the rows of one outcome, or all, as CSV: the original columns in the file's order, then line,
 	// outcome, reason and contact id; of an undo, that has no file, only the latter. Return to sender is a report of its own. Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
 	DownloadReport(*DownloadReportRequest, grpc.ServerStreamingServer[DownloadReportResponse]) error
+	// GetMapping returns what was said of earlier files of the account with the same columns: what a job would go by. Inspection
+	// asks for it. Looking at it does not count as using it.
+	GetMapping(context.Context, *GetMappingRequest) (*GetMappingResponse, error)
 	mustEmbedUnimplementedJobsServiceServer()
 }
 
@@ -195,6 +212,9 @@ func (UnimplementedJobsServiceServer) AnswerJob(context.Context, *AnswerJobReque
 }
 func (UnimplementedJobsServiceServer) DownloadReport(*DownloadReportRequest, grpc.ServerStreamingServer[DownloadReportResponse]) error {
 	return status.Error(codes.Unimplemented, "method DownloadReport not implemented")
+}
+func (UnimplementedJobsServiceServer) GetMapping(context.Context, *GetMappingRequest) (*GetMappingResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetMapping not implemented")
 }
 func (UnimplementedJobsServiceServer) mustEmbedUnimplementedJobsServiceServer() {}
 func (UnimplementedJobsServiceServer) testEmbeddedByValue()                     {}
@@ -336,6 +356,24 @@ func _JobsService_DownloadReport_Handler(srv interface{}, stream grpc.ServerStre
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type JobsService_DownloadReportServer = grpc.ServerStreamingServer[DownloadReportResponse]
 
+func _JobsService_GetMapping_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetMappingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobsServiceServer).GetMapping(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobsService_GetMapping_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobsServiceServer).GetMapping(ctx, req.(*GetMappingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // JobsService_ServiceDesc is the grpc.ServiceDesc for JobsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -366,6 +404,10 @@ var JobsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AnswerJob",
 			Handler:    _JobsService_AnswerJob_Handler,
+		},
+		{
+			MethodName: "GetMapping",
+			Handler:    _JobsService_GetMapping_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
