@@ -15,6 +15,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/row"
 	"github.com/contactmill/contactmill/pkg/stage"
 	"github.com/contactmill/contactmill/pkg/stage/stagetest"
+	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
@@ -134,6 +135,40 @@ func TestVerdictsByOwnKeys(t *testing.T) {
 	}
 	if d := cmp.Diff(want, w.verdicts(t, r.GetMatched().Verdicts)); d != "" {
 		t.Errorf("verdicts (-want +got):\n%s", d)
+	}
+}
+
+// Keys that were not chosen find nobody, and bar the way to a second contact with the same.
+func TestVerdictsByChosenKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada, bob := uuid.UUID{1}, uuid.UUID{2}
+	w.contacts.known = map[[16]byte][]contactHit{keyHash(external, 1): {{ada, keyHash(external, 1)}}, keyHash(mail, 1): {{ada, keyHash(external, 1)}}, keyHash(phone, 2): {{bob, [16]byte{}}}, keyHash(fallback, 9): {{bob, [16]byte{}}}}
+	c := w.claim(t, ingestv1.Mode_MODE_UPSERT, 3, []line{
+		{keys: map[uint8]byte{external: 1, mail: 1}},  // Ada
+		{keys: map[uint8]byte{external: 2, phone: 2}}, // nobody, with Bob's phone
+		{keys: map[uint8]byte{fallback: 9}},           // Bob's name, which says nothing here
+		{keys: map[uint8]byte{phone: 2, mail: 5}},     // repeats 1: no two rows may bring one phone
+		{keys: map[uint8]byte{external: 3, mail: 6}},  // nobody
+	})
+	c.Work.Job.Policies = &accountsv1.Policies{Keys: []string{"external_id"}}
+	r, err := w.match(w.ctx(t), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []row.Verdict{
+		{Relation: row.One, Contact: ada, Keys: 1<<external | 1<<mail},
+		{Relation: row.Other, Contact: bob, Keys: 1 << phone},
+		{Relation: row.None},
+		{Relation: row.Repeat, First: 1, FirstLine: 3, Keys: 1 << phone},
+		{Relation: row.None},
+	}
+	if d := cmp.Diff(want, w.verdicts(t, r.GetMatched().Verdicts)); d != "" {
+		t.Errorf("verdicts (-want +got):\n%s", d)
+	}
+	c.Work.Job.Policies = &accountsv1.Policies{Keys: []string{"shoe_size"}}
+	if _, err := w.match(w.ctx(t), c); fault.Code(err) != "unknown-key" {
+		t.Errorf("a key that there is not: %v", err)
 	}
 }
 
