@@ -49,6 +49,7 @@ type world struct {
 	ledger   *ledger.Ledger
 	out      *safeBuffer
 	policies atomic.Pointer[accountsv1.Policies] // that every account has settled
+	gone     atomic.Bool                         // the own field glove_size was deleted
 }
 
 func newWorld(t *testing.T) *world {
@@ -79,7 +80,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.accounts = w.serve(func(reg grpc.ServiceRegistrar) {
 		accountsv1.RegisterAccountsServiceServer(reg, accounts{policies: &w.policies})
-		accountsv1.RegisterFieldsServiceServer(reg, fields{})
+		accountsv1.RegisterFieldsServiceServer(reg, fields{gone: &w.gone})
 	})
 	return w
 }
@@ -110,14 +111,19 @@ func (a accounts) GetAccount(ctx context.Context, _ *accountsv1.GetAccountReques
 // fields answers with one standard field and two that are everybody's own.
 type fields struct {
 	accountsv1.UnimplementedFieldsServiceServer
+	gone *atomic.Bool
 }
 
-func (fields) ListFields(context.Context, *accountsv1.ListFieldsRequest) (*accountsv1.ListFieldsResponse, error) {
-	return &accountsv1.ListFieldsResponse{Fields: []*accountsv1.Field{
+func (f fields) ListFields(context.Context, *accountsv1.ListFieldsRequest) (*accountsv1.ListFieldsResponse, error) {
+	all := []*accountsv1.Field{
 		{Name: "email", Type: accountsv1.FieldType_FIELD_TYPE_STANDARD, Number: 5, Standard: true},
 		{Name: "glove_size", Label: "Glove size", Type: accountsv1.FieldType_FIELD_TYPE_NUMBER, Number: 256},
 		{Name: "colour", Label: "Colour", Type: accountsv1.FieldType_FIELD_TYPE_CRITERION, Number: 257, Codes: []*accountsv1.Code{{Code: "r", Label: "Red"}}},
-	}}, nil
+	}
+	if f.gone.Load() {
+		all = append(all[:1], all[2])
+	}
+	return &accountsv1.ListFieldsResponse{Fields: all}, nil
 }
 
 // keys says who a key belongs to: "cm_<account>", and "cm_admin_<account>" for an admin's.

@@ -111,3 +111,29 @@ func TestPoliciesOfAnotherMoment(t *testing.T) {
 	_, err := c.handIn("one", nil, nil)
 	wanted(t, "upload", err, fault.Unavailable, "account-settings")
 }
+
+// A retry goes by the fields of its own acceptance: one whose rules name a field that was deleted since is refused, unless it
+// was granted before.
+func TestARetryWithARuleOfADeletedField(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.replica().client(uuid.New())
+	resp, err := c.handIn("one", &accountsv1.Policies{Rules: rules{"glove_size": never}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.jobs.CancelJob(t.Context(), &ingestv1.CancelJobRequest{Job: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	again := &ingestv1.RetryJobRequest{Job: resp.GetJob().GetId(), RequestId: "again"}
+	first, err := c.jobs.RetryJob(t.Context(), again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.gone.Store(true)
+	if same, err := c.jobs.RetryJob(t.Context(), again); err != nil || same.GetJob().GetId() != first.GetJob().GetId() {
+		t.Errorf("the same retry after the field was deleted: %v, %v", same, err)
+	}
+	_, err = c.jobs.RetryJob(t.Context(), &ingestv1.RetryJobRequest{Job: "1", RequestId: "another"})
+	wanted(t, "another retry", err, fault.Invalid, "unknown-field")
+}

@@ -107,7 +107,9 @@ func (s *Service) RetryJob(ctx context.Context, req *ingestv1.RetryJobRequest) (
 		return nil, err
 	}
 	if err := view.KnownPolicies(again.Account.Fields, of.Settings.Policies); err != nil { // the fields are today's
-		return nil, err
+		if _, none := s.ledger.JobByRequest(ctx, caller.Account, again.RequestID); none != nil { // else it was retried when there still was such a field
+			return nil, err
+		}
 	}
 	job, _, err := s.ledger.Retry(ctx, caller.Account, ref, again)
 	if err != nil {

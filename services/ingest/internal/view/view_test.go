@@ -3,6 +3,7 @@ package view_test
 import (
 	"testing"
 
+	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	"github.com/contactmill/contactmill/services/ingest/internal/ledger"
 	"github.com/contactmill/contactmill/services/ingest/internal/view"
@@ -42,5 +43,39 @@ func TestModesAndOrdersAreTheSame(t *testing.T) {
 	}
 	if _, ok := view.FromDateOrder(9); ok {
 		t.Error("date order 9 passes")
+	}
+}
+
+// Rules and what is done with values made by hand have a word each, that of the command line, and come back by it.
+func TestPoliciesAreTheSame(t *testing.T) {
+	t.Parallel()
+	words := map[string]bool{}
+	for n := range accountsv1.FieldRule_name {
+		in := &accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{"city": accountsv1.FieldRule(n)}}
+		p, err := view.FromPolicies(in)
+		if err != nil || (n == 0) != p.IsZero() {
+			t.Errorf("rule %d is %+v, %v", n, p, err)
+			continue
+		}
+		if n != 0 && view.Policies(p).GetRules()["city"] != accountsv1.FieldRule(n) {
+			t.Errorf("rule %d came back as %v", n, view.Policies(p))
+		}
+		words[p.Rules["city"]] = true
+	}
+	for n := range accountsv1.HandMade_name {
+		p, err := view.FromPolicies(&accountsv1.Policies{HandMade: accountsv1.HandMade(n)})
+		if err != nil || view.Policies(p).GetHandMade() != accountsv1.HandMade(n) {
+			t.Errorf("hand-made %d is %+v, %v", n, p, err)
+		}
+		words[p.HandMade] = true
+	}
+	for _, w := range []string{"", "always", "if-empty", "never", "newest", "new-values", "keep", "replace"} {
+		if !words[w] {
+			t.Errorf("nothing is spelled %q", w)
+		}
+		delete(words, w)
+	}
+	if len(words) > 0 {
+		t.Errorf("spelled otherwise: %v", words)
 	}
 }
