@@ -7,7 +7,8 @@ import (
 )
 
 // changed are the words for when a row was changed last. A wrong guess would withhold values, so a column is taken for it
-// only where it matters, by one of these words to the letter, and if its values are nothing but moments.
+// only where it matters, by one of these words to the letter, and if its values are nothing but moments. Under the field's own
+// name it is one wherever it matters, and elsewhere if most of its values are moments.
 const changed = `
 	changed at, changed on, changed date, date changed, change date, last change, last changed, last changed at, last changed on, last changed date, last change date,
 	modified at, modified on, modified date, modified time, date modified, modification date, modification time, last modified, last modified at, last modified on, last modified date, last modified time, last modification, last modification date, last modification time,
@@ -35,7 +36,7 @@ func (m *mapper) saysChanged(i int) bool {
 	return filled > 0 && moments == filled
 }
 
-// mostlyMoments reports whether the sample bears a column's name out.
+// mostlyMoments reports whether the sample bears the column's name out.
 func (m *mapper) mostlyMoments(i int) bool {
 	filled, moments := m.moments(i)
 	return float64(moments) >= most*float64(filled)

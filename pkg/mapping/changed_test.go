@@ -14,7 +14,7 @@ const (
 )
 
 // A column says when its rows were changed only where that matters, its heading is a word for it to the letter, and its values bear
-// it out; under its own name wherever its values do.
+// it out; under the field's own name where that matters or its values do.
 func TestWhenRowsWereChanged(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -29,7 +29,7 @@ func TestWhenRowsWereChanged(t *testing.T) {
 		{"修改时间", times, true, nil, true}, {"最後更新時間", times, true, nil, true}, {"Last modified", "a@x.io;2026-03-01", true, nil, true},
 		{"Last modified", times, false, nil, false}, {"Last modified", "", true, nil, false}, {"Last modified", words, true, nil, false}, {"Last modified", "a@x.io;|b@x.io;", true, nil, false},
 		{"Last modifed", times, true, nil, false}, {"Last modified by", times, true, nil, false}, {"Created at", times, true, nil, false}, {"Customer last modified", times, true, nil, false}, {"Date", times, true, nil, false},
-		{"changed_at", times, false, nil, true}, {"Changed at", times, false, nil, true}, {"changed_at", "", false, nil, true}, {"changed_at", "a@x.io;soon|b@x.io;later|c@x.io;2026-01-01|d@x.io;no", false, nil, false}, {"changed_by", times, true, nil, false}, {"chаnged_at", times, true, nil, false}, // Cyrillic а
+		{"changed_at", times, false, nil, true}, {"Changed at", times, false, nil, true}, {"changed_at", "", false, nil, true}, {"changed_at", "a@x.io;soon|b@x.io;later|c@x.io;2026-01-01|d@x.io;no", false, nil, false}, {"changed_at", "a@x.io;soon|b@x.io;later|c@x.io;2026-01-01|d@x.io;no", true, nil, true}, {"changed_by", times, true, nil, false}, {"chаnged_at", times, true, nil, false}, // Cyrillic а
 		{"Stand", times, false, map[string]string{"Stand": "changed_at"}, true}, {"Last modified", times, true, map[string]string{"Last modified": "-"}, false}, {"Last modified", words, false, map[string]string{"Last modified": "changed_at"}, true},
 	} {
 		got := mapping.Map(mapping.Request{Headings: []string{"Email", c.heading}, Sample: rows(c.sample), Compared: c.compared, Said: c.said})

@@ -239,7 +239,7 @@ func (m *mapper) match() {
 		switch {
 		case best.field == contact.NoField && m.saysChanged(i):
 			c.Field, c.Confidence, c.How = contact.FieldChangedAt, sureOfChanged, Word
-		case best.field == contact.FieldChangedAt && m.values[i].filled >= fewCells && !m.mostlyMoments(i):
+		case best.field == contact.FieldChangedAt && !m.Compared && m.values[i].filled >= fewCells && !m.mostlyMoments(i):
 			c.Guess = best.field
 		case best.field == contact.NoField && m.values[i].filled >= fewCells && m.values[i].share(email) >= most && !m.words.others[m.headings.folded[i]]:
 			c.Guess = contact.FieldEmail

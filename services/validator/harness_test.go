@@ -130,6 +130,7 @@ type job struct {
 	file     string
 	settings *ingestv1.ImportSettings
 	account  *ingestv1.AccountSettings
+	policies *accountsv1.Policies
 }
 
 // validate has a job validated and returns its result, or how it was given back.
@@ -154,7 +155,7 @@ func (w *world) validate(j job) (result *ingestv1.ValidateResult, rows []string)
 	}
 	ring := event.Ring{Account: account, Job: id, Stage: event.Validate}
 	w.ledger.Put(ring, &ingestv1.Work{
-		Job:     &ingestv1.Job{Id: id.String(), Number: 7, Settings: j.settings, CreatedAt: timestamppb.New(time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC))},
+		Job:     &ingestv1.Job{Id: id.String(), Number: 7, Settings: j.settings, Policies: j.policies, CreatedAt: timestamppb.New(time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC))},
 		Account: j.account, File: stage.ToObject(o),
 	})
 	if err := w.s.link.Bus.Ring(w.t.Context(), ring); err != nil {
