@@ -28,7 +28,7 @@ func TestMarshal(t *testing.T) {
 		"counts, zeros shown": {
 			&ingestv1.Counts{Rows: 1 << 53, Added: 3},
 			`{"rows":9007199254740992,"added":3,"updated":0,"unchanged":0,"duplicate":0,"unmatched":0,"invalid":0,"conflict":0,"held":0,` +
-				`"suppressed":0,"blank":0,"sent_to_provider":0,"known_to_provider":0}`,
+				`"suppressed":0,"blank":0,"sent_to_provider":0,"known_to_provider":0,"newer_here":0,"removed":0}`,
 		},
 		"job": {
 			&ingestv1.Job{
@@ -36,7 +36,7 @@ func TestMarshal(t *testing.T) {
 				Settings: &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_ADD, Mapping: map[string]string{"b": "email", "a": "-"}, Recipients: []string{"x@example.com"}},
 			},
 			`{"id":"j","number":7,"state":"COMPLETED_WITH_REJECTS","settings":{"mode":"ADD","mapping":{"a":"-","b":"email"},"check":false,` +
-				`"recipients":["x@example.com"],"values":{}},"file_size":0,"created_at":"2026-01-02T03:04:05.6Z","columns":[],"last_event":0,"unknown_values":[]}`,
+				`"recipients":["x@example.com"],"values":{}},"file_size":0,"created_at":"2026-01-02T03:04:05.6Z","columns":[],"last_event":0,"unknown_values":[],"undo_of_number":0}`,
 		},
 		"optional unset": {&ingestv1.Progress{Stage: "match", Rate: 0.5}, `{"stage":"match","done":0,"total":0,"rate":0.5}`},
 		"optional zero":  {&ingestv1.Progress{Stage: "match", SecondsLeft: &left}, `{"stage":"match","done":0,"total":0,"rate":0,"seconds_left":0}`},
