@@ -44,6 +44,9 @@ type Change struct {
 	List  string
 	Rows  int64            // of the file, for positions on the list
 	Ring  *keyring.Keyring // makes fallback keys
+
+	Policies Policies
+	Edited   bool // a person has given a value in this account, see [Holdings]
 }
 
 // Plan compares the rows that were staged with their contacts and keeps what differs, for [Merges.Changed]. It writes
@@ -70,7 +73,7 @@ func (m *Merges) Apply(ctx context.Context, tx pgx.Tx, c Change, held, most int6
 		}
 	}
 	if d.fields&fallbackBits != 0 {
-		if err := m.renewNames(ctx, tx, c); err != nil {
+		if err := m.renewNames(ctx, tx, c.Ring, c.Job.Account, m.sql.ReadNames, c.Job.Account); err != nil {
 			return 0, err
 		}
 	}
@@ -114,6 +117,9 @@ type difference struct {
 }
 
 func (m *Merges) plan(ctx context.Context, tx pgx.Tx, c Change) (d difference, err error) {
+	if err := m.withhold(ctx, tx, c); err != nil {
+		return d, err
+	}
 	if d.met, err = m.fold(ctx, tx, c); err != nil {
 		return d, err
 	}
@@ -234,17 +240,17 @@ func (m *Merges) write(s *script, c Change, d difference, added int64) {
 		}
 	}
 	if c.List != "" {
-		s.add("make list", m.sql.MakeList, c.Job.Account, uuid.Must(uuid.NewV7()), c.List)
+		s.add("make list", m.sql.MakeList, c.Job.Account, uuid.Must(uuid.NewV7()), c.List, c.Job.ID)
 		s.add("write list", m.sql.WriteList, c.Job.Account, c.List, c.Job.ID, c.Rows)
 	}
 }
 
-// renewNames makes the fallback keys of contacts that get a part of theirs from the row and have the rest.
-func (m *Merges) renewNames(ctx context.Context, tx pgx.Tx, c Change) error {
-	if _, err := tx.Exec(ctx, "declare names no scroll cursor for "+m.sql.ReadNames, pgx.QueryExecModeExec, c.Job.Account); err != nil {
+// renewNames makes the fallback keys of contacts that get a part of theirs from the row and have the rest. sql reads those.
+func (m *Merges) renewNames(ctx context.Context, tx pgx.Tx, ring *keyring.Keyring, account uuid.UUID, sql string, args ...any) error {
+	if _, err := tx.Exec(ctx, "declare names no scroll cursor for "+sql, append([]any{pgx.QueryExecModeExec}, args...)...); err != nil {
 		return fmt.Errorf("read names: %w", err)
 	}
-	h := c.Ring.Hasher()
+	h := ring.Hasher()
 	var text []byte
 	for {
 		found, err := tx.Query(ctx, fmt.Sprintf("fetch %d from names", namesBatch))
@@ -267,7 +273,7 @@ func (m *Merges) renewNames(ctx context.Context, tx pgx.Tx, c Change) error {
 			}
 			key, ok := contact.AppendNameBirthZip(text[:0], []byte(*first), []byte(*last), d, []byte(*zip))
 			if ok {
-				hash := uuid.UUID(h.Hash(c.Job.Account, uint8(contact.NameBirthZip), key))
+				hash := uuid.UUID(h.Hash(account, uint8(contact.NameBirthZip), key))
 				hashes[len(hashes)-1] = &hash
 			}
 			text = key
@@ -287,21 +293,6 @@ func (m *Merges) renewNames(ctx context.Context, tx pgx.Tx, c Change) error {
 		return fmt.Errorf("read names: %w", err)
 	}
 	return nil
-}
-
-// Changed gives the rows that changed their contact, in their order, and with them those whose words on authorisations
-// were not followed, as the person had withdrawn them.
-func (m *Merges) Changed(ctx context.Context, tx pgx.Tx, c Change) (*RowList, error) {
-	sql, kept := m.sql.ReadChangedRows, len(ownNumbers(c.Own, contact.TypeAuthorisation)) > 0
-	if kept {
-		sql = m.sql.ReadChangedAndKeptRows
-	}
-	rows, err := tx.Query(ctx, sql)
-	if err != nil {
-		return nil, fmt.Errorf("read rows: %w", err)
-	}
-	l := &RowList{rows: rows, ok: true, withKept: kept, changed: true}
-	return l, l.step()
 }
 
 // Blocked gives the rows that would have taken a key of another contact, with that contact.
@@ -324,53 +315,4 @@ func (m *Merges) Blocked(ctx context.Context, tx pgx.Tx) (map[int64]uuid.UUID, e
 func PackageTooSmall(held, added, most int64) error {
 	return fault.New(fault.Precondition, CodePackage, "The package allows %d contacts; the account holds %d and the file brings %d new ones.", most, held, added).
 		Hint("Enlarge the package or hand in fewer new contacts, then retry the job.")
-}
-
-// RowList is numbers of rows as they come from the database. The zero value has none.
-type RowList struct {
-	rows     pgx.Rows
-	at       int64
-	ok       bool
-	withKept bool
-	changed  bool
-	kept     []int32
-}
-
-// Of tells whether a row changed its contact, and which authorisations it did not turn on: their numbers, valid until the
-// next call. Rows must be asked in growing order.
-func (l *RowList) Of(row int64) (changed bool, kept []int32, err error) {
-	for l.ok && l.at < row {
-		if err := l.step(); err != nil {
-			return false, nil, err
-		}
-	}
-	if !l.ok || l.at != row {
-		return false, nil, nil
-	}
-	return l.changed, l.kept, nil
-}
-
-func (l *RowList) step() error {
-	if !l.rows.Next() {
-		l.ok = false
-		if err := l.rows.Err(); err != nil {
-			return fmt.Errorf("read rows: %w", err)
-		}
-		return nil
-	}
-	into := []any{&l.at, &l.changed, &l.kept}
-	if !l.withKept {
-		into = into[:1]
-	}
-	if err := l.rows.Scan(into...); err != nil {
-		return fmt.Errorf("read rows: %w", err)
-	}
-	return nil
-}
-
-// Close gives the connection back to the transaction.
-func (l *RowList) Close() {
-	if l.rows != nil {
-		l.rows.Close()
-	}
 }

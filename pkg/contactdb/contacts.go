@@ -225,7 +225,7 @@ func (c *Contacts) count(ctx context.Context, tx pgx.Tx, account uuid.UUID, f Fi
 
 // holdings reads how many contacts the account holds and its key version; zero for one that never had any.
 func (c *Contacts) holdings(ctx context.Context, tx pgx.Tx, account uuid.UUID) (held, version int64, err error) {
-	err = tx.QueryRow(ctx, c.sql.Holdings, account).Scan(&held, &version)
+	err = tx.QueryRow(ctx, c.sql.Holdings, account).Scan(&held, &version, new(bool))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, 0, nil
 	}

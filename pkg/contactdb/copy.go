@@ -9,6 +9,7 @@ import (
 	"math/bits"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -27,7 +28,8 @@ type Staged struct {
 	Values  [64][]byte
 	Keys    uint16 // keys it has, bit n for key n
 	Hashes  *[contact.Keys][16]byte
-	Own     []byte // what it says of own fields, as OwnValues has it; nil for nothing
+	Own     []byte    // what it says of own fields, as OwnValues has it; nil for nothing
+	AsOf    time.Time // when its values were so, if it says that; in whole seconds
 
 	PhoneFacts, EmailFacts []byte // JSON objects, nil for none
 }
@@ -50,7 +52,7 @@ var columnHashes = [...]string{contact.ExternalID: "external_id_hash", contact.E
 	8: "own_8_hash", 9: "own_9_hash", 10: "own_10_hash", 11: "own_11_hash", 12: "own_12_hash", 13: "own_13_hash", 14: "own_14_hash", 15: "own_15_hash"}
 
 // Stage sends the rows that next gives, until io.EOF, to the session's table of staged rows. fields are those a row may
-// have values for, standard and own ones, and keys those it may have; facts tells whether a row may have facts. What next
+// have values for, standard and own ones, with changed_at if a row may say it, and keys those it may have; facts tells whether a row may have facts. What next
 // returns is used before it is called again.
 //
 // Rows travel in COPY's binary form and nothing is allocated for any of them. COPY into a table with row-level security
@@ -60,6 +62,7 @@ func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, k
 	columns := []string{"row", "line", "contact_id", "known", "unset"}
 	for _, f := range fields {
 		e.own = e.own || f >= contact.FirstCustom
+		e.asOf = e.asOf || f == contact.FieldChangedAt
 		if c, ok := ColumnOf(f); ok {
 			e.fields = append(e.fields, column{field: f, date: c.Type == "date"})
 			columns = append(columns, c.Name)
@@ -76,6 +79,9 @@ func (m *Merges) Stage(ctx context.Context, tx pgx.Tx, fields []contact.Field, k
 	}
 	if facts {
 		columns = append(columns, "phone_facts", "email_facts")
+	}
+	if e.asOf {
+		columns = append(columns, "as_of")
 	}
 	e.buf = append(e.buf, copyHead...)
 	e.width = uint16(len(columns))
@@ -124,6 +130,7 @@ type encoder struct {
 	keys   uint16
 	own    bool
 	facts  bool
+	asOf   bool
 	width  uint16
 
 	buf []byte
@@ -221,6 +228,9 @@ func (e *encoder) append(s *Staged) error {
 	if e.facts {
 		b = appendFacts(appendFacts(b, s.PhoneFacts), s.EmailFacts)
 	}
+	if e.asOf {
+		b = appendMoment(b, s.AsOf)
+	}
 	e.buf = b
 	return nil
 }
@@ -238,6 +248,13 @@ func appendJSONB(b, text []byte) []byte {
 		return binary.BigEndian.AppendUint32(b, null)
 	}
 	return append(append(binary.BigEndian.AppendUint32(b, uint32(1+len(text))), 1), text...)
+}
+
+func appendMoment(b []byte, t time.Time) []byte {
+	if t.IsZero() {
+		return binary.BigEndian.AppendUint32(b, null)
+	}
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(b, 8), uint64(t.Unix()))
 }
 
 func flag(b bool) byte {

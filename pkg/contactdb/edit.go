@@ -139,14 +139,14 @@ func (c *Contacts) jobAtWork(ctx context.Context, account uuid.UUID) (number int
 
 // lock takes the account's holdings, without which nobody adds contacts or changes keys.
 func (c *Contacts) lock(ctx context.Context, tx pgx.Tx, account uuid.UUID) (held, version int64, err error) {
-	err = tx.QueryRow(ctx, c.sql.LockHoldings, account).Scan(&held, &version)
+	err = tx.QueryRow(ctx, c.sql.LockHoldings, account).Scan(&held, &version, new(bool))
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return held, version, err
 	}
 	if _, err := tx.Exec(ctx, c.sql.MakeHoldings, account); err != nil {
 		return 0, 0, err
 	}
-	err = tx.QueryRow(ctx, c.sql.LockHoldings, account).Scan(&held, &version)
+	err = tx.QueryRow(ctx, c.sql.LockHoldings, account).Scan(&held, &version, new(bool))
 	return held, version, err
 }
 

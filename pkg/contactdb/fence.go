@@ -28,11 +28,19 @@ type Job struct {
 	Account, ID uuid.UUID
 	Number      int64 // within the account
 	Token       int64
+	AsOf        time.Time // when the values of its file were so; zero where that is not known
+	UndoOf      uuid.UUID // the job that it takes back; uuid.Nil for none
 }
 
 // Applied is what is written with a job that took effect.
 type Applied struct {
 	Rows, Added, Updated, Unchanged, Duplicate, Unmatched, Invalid, Conflict, Held, Suppressed int64
+
+	Removed   int64 // contacts that an undo removed; they are among Updated
+	NewerHere int64 // rows with a value that is newer here
+
+	ListID   uuid.NullUUID // of an undo: the list that it removed
+	ListName string        // the list that its contacts joined; of an undo, that which it removed
 
 	OutcomesName   string
 	OutcomesSize   int64
@@ -148,7 +156,7 @@ func (m *Merges) end(ctx context.Context, tx pgx.Tx, account uuid.UUID, b Backen
 func (a *Applied) scan(found *bool) func(pgx.Row) error {
 	return func(r pgx.Row) error {
 		err := r.Scan(&a.Rows, &a.Added, &a.Updated, &a.Unchanged, &a.Duplicate, &a.Unmatched, &a.Invalid, &a.Conflict, &a.Held, &a.Suppressed,
-			&a.OutcomesName, &a.OutcomesSize, &a.OutcomesSHA256, &a.FirstMade, &a.LastMade)
+			&a.OutcomesName, &a.OutcomesSize, &a.OutcomesSHA256, &a.FirstMade, &a.LastMade, &a.Removed, &a.NewerHere, &a.ListID, &a.ListName)
 		*found = err == nil
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
@@ -175,12 +183,21 @@ func (m *Merges) Write(ctx context.Context, tx pgx.Tx, j Job, a Applied) error {
 	var s script
 	s.count("lock fence", &held, m.sql.HoldFence, j.Account, j.Token)
 	s.add("write applied job", m.sql.WriteApplied, j.Account, j.ID, j.Token, a.Rows, a.Added, a.Updated, a.Unchanged, a.Duplicate, a.Unmatched,
-		a.Invalid, a.Conflict, a.Held, a.Suppressed, a.OutcomesName, a.OutcomesSize, a.OutcomesSHA256, a.FirstMade, a.LastMade)
+		a.Invalid, a.Conflict, a.Held, a.Suppressed, a.OutcomesName, a.OutcomesSize, a.OutcomesSHA256, a.FirstMade, a.LastMade,
+		j.Number, nullTime(j.AsOf), uuid.NullUUID{UUID: j.UndoOf, Valid: j.UndoOf != uuid.Nil}, a.ListID, a.ListName, a.Removed, a.NewerHere)
 	err := s.run(ctx, tx)
 	if held == 0 && (err == nil || errors.Is(postgres.Map(err), fault.Exists)) {
 		return stale(j) // the newer claim may have written it already
 	}
 	return err
+}
+
+// nullTime is a time as an argument; null for the zero one.
+func nullTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 func stale(j Job) error {

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,26 +21,27 @@ var mergesQueries embed.FS
 
 // mergesSQL is what a merge asks, in the order it asks it.
 type mergesSQL struct {
-	OwnBackend, MarkWork, FenceSettings, ReadFence, EndBackend, RaiseFence  string
-	ReadApplied                                                             string
-	WorkSettings, MakeStaged, MakeChanged, MakeBlocked                      string
-	MakeMet, MakeMetOwn, MakeKept, MakeChangedOwn                           string
-	KeyChangesAfter                                                         string
-	MeasureStaged, MeasureChanged, MeasureMet                               string
-	FindMet, FoldMet, DropFolded                                            string
-	FindMetOwn, FoldMetOwn, FindKept                                        string
-	Compare, BlockRows, CountNew                                            string
-	ReadNames, WriteNames                                                   string
-	ReleaseKeys, WriteChangedKeys, WriteNewKeys                             string
-	ReleaseOwnKeys, WriteChangedOwnKeys                                     string
-	ReleaseFallbacks, WriteChangedFallbacks                                 string
-	WriteNewFallbacks                                                       string
-	WriteNewContacts                                                        string
-	WriteJournal, WriteChangedContacts, WriteMetOrigins, WriteMetOwnOrigins string
-	MakeList, WriteList                                                     string
-	WriteHeld                                                               string
-	ReadChangedRows, ReadChangedAndKeptRows, ReadBlockedRows                string
-	HoldFence, WriteApplied                                                 string
+	OwnBackend, MarkWork, FenceSettings, ReadFence, EndBackend, RaiseFence                         string
+	ReadApplied                                                                                    string
+	WorkSettings, MakeStaged, MakeChanged, MakeBlocked                                             string
+	MakeMet, MakeMetOwn, MakeKept, MakeChangedOwn                                                  string
+	KeyChangesAfter                                                                                string
+	MeasureStaged, MeasureChanged, MeasureMet                                                      string
+	FindMet, FoldMet, DropFolded                                                                   string
+	FindMetOwn, FoldMetOwn, FindKept                                                               string
+	FindRuled, FindRuledOwn, ReadHandMade, WriteReplaced, MeasureKept, ClearWithheld, JudgeConsent string
+	Compare, BlockRows, CountNew                                                                   string
+	ReadNames, WriteNames                                                                          string
+	ReleaseKeys, WriteChangedKeys, WriteNewKeys                                                    string
+	ReleaseOwnKeys, WriteChangedOwnKeys                                                            string
+	ReleaseFallbacks, WriteChangedFallbacks                                                        string
+	WriteNewFallbacks                                                                              string
+	WriteNewContacts                                                                               string
+	WriteJournal, WriteChangedContacts, WriteMetOrigins, WriteMetOwnOrigins                        string
+	MakeList, WriteList                                                                            string
+	WriteHeld                                                                                      string
+	ReadChangedRows, ReadChangedAndKeptRows, ReadBlockedRows                                       string
+	HoldFence, WriteApplied                                                                        string
 }
 
 // hotSQL are the statements that every row of a job goes through and that own fields make longer.
@@ -51,16 +53,35 @@ func (s *mergesSQL) hot(form func(string) string) hotSQL {
 	return hotSQL{form(s.Compare), form(s.WriteNewKeys), form(s.WriteNewContacts), form(s.WriteJournal), form(s.WriteChangedContacts)}
 }
 
-// withoutOwn is a statement for jobs without own fields, which shall not pay for them: the lines that end in "-- own" are
-// for the others.
-func withoutOwn(sql string) string {
+// marks are the words by which statements mark lines that not all of their users need: a line that ends in "-- own" is for
+// jobs with own fields, which others shall not pay for; one that ends in "-- job" is not for undos, and "-- undo: " begins one
+// that is for them alone, which change own fields too. "-- back" and "-- again: " tell undos that take a job back from those that
+// do it again.
+var marks = []string{"own", "job", "undo", "back", "again"}
+
+// variant is a statement with the lines alone that are not marked or whose marks are among those given.
+func variant(sql string, with ...string) string {
+	comes := func(mark string) bool { return !slices.Contains(marks, mark) || slices.Contains(with, mark) }
 	var b strings.Builder
 	for line := range strings.Lines(sql) {
-		if !strings.HasSuffix(strings.TrimRight(line, "\n"), "-- own") {
-			b.WriteString(line)
+		text := strings.TrimSpace(line)
+		if rest, ok := strings.CutPrefix(text, "-- "); ok {
+			if mark, text, ok := strings.Cut(rest, ": "); ok && slices.Contains(marks, mark) {
+				line = text + "\n"
+				if !comes(mark) {
+					continue
+				}
+			}
+		} else if at := strings.LastIndex(text, " -- "); at >= 0 && !allOf(strings.Fields(text[at+4:]), comes) {
+			continue
 		}
+		b.WriteString(line)
 	}
 	return b.String()
+}
+
+func allOf(words []string, is func(string) bool) bool {
+	return !slices.ContainsFunc(words, func(w string) bool { return !is(w) })
 }
 
 // Merges is the contact database as the service merge uses it: jobs are applied, each in one transaction.
@@ -70,6 +91,7 @@ type Merges struct {
 	own   hotSQL      // for jobs with own fields
 	plain hotSQL      // for jobs without
 	reads contactsSQL // matching is one rule in one place
+	undo  undoStatements
 }
 
 // NewMerges takes a database opened as the role merge. Each job at work takes two connections.
@@ -82,8 +104,11 @@ func NewMerges(db *postgres.DB) (*Merges, error) {
 	if err != nil {
 		return nil, err
 	}
-	whole := func(s string) string { return s }
-	return &Merges{db: db, sql: sql, own: sql.hot(whole), plain: sql.hot(withoutOwn), reads: reads}, nil
+	m := &Merges{db: db, sql: sql, reads: reads}
+	m.own = sql.hot(func(s string) string { return variant(s, "own", "job") })
+	m.plain = sql.hot(func(s string) string { return variant(s, "job") })
+	m.undo, err = newUndoStatements(&sql)
+	return m, err
 }
 
 // InAccount runs fn in a transaction that sees one account. A merge is one such transaction.
@@ -104,7 +129,7 @@ func (m *Merges) Begin(ctx context.Context, tx pgx.Tx, account uuid.UUID) (own B
 		s.add("make tables of staged rows", sql)
 	}
 	s.read("read holdings", func(r pgx.Row) error {
-		if err := r.Scan(&h.Held, &h.KeyVersion); !errors.Is(err, pgx.ErrNoRows) {
+		if err := r.Scan(&h.Held, &h.KeyVersion, &h.Edited); !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
 		return nil
@@ -116,6 +141,7 @@ func (m *Merges) Begin(ctx context.Context, tx pgx.Tx, account uuid.UUID) (own B
 type Holdings struct {
 	Held       int64 // contacts
 	KeyVersion int64 // grows with every key change outside a job
+	Edited     bool  // a person has given a value in the account
 }
 
 // Lock locks the account's row until the transaction ends: until then nobody else writes its contacts. The error is Stale
@@ -125,7 +151,7 @@ func (m *Merges) Lock(ctx context.Context, tx pgx.Tx, j Job) (h Holdings, err er
 	var token int64
 	var s script
 	s.add("make holdings", m.reads.MakeHoldings, j.Account)
-	s.read("lock holdings", func(r pgx.Row) error { return r.Scan(&h.Held, &h.KeyVersion) }, m.reads.LockHoldings, j.Account)
+	s.read("lock holdings", func(r pgx.Row) error { return r.Scan(&h.Held, &h.KeyVersion, &h.Edited) }, m.reads.LockHoldings, j.Account)
 	s.read("read fence", func(r pgx.Row) error { return r.Scan(&token, new(int32), new(time.Time)) }, m.sql.ReadFence, j.Account)
 	if err := s.run(ctx, tx); err != nil {
 		return h, err

@@ -50,7 +50,7 @@ func TestEveryTableOfAnAccountIsClosedToOthers(t *testing.T) {
 	conn := owner(t, d)
 	tables := strings(t, conn, `select relname from pg_class where relnamespace = 'contacts'::regnamespace and relkind in ('r', 'p')
 		and relname <> 'schema_version' order by 1`)
-	want := []string{"applied", "contact_fallbacks", "contact_keys", "contacts", "fences", "holdings", "journal", "key_changes", "list_members", "lists", "removed", "removed_members", "suppressions"}
+	want := []string{"applied", "contact_fallbacks", "contact_keys", "contacts", "fences", "holdings", "journal", "key_changes", "list_members", "lists", "removed", "removed_lists", "removed_members", "restored", "suppressions"}
 	if diff := cmp.Diff(want, tables); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
 	}

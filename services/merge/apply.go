@@ -154,6 +154,13 @@ func (w *worker) work(ctx context.Context, tx pgx.Tx, j *job, c leave, before co
 	if err != nil {
 		return none, err
 	}
+	if j.isUndo() {
+		a, err := w.undo(ctx, tx, j, c, most)
+		if err != nil {
+			return none, err
+		}
+		return a, w.finish(ctx, tx, j, c, a)
+	}
 	if lockFirst {
 		if before, err = w.contacts.Lock(ctx, tx, j.Job); err != nil {
 			return none, err
@@ -182,30 +189,35 @@ func (w *worker) work(ctx context.Context, tx pgx.Tx, j *job, c leave, before co
 	if err := w.at("locked"); err != nil {
 		return none, err
 	}
-	blocked, err := w.contacts.Apply(ctx, tx, s.change(), held.Held, most)
+	blocked, err := w.contacts.Apply(ctx, tx, s.change(held), held.Held, most)
 	if err != nil {
 		return none, err
 	}
 	if err := w.at("applied"); err != nil {
 		return none, err
 	}
-	a, err := w.outcomes(ctx, tx, s, blocked > 0, c.Object("outcomes"))
+	a, err := w.outcomes(ctx, tx, s, held, blocked > 0, c.Object("outcomes"))
 	if err != nil {
 		return none, err
 	}
+	return a, w.finish(ctx, tx, j, c, a)
+}
+
+// finish writes that the job took effect, and asks leave to commit.
+func (w *worker) finish(ctx context.Context, tx pgx.Tx, j *job, c leave, a contactdb.Applied) error {
 	if err := w.at("outcomes"); err != nil {
-		return none, err
+		return err
 	}
 	if err := w.contacts.Write(ctx, tx, j.Job, a); err != nil {
-		return none, err
+		return err
 	}
 	if err := w.at("held"); err != nil {
-		return none, err
+		return err
 	}
 	if err := c.LeaveToCommit(ctx); err != nil {
-		return none, fmt.Errorf("ask leave to commit: %w", err)
+		return fmt.Errorf("ask leave to commit: %w", err)
 	}
-	return a, w.at("leave")
+	return w.at("leave")
 }
 
 // settle finds out what a COMMIT that was not answered did. Not even the end of the claim stops it: nobody else knows
@@ -235,6 +247,10 @@ func (w *worker) check(ctx context.Context, j *job, c leave) (*ingestv1.FinishRe
 		if err != nil {
 			return err
 		}
+		if j.isUndo() {
+			a, err = w.previewUndo(ctx, tx, j, c, h.Held, most)
+			return err
+		}
 		overrides, err := w.rematch(ctx, tx, j, h)
 		if err != nil {
 			return err
@@ -246,10 +262,10 @@ func (w *worker) check(ctx context.Context, j *job, c leave) (*ingestv1.FinishRe
 		if s.new > 0 && h.Held+s.new > most {
 			return contactdb.PackageTooSmall(h.Held, s.new, most)
 		}
-		if err := w.contacts.Plan(ctx, tx, s.change()); err != nil {
+		if err := w.contacts.Plan(ctx, tx, s.change(h)); err != nil {
 			return err
 		}
-		a, err = w.outcomes(ctx, tx, s, false, c.Object("outcomes"))
+		a, err = w.outcomes(ctx, tx, s, h, false, c.Object("outcomes"))
 		return err
 	})
 	if err != nil {

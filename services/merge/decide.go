@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -24,7 +25,6 @@ const (
 	reasonNoProvider = string(finding.UnknownToProvider)
 	reasonErased     = string(finding.Erased)
 	reasonInvalid    = "invalid"
-	reasonConsent    = string(finding.ConsentKept)
 )
 
 // fate is what is known of a row's outcome before the database is asked. It fits a byte, so that ten million rows are
@@ -132,13 +132,34 @@ func (j *job) byKeys(id uuid.UUID, keys uint16) string {
 	return fmt.Sprintf("contact %s by %s", id, strings.Join(names, ", "))
 }
 
-// withheld tells of authorisations that stayed withdrawn, by the names of their fields.
-func (j *job) withheld(e *row.Ended, kept []int32) {
+// withheld tells of values that were not changed although the row had other words for them, by the names of their fields.
+func (j *job) withheld(e *row.Ended, kept []row.Kept) {
 	names := make([]string, len(kept))
-	for i, f := range kept {
-		names[i] = j.schema.Name(contact.Field(f))
+	for i := range kept {
+		names[i] = j.schema.Name(contact.Field(kept[i].Field))
+		if weight(kept[i].Reason) > weight(e.Reason) {
+			e.Reason = kept[i].Reason
+		}
 	}
-	e.Reason, e.Detail = reasonConsent, strings.Join(names, ", ")
+	e.Detail, e.Kept = strings.Join(names, ", "), kept
+}
+
+// weight orders the reasons why values are kept: an outcome has the weightiest.
+func weight(reason string) int {
+	switch reason {
+	case string(finding.ConsentKept):
+		return 3
+	case string(finding.NewerHere):
+		return 2
+	case string(finding.KeptByRule):
+		return 1
+	}
+	return 0
+}
+
+// newerHere tells whether a row has something for return to sender.
+func newerHere(e *row.Ended) bool {
+	return slices.ContainsFunc(e.Kept, func(k row.Kept) bool { return weight(k.Reason) >= weight(string(finding.NewerHere)) })
 }
 
 // ids gives the contacts of one try their ids. They are UUIDv7 of one moment with a counter in their last 62 bits: they

@@ -3,6 +3,7 @@ package merge
 import (
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/contact"
@@ -29,7 +30,8 @@ type job struct {
 	own        []contact.Spec  // the own fields among them
 	changedAt  int             // which of the fields says when a row was so; -1 for none
 	keys       uint16          // keys that a row may have, bit n for key n
-	chosen     uint16          // the keys that rows are matched by, 0 for all
+	policies   contactdb.Policies
+	chosen     uint16 // the keys that rows are matched by, 0 for all
 	rows       int64
 	verdicts   blob.Object
 	facts      *blob.Object // nil where nothing was asked of a provider
@@ -50,7 +52,7 @@ type chunk struct{ cells, keys blob.Object }
 func toJob(c *stage.Claim) (*job, error) {
 	w := c.Work
 	j := &job{
-		Job:            contactdb.Job{Account: c.Account, ID: c.Job, Number: w.GetJob().GetNumber(), Token: c.Token},
+		Job:            contactdb.Job{Account: c.Account, ID: c.Job, Number: w.GetJob().GetNumber(), Token: c.Token, AsOf: asOf(w.GetJob())},
 		mode:           row.Mode(w.GetJob().GetSettings().GetMode()),
 		list:           w.GetJob().GetSettings().GetList(),
 		check:          w.GetJob().GetSettings().GetCheck(),
@@ -69,12 +71,15 @@ func toJob(c *stage.Claim) (*job, error) {
 // read reads what is needed to apply the job.
 func (j *job) read(c *stage.Claim) error {
 	w := c.Work
-	if j.mode < row.Add || j.mode > row.Upsert {
-		return fault.New(fault.Invalid, "bad-mode", "job %s has no mode that this program knows", c.Job)
-	}
 	var err error
 	if j.schema, err = fields.SchemaOf(w.GetAccount().GetFields()); err != nil {
 		return fmt.Errorf("read the account's fields of job %s: %w", c.Job, err)
+	}
+	if of := w.GetJob().GetUndoOf(); of != "" {
+		return j.readUndo(of)
+	}
+	if j.mode < row.Add || j.mode > row.Upsert {
+		return fault.New(fault.Invalid, "bad-mode", "job %s has no mode that this program knows", c.Job)
 	}
 	policies, err := fields.PoliciesOf(w.GetJob().GetPolicies(), j.schema)
 	if err != nil {
@@ -102,6 +107,7 @@ func (j *job) read(c *stage.Claim) error {
 		}
 		j.fields, j.specs = append(j.fields, f), append(j.specs, spec)
 	}
+	j.policies = toPolicies(&policies, j.fields, j.AsOf)
 	prefix := blob.JobPrefix(c.Account, c.Job)
 	for _, ch := range w.GetValidated().GetChunks() {
 		cells, err := stage.FromObject(prefix, ch.GetCells())
@@ -127,12 +133,54 @@ func (j *job) read(c *stage.Claim) error {
 	return nil
 }
 
+// asOf is when the rows of a job are of that do not say it themselves.
+func asOf(j *ingestv1.Job) time.Time {
+	switch {
+	case j.GetSettings().GetAsOf() != nil:
+		return j.Settings.AsOf.AsTime()
+	case j.GetCreatedAt() != nil:
+		return j.CreatedAt.AsTime()
+	}
+	return time.Time{}
+}
+
+// toPolicies says of the fields that a job has what its policies say of all.
+func toPolicies(p *fields.Policies, mapped []contact.Field, asOf time.Time) contactdb.Policies {
+	out := contactdb.Policies{AsOf: asOf}
+	switch p.HandMade {
+	case fields.Keep:
+		out.HandMade = contactdb.Keep
+	case fields.Replace:
+		out.HandMade = contactdb.Replace
+	}
+	for _, f := range mapped {
+		if f == contact.NoField {
+			continue
+		}
+		standard, own := &out.Never, &out.NeverOwn
+		switch p.Rule(f) {
+		case fields.Always:
+			continue
+		case fields.IfEmpty:
+			standard, own = &out.IfEmpty, &out.IfEmptyOwn
+		case fields.Newest:
+			standard, own = &out.Newest, &out.NewestOwn
+		}
+		if f < contact.FirstCustom {
+			*standard |= 1 << f
+		} else {
+			*own = append(*own, f)
+		}
+	}
+	return out
+}
+
 // toResult is a job that took effect, or would have.
 func toResult(j *job, a contactdb.Applied) *ingestv1.FinishRequest {
 	return merged(&ingestv1.MergeResult{
 		Counts: &ingestv1.Counts{Rows: a.Rows, Added: a.Added, Updated: a.Updated, Unchanged: a.Unchanged, Duplicate: a.Duplicate,
 			Unmatched: a.Unmatched, Invalid: a.Invalid, Conflict: a.Conflict, Held: a.Held, Suppressed: a.Suppressed,
-			Blank: j.also.Blank, SentToProvider: j.also.SentToProvider, KnownToProvider: j.also.KnownToProvider},
+			NewerHere: a.NewerHere, Removed: a.Removed, Blank: j.also.Blank, SentToProvider: j.also.SentToProvider, KnownToProvider: j.also.KnownToProvider},
 		Outcomes: &ingestv1.Object{Name: a.OutcomesName, Size: a.OutcomesSize, Sha256: a.OutcomesSHA256},
 	})
 }
@@ -148,10 +196,10 @@ func merged(r *ingestv1.MergeResult) *ingestv1.FinishRequest {
 }
 
 // toApplied is what the database keeps of a job's counts and outcomes.
-func toApplied(counts [row.Suppressed + 1]int64, o blob.Object) contactdb.Applied {
+func toApplied(j *job, counts [row.Suppressed + 1]int64, newer int64, o blob.Object) contactdb.Applied {
 	a := contactdb.Applied{Added: counts[row.Added], Updated: counts[row.Updated], Unchanged: counts[row.Unchanged],
 		Duplicate: counts[row.Duplicate], Unmatched: counts[row.Unmatched], Invalid: counts[row.Invalid], Conflict: counts[row.Conflict],
-		Held: counts[row.Held], Suppressed: counts[row.Suppressed], OutcomesName: o.Name, OutcomesSize: o.Size, OutcomesSHA256: hex.EncodeToString(o.SHA256[:])}
+		Held: counts[row.Held], Suppressed: counts[row.Suppressed], NewerHere: newer, ListName: j.list, OutcomesName: o.Name, OutcomesSize: o.Size, OutcomesSHA256: hex.EncodeToString(o.SHA256[:])}
 	for _, n := range counts {
 		a.Rows += n
 	}

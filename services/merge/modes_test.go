@@ -184,9 +184,9 @@ func TestValues(t *testing.T) {
 
 	// a second change of some of the fields covers only those
 	w.run(t, file{mode: row.Upsert, head: []string{"external_id", "city", "last_name"}, rows: [][]string{{"A", "Oslo", "UNSET"}}})
-	one(`select origins::text from contacts.contacts where external_id = 'A'`, `{"jobs": [[8880, 2, 2], [8196, 3, 2]]}`)
+	one(`select origins::text from contacts.contacts where external_id = 'A'`, `{"jobs": [[688, 2, 2], [8196, 3, 2]]}`)
 	w.run(t, file{mode: row.Upsert, head: []string{"external_id", "city", "last_name"}, rows: [][]string{{"A", "Bonn", "Oak"}}})
-	one(`select origins::text from contacts.contacts where external_id = 'A'`, `{"jobs": [[8880, 2, 2], [8196, 4, 2]]}`)
+	one(`select origins::text from contacts.contacts where external_id = 'A'`, `{"jobs": [[688, 2, 2], [8196, 4, 2]]}`)
 	w.sound(t)
 
 	// the SSN opens for its contact

@@ -15,7 +15,7 @@ import (
 
 // outcomes writes what became of every row, in the order of the file, as one object, and counts. It holds one row at a
 // time: what the database changed is read beside the verdicts.
-func (w *worker) outcomes(ctx context.Context, tx pgx.Tx, s *staging, someBlocked bool, name string) (contactdb.Applied, error) {
+func (w *worker) outcomes(ctx context.Context, tx pgx.Tx, s *staging, h contactdb.Holdings, someBlocked bool, name string) (contactdb.Applied, error) {
 	var none contactdb.Applied
 	out, err := w.blob.Writer(ctx, name)
 	if err != nil {
@@ -30,15 +30,19 @@ func (w *worker) outcomes(ctx context.Context, tx pgx.Tx, s *staging, someBlocke
 	}
 	changed := &contactdb.RowList{}
 	if s.known > 0 {
-		if changed, err = w.contacts.Changed(ctx, tx, s.change()); err != nil {
+		if changed, err = w.contacts.Changed(ctx, tx, s.change(h)); err != nil {
 			return none, err
 		}
 	}
 	defer changed.Close()
 	var counts [row.Suppressed + 1]int64
+	var newer int64
 	ended := row.NewOutcomesWriter(out)
 	err = s.each(ctx, changed, blocked, func(e *row.Ended) error {
 		counts[e.Outcome]++
+		if newerHere(e) {
+			newer++
+		}
 		return ended.Append(e)
 	})
 	if err != nil {
@@ -51,7 +55,7 @@ func (w *worker) outcomes(ctx context.Context, tx pgx.Tx, s *staging, someBlocke
 	if err != nil {
 		return none, err
 	}
-	a := toApplied(counts, object)
+	a := toApplied(s.job, counts, newer, object)
 	if s.new > 0 {
 		a.FirstMade, a.LastMade = uuid.NullUUID{UUID: s.ids.at(0), Valid: true}, uuid.NullUUID{UUID: s.ids.at(s.new - 1), Valid: true}
 	}

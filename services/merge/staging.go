@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/contactdb"
+	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/keyring"
 	"github.com/contactmill/contactmill/pkg/row"
 )
@@ -42,7 +45,11 @@ func (w *worker) stage(ctx context.Context, tx pgx.Tx, j *job, overrides map[int
 	}
 	defer src.close()
 	s := &staging{worker: w, job: j, source: src, overrides: overrides, progress: progress, fates: newFates(j.rows), ids: newIDs(), hasher: w.ring.Hasher(), common: 0xffff}
-	err = w.contacts.Stage(ctx, tx, j.fields, j.keys, j.facts != nil, s.next)
+	said := j.fields
+	if j.changedAt >= 0 {
+		said = append(slices.Clip(said), contact.FieldChangedAt)
+	}
+	err = w.contacts.Stage(ctx, tx, said, j.keys, j.facts != nil, s.next)
 	if err != nil {
 		return nil, err
 	}
@@ -111,12 +118,36 @@ func (s *staging) fill(r *record, v *row.Verdict, action row.Action) (*contactdb
 			t.Values[f] = value.Text
 		}
 	}
+	if err := s.fillAsOf(r); err != nil {
+		return nil, fmt.Errorf("row %d: %w", r.n, err)
+	}
 	if t.Filled&(1<<contact.FieldSSN) != 0 {
 		if err := s.sealForContact(t); err != nil {
 			return nil, fmt.Errorf("row %d: %w", r.n, err)
 		}
 	}
 	return t, nil
+}
+
+// fillAsOf fills in when the row says that its values were so.
+func (s *staging) fillAsOf(r *record) error {
+	s.staged.AsOf = time.Time{}
+	if s.job.changedAt < 0 {
+		return nil
+	}
+	var text []byte
+	switch value := &r.cells.Values[s.job.changedAt]; value.Kind {
+	case row.AsCell, row.AsText:
+		text = value.Text
+	default:
+		return nil
+	}
+	moment, code := contact.ParseMoment(text, contact.DateRules{})
+	if code.Failed() {
+		return fault.New(fault.DataLoss, "bad-moment", "when the row was so is in no normal form")
+	}
+	s.staged.AsOf = time.Unix(int64(moment), 0)
+	return nil
 }
 
 // fillOwn fills in what a row says of the account's own fields. A new contact has nothing to clear.
@@ -175,8 +206,8 @@ func (s *staging) sealForContact(t *contactdb.Staged) error {
 }
 
 // change is what was staged, in the database's words.
-func (s *staging) change() contactdb.Change {
-	return contactdb.Change{Job: s.job.Job, New: s.new, Known: s.known > 0, Meet: s.meet(), Keys: s.job.keys, Own: s.job.own, List: s.job.list,
+func (s *staging) change(h contactdb.Holdings) contactdb.Change {
+	return contactdb.Change{Policies: s.job.policies, Edited: h.Edited, Job: s.job.Job, New: s.new, Known: s.known > 0, Meet: s.meet(), Keys: s.job.keys, Own: s.job.own, List: s.job.list,
 		Rows: s.job.rows, Ring: s.worker.ring}
 }
 

@@ -1,7 +1,7 @@
 -- Finds the rows that would turn a withdrawn authorisation on again, or take it back. $2 are the numbers of the
 -- authorisations.
-insert into kept (row, field)
-select s.row, a.key::integer
+insert into kept (row, contact_id, field, reason, turns)
+select s.row, s.contact_id, a.key::integer, 2, true
 from staged s
 join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
 cross join unnest($2::text[]) as a (key)

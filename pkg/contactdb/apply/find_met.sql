@@ -8,7 +8,7 @@ with several as (
     group by contact_id
     having count(*) > 1
 ), said as (
-    select s.contact_id, p.first, s.row, s.line,
+    select s.contact_id, p.first, s.row, s.line, s.as_of,
         case when v.new is distinct from lag(v.new, 1, v.old) over w then v.field end as changes, v.field
     from several p
     join staged s on s.contact_id = p.contact_id and s.known
@@ -37,11 +37,11 @@ with several as (
     ) as v on true
     window w as (partition by s.contact_id, v.field order by s.row)
 ), stays as (
-    select contact_id, first, row, line, changes,
+    select contact_id, first, row, line, as_of, changes,
         case when row = max(row) filter (where changes is not null) over (partition by contact_id, field) then field end as last
     from said
 )
-insert into met (row, line, contact_id, first, fields, last)
-select row, min(line), contact_id, min(first), coalesce(bit_or(changes), 0), coalesce(bit_or(last), 0)
+insert into met (row, line, as_of, contact_id, first, fields, last)
+select row, min(line), min(as_of), contact_id, min(first), coalesce(bit_or(changes), 0), coalesce(bit_or(last), 0)
 from stays
 group by contact_id, row

@@ -14,8 +14,8 @@ with word as (
         or bool_or(new = '"False"') over (partition by contact_id, key order by row rows between unbounded preceding and 1 preceding)), false) as withheld
     from word
 ), withheld as (
-    insert into kept (row, field)
-    select row, key::integer
+    insert into kept (row, contact_id, field, reason, turns)
+    select row, contact_id, key::integer, 2, true
     from judged
     where withheld
 ), said as (

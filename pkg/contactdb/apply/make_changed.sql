@@ -1,9 +1,11 @@
 -- What of the known rows differs from their contact; fields has bit n for field number n, bit 0 for own fields, which
--- are those in changed_own, and bit 40 + n for the own key n.
+-- are those in changed_own, and bit 40 + n for the own key n. whole is for undos: all origins become what
+-- they were.
 create temporary table if not exists changed (
     row bigint not null,
     line bigint not null,
     contact_id uuid not null,
     fields bigint not null,
-    name_birth_zip_hash uuid
+    name_birth_zip_hash uuid,
+    whole boolean
 ) on commit delete rows

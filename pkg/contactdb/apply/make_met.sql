@@ -3,6 +3,7 @@
 create temporary table if not exists met (
     row bigint not null,
     line bigint not null,
+    as_of bigint,
     contact_id uuid not null,
     first bigint not null,
     fields bigint not null,

@@ -1,6 +1,7 @@
 -- The rows of a job that have something to do, as they come from its file. Kept by the session from job to job, so that
 -- small jobs do not pay for making it. own has an entry for each own field that the row has a word on, null where it
--- clears it; unset has bit 40 + n where that clears the own key n.
+-- clears it; unset has bit 40 + n where that clears the own key n. as_of is when the row's values were so, in seconds since
+-- 1970, if it says that.
 create temporary table if not exists staged (
     row bigint not null,
     line bigint not null,
@@ -40,5 +41,6 @@ create temporary table if not exists staged (
     own_14_hash uuid,
     own_15_hash uuid,
     phone_facts json,
-    email_facts json
+    email_facts json,
+    as_of bigint
 ) on commit delete rows

@@ -1,14 +1,20 @@
 -- changed is in the order of the primary key, and that mostly is the table's: however this is joined, pages are visited
--- once. $2 is the job's number. A field's bit is set if the row has another value for it or clears it; 281474976710654
+-- once. $2 is the job's number; to undo a job, the id of that one. A field's bit is set if the row has another value for it or clears it; 281474976710654
 -- are the bits of standard fields.
 update contacts.contacts c
 set updated_at = now(),
     origins = case
-        when x.own is not null and c.origins is null then ('{"jobs": [[' || (x.fields & 281474976710654) || ', ' || $2::bigint || ', ' || x.line || ', [' -- own
-            || x.numbers || ']]]}')::jsonb -- own
-        when x.own is not null then contacts.origins_with(c.origins, x.fields & 281474976710654, x.own, $2::bigint, x.line) -- own
-        when c.origins is null then ('{"jobs": [[' || x.fields || ', ' || $2::bigint || ', ' || x.line || ']]}')::jsonb
-        else contacts.origins_with(c.origins, x.fields, $2, x.line) end,
+        when x.own is not null and (c.origins is not null or x.as_of is not null) then contacts.origins_with(c.origins, x.fields & 281474976710654, x.own, -- own job
+            jsonb_build_array(case when x.as_of is null then jsonb_build_array(x.fields & 281474976710654, $2::bigint, x.line, ('[' || x.numbers || ']')::jsonb) -- own job
+                else jsonb_build_array(x.fields & 281474976710654, $2, x.line, ('[' || x.numbers || ']')::jsonb, x.as_of) end)) -- own job
+        when x.own is not null then ('{"jobs": [[' || (x.fields & 281474976710654) || ', ' || $2::bigint || ', ' || x.line || ', [' -- own job
+            || x.numbers || ']]]}')::jsonb -- own job
+        when c.origins is not null or x.as_of is not null then contacts.origins_with(c.origins, x.fields, null, -- job
+            jsonb_build_array(case when x.as_of is null then jsonb_build_array(x.fields, $2::bigint, x.line) -- job
+                else jsonb_build_array(x.fields, $2, x.line, null, x.as_of) end)) -- job
+        else ('{"jobs": [[' || x.fields || ', ' || $2::bigint || ', ' || x.line || ']]}')::jsonb end, -- job
+        -- undo: when x.whole then x.origins
+        -- undo: else contacts.origins_back(c.origins, x.origins, x.fields & 281474976710654, x.own) end,
     first_name = case when x.fields & 2 <> 0 then x.first_name else c.first_name end,
     last_name = case when x.fields & 4 <> 0 then x.last_name else c.last_name end,
     full_name = case when x.fields & 8 <> 0 then x.full_name else c.full_name end,
@@ -46,9 +52,12 @@ from (
         s.phone, s.email, s.birth_date, s.ssn, s.account_number, s.zip, s.external_id, s.address, s.city,
         s.state, s.country, s.company, s.vat_number, s.external_id_hash, s.email_hash, s.phone_hash,
         s.account_number_hash, s.ssn_hash, s.vat_number_hash
+        , s.as_of -- job
+        -- undo: , s.origins, d.whole
         , o.own, o.numbers, s.own_8_hash, s.own_9_hash, s.own_10_hash, s.own_11_hash, s.own_12_hash, s.own_13_hash, s.own_14_hash, s.own_15_hash -- own
     from changed d
-    join staged s on s.row = d.row
+    join staged s on s.row = d.row -- job
+    -- undo: join contacts.journal s on s.account_id = $1 and s.job_id = $2 and s.contact_id = d.contact_id
     left join changed_own o on o.row = d.row -- own
 ) as x
 where c.account_id = $1 and c.contact_id = x.contact_id

@@ -1,8 +1,10 @@
--- Writes each line that changed a field last in the place of the one line that stands for them. $2 is the job's number.
+-- Writes the lines that changed fields last in the place of the one line that stands for them. $2 is the job's number.
 update contacts.contacts c
-set origins = jsonb_set(c.origins, '{jobs}', ((c.origins -> 'jobs') - (-1)) || x.entries)
+set origins = contacts.origins_with(c.origins, x.fields, null, x.entries)
 from (
-    select m.contact_id, jsonb_agg(jsonb_build_array(m.last & d.fields, $2::bigint, m.line) order by m.row) as entries
+    select m.contact_id, bit_or(m.last & d.fields) as fields,
+        jsonb_agg(case when m.as_of is null then jsonb_build_array(m.last & d.fields, $2::bigint, m.line)
+            else jsonb_build_array(m.last & d.fields, $2, m.line, null, m.as_of) end) as entries
     from met m
     join changed d on d.row = m.first
     where m.last & d.fields <> 0

@@ -1,3 +1,3 @@
-SELECT held, key_version
+SELECT held, key_version, edited
 FROM contacts.holdings
 WHERE account_id = $1

@@ -1,0 +1,35 @@
+-- Finds the words on standard fields that are not followed by rule, $2 never, $3 if empty and $4 newest, bit n for field
+-- number n, or as a person gave the value and no file shall replace it ($5). $6 is as of when rows are that do not say it.
+-- A word that would change nothing is none; nothing is older than a value that never was.
+insert into kept (row, contact_id, field, reason, turns)
+select s.row, s.contact_id, w.field, w.reason, false
+from staged s
+join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
+cross join lateral (
+    select v.field, case
+        when v.bit & $2::bigint <> 0 or v.bit & $3::bigint <> 0 and v.new is not null and v.old is not null then 1
+        when $5::boolean and v.new is not null and c.origins ? v.name
+            or v.bit & $4::bigint <> 0 and coalesce(to_timestamp(s.as_of), $6::timestamptz)
+                < contacts.given_at(c.account_id, v.name, v.bit, c.origins, case when v.old is not null then c.created_at end, c.created_job, c.as_of) then 3
+        end::smallint as reason
+    from (values
+        (1::integer, 2::bigint, 'first_name', s.first_name, c.first_name),
+        (2, 4, 'last_name', s.last_name, c.last_name),
+        (3, 8, 'full_name', s.full_name, c.full_name),
+        (4, 16, 'phone', s.phone, c.phone),
+        (5, 32, 'email', s.email, c.email),
+        (6, 64, 'birth_date', s.birth_date::text, c.birth_date::text),
+        (7, 128, 'ssn', s.ssn_hash::text, c.ssn_hash::text),
+        (8, 256, 'account_number', s.account_number, c.account_number),
+        (9, 512, 'zip', s.zip, c.zip),
+        (10, 1024, 'external_id', s.external_id, c.external_id),
+        (12, 4096, 'address', s.address, c.address),
+        (13, 8192, 'city', s.city, c.city),
+        (14, 16384, 'state', s.state, c.state),
+        (15, 32768, 'country', s.country, c.country),
+        (16, 65536, 'company', s.company, c.company),
+        (17, 131072, 'vat_number', s.vat_number, c.vat_number)
+    ) as v (field, bit, name, new, old)
+    where v.new is distinct from v.old and (v.new is not null or s.unset & v.bit <> 0)
+) as w
+where s.known and w.reason is not null

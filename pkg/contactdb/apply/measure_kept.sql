@@ -1,0 +1,1 @@
+analyze kept (row, contact_id)

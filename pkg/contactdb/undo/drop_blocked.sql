@@ -1,0 +1,3 @@
+-- Contacts that have nothing left that comes back.
+delete from changed
+where fields = 0

@@ -1,0 +1,1 @@
+analyze undone (contact_id, found)

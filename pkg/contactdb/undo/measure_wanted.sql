@@ -1,0 +1,1 @@
+analyze wanted (contact_id, field, next)

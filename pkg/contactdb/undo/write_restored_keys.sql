@@ -1,0 +1,22 @@
+insert into contacts.contact_keys (account_id, hash, key, contact_id)
+select $1, h.hash, h.key, r.contact_id
+from undone u
+join contacts.removed r on r.account_id = $1 and r.job_id = $2 and r.contact_id = u.contact_id
+cross join lateral (values
+    (1::smallint, r.external_id_hash),
+    (2, r.email_hash),
+    (3, r.phone_hash),
+    (4, r.account_number_hash),
+    (5, r.ssn_hash),
+    (6, r.vat_number_hash),
+    (8, r.own_8_hash),
+    (9, r.own_9_hash),
+    (10, r.own_10_hash),
+    (11, r.own_11_hash),
+    (12, r.own_12_hash),
+    (13, r.own_13_hash),
+    (14, r.own_14_hash),
+    (15, r.own_15_hash)
+) as h (key, hash)
+where u.found = 5 and h.hash is not null
+order by h.hash
