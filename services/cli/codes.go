@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/sheet"
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 )
 
@@ -57,8 +60,29 @@ func (p *program) codesList() *cobra.Command {
 }
 
 func (p *program) codesSet() *cobra.Command {
-	return &cobra.Command{Use: "set FIELD CODE=LABEL...", Short: "Add codes, change labels, take retired codes into use again; other codes stay as they are", Args: args(cobra.MinimumNArgs(2)), RunE: func(c *cobra.Command, a []string) error {
+	var file string
+	var says said
+	c := &cobra.Command{Use: "set FIELD [CODE=LABEL...]", Short: "Add codes, change labels, take retired codes into use again; other codes stay as they are",
+		Long: "Add codes, change labels, take retired codes into use again; other codes stay as they are. A code without a label keeps the\n" +
+			"one it has.\n\n" +
+			"A file is a table, such as CSV or a workbook, with a heading row: code, and if need be label, retired (true or false) and\n" +
+			"field. What codes export writes is one: of a file with field, only the codes of FIELD are taken. If anything is wrong with\n" +
+			"it, the line and column are told and nothing is changed.",
+		Args: args(cobra.MinimumNArgs(1))}
+	c.Flags().StringVar(&file, "file", "", "take the codes from a file")
+	c.Flags().StringVar(&says.delimiter, "delimiter", "", `character between cells of the file, \t for a tab; found if not given`)
+	c.Flags().StringVar(&says.encoding, "encoding", "", "charset of the file as the web names it; found if not given")
+	c.Flags().StringVar(&says.sheet, "sheet", "", "sheet of a workbook; needed if several have data")
+	c.RunE = func(c *cobra.Command, a []string) error {
 		r := &accountsv1.SetCodesRequest{Field: a[0]}
+		switch fromFile := c.Flags().Changed("file"); {
+		case fromFile && len(a) > 1:
+			return usage{errors.New("say codes, or the file that they are in")}
+		case !fromFile && len(a) == 1:
+			return usage{errors.New("say CODE=LABEL, or --file and the FILE that the codes are in")}
+		case fromFile:
+			return p.setCodesOf(c, r, file, &says)
+		}
 		for _, s := range a[1:] {
 			code, label, _ := strings.Cut(s, "=") // without a label it keeps the one it has
 			if code == "" {
@@ -67,7 +91,37 @@ func (p *program) codesSet() *cobra.Command {
 			r.Codes = append(r.Codes, &accountsv1.Code{Code: code, Label: label})
 		}
 		return p.setCodes(c, r)
-	}}
+	}
+	return c
+}
+
+// setCodesOf sets the codes of a file.
+func (p *program) setCodesOf(c *cobra.Command, r *accountsv1.SetCodesRequest, name string, says *said) error {
+	if err := says.readReading(); err != nil {
+		return err
+	}
+	d := sheet.Dialect{Encoding: says.encoding, Sheet: says.sheet}
+	if says.delimiter != "" {
+		d.Delimiter = says.delimiter[0]
+	}
+	file, err := open(name, "only a file can hold codes")
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	f, err := readCodes(file, info.Size(), name, r.Field, d)
+	if err != nil {
+		return err
+	}
+	if f.others > 0 {
+		fmt.Fprintf(p.err, "codes of other fields are left out: %s\n", humanize.Comma(int64(f.others)))
+	}
+	r.Codes = f.codes
+	return p.setCodes(c, r)
 }
 
 func (p *program) codesRetire() *cobra.Command {
