@@ -14,6 +14,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/keyring"
 	"github.com/contactmill/contactmill/pkg/mapping"
 	"github.com/contactmill/contactmill/pkg/row"
+	"github.com/contactmill/contactmill/pkg/run"
 	"github.com/contactmill/contactmill/pkg/sheet"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
@@ -248,6 +249,24 @@ func TestBlocksInFlightAreBounded(t *testing.T) {
 	} {
 		if got := blockBytes(c.size, c.packed, c.workers); got != c.want {
 			t.Errorf("a file of %d bytes, packed %t, with %d workers is read in blocks of %d bytes, want %d", c.size, c.packed, c.workers, got, c.want)
+		}
+	}
+}
+
+// The limit is what run asks a service for, and grows with what may be at work at once.
+func TestUsualMemory(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		slots, workers int
+		mib            int64
+	}{{1, 2, 136}, {2, 2, 136}, {2, 8, 160}, {4, 2, 192}} {
+		var s run.Service = &serving{Service: &Service{cfg: Config{Slots: c.slots}, workers: c.workers}}
+		m, ok := s.(interface{ UsualMemory() int64 })
+		if !ok {
+			t.Fatal("the process says nothing of memory")
+		}
+		if got := m.UsualMemory() >> 20; got != c.mib {
+			t.Errorf("%d slots with %d workers each: %d MiB, want %d", c.slots, c.workers, got, c.mib)
 		}
 	}
 }
