@@ -48,6 +48,8 @@ func cases() []testCase {
 		{"Mail", mails},
 		{"Question", question},
 		{"ByHand", byHand},
+		{"KeysChosen", keysChosen},
+		{"Newest", newest},
 		{"Contract", contract},
 		{"Retry", retry},
 		{"Cancel", cancelled},
