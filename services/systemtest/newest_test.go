@@ -45,7 +45,7 @@ func newest(t *testing.T, s *target) {
 		}
 		kept("an older file", j, 1)
 	}
-	is("an older file", "A", map[string]string{"phone": "+12022243122", "city": "Rome"}) // there was no city
+	is("an older file", "A", map[string]string{"phone": "+12022243122", "city": "Rome"})                 // there was no city
 	if back := column(t, a.returned(t, j), "value_here"); len(back) != 1 || back[0] != "'+12022243122" { // inert
 		t.Errorf("returned to the sender: %q", back)
 	}
