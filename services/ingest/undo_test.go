@@ -106,6 +106,19 @@ func TestUndo(t *testing.T) {
 			t.Errorf("report of %s (-want +got):\n%s", only, d)
 		}
 	}
+	again, err := admin.jobs.UndoJob(t.Context(), &ingestv1.UndoJobRequest{Job: "3"}) // the undo is undone
+	if err != nil || again.GetJob().GetUndoOf() != undo.GetId() {
+		t.Fatalf("undo of the undo: %v, %v", again, err)
+	}
+	if _, err := admin.jobs.CancelJob(t.Context(), &ingestv1.CancelJobRequest{Job: "4"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.jobs.RetryJob(t.Context(), &ingestv1.RetryJobRequest{Job: "4"})
+	wanted(t, "retry of an undo by a submitter", err, fault.Denied, "not-permitted")
+	if retried, err := admin.jobs.RetryJob(t.Context(), &ingestv1.RetryJobRequest{Job: "4"}); err != nil || retried.GetJob().GetUndoOf() != undo.GetId() {
+		t.Errorf("retry of an undo by an admin: %v, %v", retried, err)
+	}
+
 	site := httptest.NewServer(r.service.Web(dial(t, r.addr, "")))
 	t.Cleanup(site.Close)
 	a := ask(t, "GET", site.URL+"/jobs/3/reports/return-to-sender", "Bearer cm_"+account.String())

@@ -106,6 +106,9 @@ func (s *Service) RetryJob(ctx context.Context, req *ingestv1.RetryJobRequest) (
 	if err != nil {
 		return nil, err
 	}
+	if of.Kind == ledger.Undo && caller.Role == rpc.Submitter { // who may not undo may not do so by the back door
+		return nil, fault.New(fault.Denied, "not-permitted", "job %d takes back another job, which the role %s may not", of.Number, caller.Role)
+	}
 	if err := view.KnownPolicies(again.Account.Fields, of.Settings.Policies); err != nil { // the fields are today's
 		if _, none := s.ledger.JobByRequest(ctx, caller.Account, again.RequestID); none != nil { // else it was retried when there still was such a field
 			return nil, err
