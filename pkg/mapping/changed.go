@@ -32,25 +32,26 @@ func (m *mapper) saysChanged(i int) bool {
 	if !m.Compared || !m.words.changed[m.headings.folded[i]] {
 		return false
 	}
-	filled, moments := m.moments(i)
+	filled, moments := m.moments(i, false)
 	return filled > 0 && moments == filled
 }
 
 // mostlyMoments reports whether the sample bears the column's name out.
 func (m *mapper) mostlyMoments(i int) bool {
-	filled, moments := m.moments(i)
+	filled, moments := m.moments(i, true)
 	return float64(moments) >= most*float64(filled)
 }
 
-// moments counts the cells of the sample that are filled, and those of them that can be a moment.
-func (m *mapper) moments(i int) (filled, moments int) {
+// moments counts the cells of the sample that are filled, and those of them that can be a moment, a spreadsheet's number of
+// days among them if that counts.
+func (m *mapper) moments(i int, serials bool) (filled, moments int) {
 	for _, row := range m.Sample[:min(len(m.Sample), SampleRows)] {
 		if i >= len(row) || strings.TrimSpace(row[i]) == "" || row[i] == "UNSET" {
 			continue
 		}
 		filled++
 		for _, order := range [...]contact.DateOrder{contact.DMY, contact.MDY, contact.YMD} {
-			if _, code := contact.ParseMoment([]byte(row[i]), contact.DateRules{Order: order, Pivot: contact.PivotCentury}); !code.Failed() {
+			if _, code := contact.ParseMoment([]byte(row[i]), contact.DateRules{Order: order, Pivot: contact.PivotCentury, Serials: serials}); !code.Failed() {
 				moments++
 				break
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/config"
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/rpc"
+	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	validatorv1 "github.com/contactmill/contactmill/proto/gen/contactmill/validator/v1"
 )
@@ -269,6 +270,9 @@ func TestInspectTellsWhatAJobWouldAsk(t *testing.T) {
 		"unknown":      {"Hat size,Shoe size\n1,2\n", nil, "", "nothing-maps", ""},
 		"heading only": {"Email,Phone\n", nil, "", "", ""},
 		"legacy":       {"Email,City\na@example.org,M\xfcnchen\n", nil, "", "", "a@example.org"},
+		"keys chosen":  {"Email,City\na@example.org,Rome\n", &ingestv1.ImportSettings{Policies: &accountsv1.Policies{Keys: []string{"external_id"}}}, "no-key-column", "", ""},
+		"newest":       {"Email,Updated at\na@example.org,01/02/2026 14:05\n", &ingestv1.ImportSettings{Policies: &accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{"*": accountsv1.FieldRule_FIELD_RULE_NEWEST}}}, "date-order", "", ""},
+		"not newest":   {"Email,Updated at\na@example.org,01/02/2026 14:05\n", nil, "", "", "a@example.org"},
 	} {
 		got, err := inspect(t.Context(), c, strings.NewReader(tc.file), int64(len(tc.file)), tc.settings)
 		if err != nil {

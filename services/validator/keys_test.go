@@ -1,10 +1,14 @@
 package validator
 
 import (
+	"bytes"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/xuri/excelize/v2"
 
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
@@ -69,5 +73,28 @@ func TestWhenRowsWereChanged(t *testing.T) {
 		if d := cmp.Diff(c.want, rows); d != "" || (r.GetQuestion().GetCode() == "date-order") != (c.want == nil) {
 			t.Errorf("%s: question %v, rows (-want +got):\n%s", name, r.GetQuestion(), d)
 		}
+	}
+}
+
+// A workbook's times are days with a fraction, whether they are shown as that or as a time.
+func TestWhenRowsOfAWorkbookWereChanged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := excelize.NewFile()
+	set := func(cell string, value any) error { return x.SetCellValue("Sheet1", cell, value) }
+	shown, err := x.NewStyle(&excelize.Style{NumFmt: 22}) // m/d/yy h:mm
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 3, 1, 14, 5, 0, 0, time.UTC)
+	var b bytes.Buffer
+	if err := errors.Join(set("A1", "Email"), set("B1", "changed_at"), set("A2", "a@x.io"), set("B2", at), x.SetCellStyle("Sheet1", "B2", "B2", shown), set("A3", "b@x.io"), set("B3", 46082.586805556),
+		set("A4", "c@x.io"), set("B4", "2026-03-01 14:05"), x.Write(&b), x.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r, rows := w.validate(job{file: b.String()})
+	want := []string{"2 email=a@x.io changed_at:=2026-03-01T14:05:00Z", "3 email=b@x.io changed_at:=2026-03-01T14:05:00Z !date-from-serial@1(warning)<46082.586805556>=<2026-03-01T14:05:00Z>", "4 email=c@x.io changed_at:=2026-03-01T14:05:00Z"}
+	if d := cmp.Diff(want, rows); d != "" {
+		t.Errorf("question %v, rows (-want +got):\n%s", r.GetQuestion(), d)
 	}
 }
