@@ -94,7 +94,8 @@ type undoing struct {
 	again    bool // the root's effects come back: of had taken them away
 	redone   bool // of had brought them back
 
-	listThere, listMay bool // the root's list is there; or it may be made again
+	list               uuid.NullUUID // on which the root put contacts, or which has its name by now
+	listThere, listMay bool          // it is there; or it may be made again
 
 	changes           int64  // contacts that get fields back
 	fields            uint64 // those fields
@@ -173,7 +174,7 @@ func (m *Merges) takeAway(s *script, u *undoing, d *Undone) {
 		s.add("release fallback keys of removed contacts", m.undo.ReleaseRemovedFallbacks, account)
 	}
 	if u.removed > 0 || u.listThere {
-		s.add("end memberships", m.undo.EndMembers, account, job, u.root.list)
+		s.add("end memberships", m.undo.EndMembers, account, job, u.list)
 	}
 	if u.removed > 0 {
 		s.add("remove contacts", m.undo.WriteRemoved, account, job)
@@ -184,7 +185,7 @@ func (m *Merges) takeAway(s *script, u *undoing, d *Undone) {
 				return err
 			}
 			return nil
-		}, m.undo.RemoveList, account, job, u.root.id, u.root.list)
+		}, m.undo.RemoveList, account, job, u.root.id, u.list)
 	}
 }
 
@@ -192,13 +193,13 @@ func (m *Merges) takeAway(s *script, u *undoing, d *Undone) {
 func (m *Merges) bringBack(s *script, u *undoing) {
 	account, of := u.Job.Account, u.of.id
 	if u.listMay {
-		s.add("make list again", m.undo.MakeListAgain, account, u.root.list)
+		s.add("make list again", m.undo.MakeListAgain, account, u.list)
 	}
 	if u.restored > 0 {
 		s.add("make contacts again", m.undo.WriteRestored, account, of)
 		s.add("write fallback keys of contacts made again", m.undo.WriteRestoredFallbacks, account, of)
 	}
-	s.add("write memberships again", m.undo.WriteMembersAgain, account, of, u.Job.ID)
+	s.add("write memberships again", m.undo.WriteMembersAgain, account, of, u.Job.ID, u.list)
 }
 
 // find reads what the job did and looks for it at contacts as they are now.
@@ -211,13 +212,14 @@ func (m *Merges) find(ctx context.Context, tx pgx.Tx, c UndoChange) (*undoing, e
 		return nil, err
 	}
 	if u.root.list.Valid {
-		var name string
-		var free bool
-		err := tx.QueryRow(ctx, m.undo.ReadList, c.Job.Account, u.root.list).Scan(&name, &u.listThere, &free)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		removed := false
+		if err := tx.QueryRow(ctx, m.undo.ReadList, c.Job.Account, u.root.list, u.root.listName).Scan(&u.list, &removed); err != nil {
 			return nil, fmt.Errorf("read list of the undone job: %w", err)
 		}
-		u.listMay = err == nil && !u.listThere && free
+		u.listThere, u.listMay = u.list.Valid, !u.list.Valid && removed
+		if u.listMay {
+			u.list = u.root.list
+		}
 	}
 	account, root := c.Job.Account, &u.root
 	numbers, keys := ownKeys(c.Schema.Own())
@@ -255,13 +257,13 @@ func (m *Merges) findMembers(ctx context.Context, tx pgx.Tx, u *undoing) error {
 	var s script
 	switch {
 	case u.again:
-		s.add("find ended memberships", m.undo.FindRemovedMembers, account, of, u.root.list, u.listThere || u.listMay)
+		s.add("find ended memberships", m.undo.FindRemovedMembers, account, of, u.list)
 	case u.redone:
-		s.add("find memberships", m.undo.findMembersAgain, account, root, u.root.list, of)
-		s.add("find ended memberships", m.undo.FindLeftRestored, account, of, u.root.list)
+		s.add("find memberships", m.undo.findMembersAgain, account, root, u.list, of)
+		s.add("find ended memberships", m.undo.FindLeftRestored, account, of, u.list)
 	default:
-		s.add("find memberships", m.undo.FindMembers, account, root, u.root.list)
-		s.add("find ended memberships", m.undo.FindLeftMembers, account, root, u.root.list)
+		s.add("find memberships", m.undo.FindMembers, account, root, u.list)
+		s.add("find ended memberships", m.undo.FindLeftMembers, account, root, u.list)
 	}
 	return s.run(ctx, tx)
 }

@@ -178,10 +178,10 @@ func (l *UndoneList) row() *UndoneRow {
 	switch {
 	case l.all[foundTouched]:
 		r.Reason = finding.Touched
-	case l.all[foundKept] || l.all[foundListKept]:
-		r.Reason = finding.ChangedSince
 	case l.all[foundTaken]:
 		r.Reason = finding.KeyTaken
+	case l.all[foundKept] || l.all[foundListKept]:
+		r.Reason = finding.ChangedSince
 	case l.all[foundRemoved]:
 		r.Outcome, r.Reason = row.Updated, finding.Removed
 		return r

@@ -1,7 +1,7 @@
--- Finds whom undos of the account have taken from the list $3 that the job $2 had put them on.
+-- Finds whom undos of the account have taken from the list that the job $2 had put them on; the list is $3 by now.
 insert into undone (contact_id, line, found)
 select distinct r.contact_id, 0, 1
 from contacts.applied u
 join contacts.removed_members r on r.account_id = $1 and r.job_id = u.job_id
-where u.account_id = $1 and u.undo_of is not null and r.list_id = $3 and r.added_by_job = $2
-    and not exists (select from contacts.list_members m where m.account_id = $1 and m.contact_id = r.contact_id and m.list_id = $3 and m.added_by_job = $2)
+where u.account_id = $1 and u.undo_of is not null and r.added_by_job = $2
+    and not exists (select from contacts.list_members m where m.account_id = $1 and m.contact_id = r.contact_id and m.list_id = $3)

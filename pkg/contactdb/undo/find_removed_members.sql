@@ -1,12 +1,9 @@
--- Finds whom the undo $2 took from the list $3, if they stayed contacts: they come back, unless somebody else has put them there or, $4,
--- the list cannot be.
+-- Finds whom the undo $2 took from the list, if they stayed contacts: they come back to it, which is $3 by now, unless somebody else
+-- has put them there.
 insert into undone (contact_id, line, found)
-select r.contact_id, 0, case
-    when c.contact_id is null or m.added_by_job = r.added_by_job then 1
-    when m.contact_id is not null or not $4 then 8
-    else 7 end
+select r.contact_id, 0, case when c.contact_id is null or m.contact_id is not null then 1 else 7 end
 from contacts.removed_members r
 left join contacts.contacts c on c.account_id = $1 and c.contact_id = r.contact_id
-left join contacts.list_members m on m.account_id = $1 and m.contact_id = r.contact_id and m.list_id = r.list_id
-where r.account_id = $1 and r.job_id = $2 and r.list_id = $3
+left join contacts.list_members m on m.account_id = $1 and m.contact_id = r.contact_id and m.list_id = $3
+where r.account_id = $1 and r.job_id = $2
     and not exists (select from contacts.removed x where x.account_id = $1 and x.job_id = $2 and x.contact_id = r.contact_id)
