@@ -52,6 +52,9 @@ func TestClassify(t *testing.T) {
 			for i := range data {
 				data[i] &= 0x7f
 			}
+			if len(data) > 0 && rapid.Bool().Draw(t, "but for one") {
+				data[rapid.IntRange(0, len(data)-1).Draw(t, "at")] |= 0x80
+			}
 		}
 		data = place(data)
 		whole := data[:len(data)&^63]

@@ -125,13 +125,13 @@ func (x *index) mark(data []byte, stop int) (bad bool) {
 		if wrong != 0 {
 			wrong = x.excuse(data, x.base+64*i, wrong, behind)
 		}
-		for rest := folded | doubled; rest != 0 && wrong == 0; rest &= rest - 1 {
+		good := wrong&-wrong - 1 // up to where it is, or all
+		for rest := (folded | doubled) & good; rest != 0; rest &= rest - 1 {
 			if k := x.base + 64*i + bits.TrailingZeros64(rest); data[k] != x.scan.delimiter {
 				x.inner = append(x.inner, int32(k))
 			}
 		}
 		if wrong != 0 {
-			good := wrong&-wrong - 1
 			marks[i] = marks[i]&skip | s&good
 			x.base += 64 * i
 			x.skip = skip | good
@@ -172,7 +172,6 @@ func (x *index) look(data []byte, stop int) (at, n int, valid uint64) {
 			padded[i] = 'a' // never a delimiter or quote
 		}
 		x.classify(padded[:])
-		x.groups = 0 // more bytes may come
 		return 0, 1, valid
 	case at < 0 || at >= x.groups:
 		x.classify(data[x.base:min(stop, x.base+64*window)])

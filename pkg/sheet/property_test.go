@@ -32,6 +32,13 @@ func TestAnyBlockGivesTheSameRecords(t *testing.T) {
 		}
 		d := comma
 		d.Escape = rapid.SampledFrom([]byte{0, 0, '\\'}).Draw(t, "escape")
+		if d.Escape == 0 && rapid.Bool().Draw(t, "longer than the head") { // which is one block, however small blocks are
+			d.Encoding = "utf-8"
+			in += strings.Repeat("\n", 64<<10)
+			for range rapid.IntRange(1, 30).Draw(t, "more") {
+				in += drawFile(t)
+			}
+		}
 		d.Quote = rapid.SampledFrom([]byte{'"', '"', sheet.NoQuote}).Draw(t, "quote")
 		d.LineEnd = rapid.SampledFrom([]sheet.LineEnd{sheet.LF, sheet.Mixed}).Draw(t, "line end")
 		record := rapid.SampledFrom([]int{8, 20, 50, 512, 600, 1 << 20}).Draw(t, "record")

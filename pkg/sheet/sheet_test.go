@@ -77,6 +77,24 @@ func limitsOf(block, record int) sheet.Limits {
 
 var comma = sheet.Dialect{Delimiter: ','}
 
+// Where cells are never quoted, the byte that stands for that means nothing in the text.
+func TestNoQuoteIsNoByte(t *testing.T) {
+	t.Parallel()
+	d := comma
+	d.Encoding, d.Quote = "utf-8", sheet.NoQuote
+	got, err := read(strings.NewReader("a,b\n\xff1,2\xff\n3\xff,\xff4\n\"5,6\"\n"), d, limitsOf(1<<20, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := table{Heading: []string{"a", "b"}, Rows: []row{
+		{Cells: []string{"\xff1", "2\xff"}, Line: 2, At: 2, Code: finding.InvalidUTF8, Column: 1, Raw: "\xff1,2\xff"},
+		{Cells: []string{"3\xff", "\xff4"}, Line: 3, At: 3, Code: finding.InvalidUTF8, Column: 1, Raw: "3\xff,\xff4"},
+		{Cells: []string{`"5`, `6"`}, Line: 4, At: 4}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestRecords(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -98,6 +116,9 @@ func TestRecords(t *testing.T) {
 			{Line: 3, At: 3, Code: finding.QuoteStray, Column: 1, Raw: `"x"y,2`},
 			{Line: 4, At: 4, Code: finding.QuoteStray, Column: 1, Raw: ` "x",3`},
 			{Cells: []string{"4", "5"}, Line: 5, At: 5}}}},
+		"quotes astray behind good ones": {"a,b\n\"1\",\"x\"\"y\"\n\"2\",\"p\r\nq\"\n3\"\n4,5\n" + strings.Repeat(" ", 600), table{Heading: []string{"a", "b"}, Blank: 1, Rows: []row{
+			{Cells: []string{"1", `x"y`}, Line: 2, At: 2}, {Cells: []string{"2", "p\nq"}, Line: 3, At: 3},
+			{Line: 5, At: 5, Code: finding.QuoteStray, Column: 1, Raw: `3"`}, {Cells: []string{"4", "5"}, Line: 6, At: 6}}}},
 		"blanks behind a quote": {"a,b\n\"1\" ,\"2\"\t\r\n\"3\"  ,\"4\" ", table{Heading: []string{"a", "b"}, Rows: []row{
 			{Cells: []string{"1", "2"}, Line: 2, At: 2}, {Cells: []string{"3", "4"}, Line: 3, At: 3}}}},
 		"open quote to the end": {"a,b\n1,\"open\n2,x\n3,y", table{Heading: []string{"a", "b"}, Rows: []row{
