@@ -29,7 +29,9 @@ type contactsSQL struct {
 	ListsOfContacts, Lists, ListByName                         string
 	InsertList, TakePosition, InsertMember                     string
 	Holdings, LockHoldings, MakeHoldings, UpdateHoldings       string
+	ShareHoldings                                              string
 	LockContact, InsertContact, UpdateContact                  string
+	InsertChange, ChangesOfContact                             string
 	InsertKeys, DeleteKeys, InsertFallback, DeleteFallback     string
 	InsertKeyChanges, Suppressed                               string
 	MatchKeys, MatchFallbacks, MatchContacts                   string
@@ -61,17 +63,16 @@ func NewContacts(db *postgres.DB, ring *keyring.Keyring, lockWait time.Duration)
 
 // Contact is a contact as it is shown.
 type Contact struct {
-	ID         uuid.UUID
-	Values     map[contact.Field]string // those that are there, own ones too; a secret one is Masked
-	Facts      []Facts                  // those that still belong to their value
-	Lists      []string                 // names, in order
-	CreatedJob uuid.NullUUID
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
+	ID uuid.UUID
+	image
+	Facts       []Facts  // those that still belong to their value
+	Lists       []string // names, in order
+	CreatedJob  uuid.NullUUID
+	CreatedLine int64 // of that job's file; 0 if a person made it
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 
-	hashes  map[contact.Key]uuid.UUID // its unique keys, and the fallback key
-	secrets map[contact.Field]string  // of own secret values the hashes, as they are stored
-	origins map[string]json.RawMessage
+	origins origins
 }
 
 // HasOwn tells whether it has values of the account's own fields.
@@ -207,8 +208,8 @@ func (c *Contacts) count(ctx context.Context, tx pgx.Tx, account uuid.UUID, f Fi
 		return int64(len(places)), err
 	}
 	if f.List == "" && !f.Job.Valid {
-		held, _, err := c.holdings(ctx, tx, account)
-		return held, err
+		h, err := c.holdings(ctx, tx, account)
+		return h.Held, err
 	}
 	var n int64
 	if f.List == "" {
@@ -223,13 +224,13 @@ func (c *Contacts) count(ctx context.Context, tx pgx.Tx, account uuid.UUID, f Fi
 	return n, err
 }
 
-// holdings reads how many contacts the account holds and its key version; zero for one that never had any.
-func (c *Contacts) holdings(ctx context.Context, tx pgx.Tx, account uuid.UUID) (held, version int64, err error) {
-	err = tx.QueryRow(ctx, c.sql.Holdings, account).Scan(&held, &version, new(bool))
+// holdings reads the account's own row without a lock; zero for one that never had contacts.
+func (c *Contacts) holdings(ctx context.Context, tx pgx.Tx, account uuid.UUID) (h Holdings, err error) {
+	err = tx.QueryRow(ctx, c.sql.Holdings, account).Scan(&h.Held, &h.KeyVersion, &h.Edited)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, 0, nil
+		return Holdings{}, nil
 	}
-	return held, version, err
+	return h, err
 }
 
 // read reads the contacts at places, in their order; those that do not exist are left out.
@@ -272,72 +273,24 @@ func hashedColumns() []Column {
 
 // scanContact reads a line of contacts_by_id.sql.
 func scanContact(row pgx.CollectableRow) (Contact, error) {
-	columns, hashed := Columns(), hashedColumns()
-	var origins, phoneFacts, emailFacts, own []byte
-	c := Contact{Values: map[contact.Field]string{}, hashes: map[contact.Key]uuid.UUID{}}
-	hashes := make([]uuid.NullUUID, 1+len(hashed))
-	ownHashes := make([]uuid.NullUUID, contact.Keys-contact.OwnKey)
-	values := make([]*string, len(columns))
-	into := []any{&c.ID, &c.CreatedJob, &c.CreatedAt, &c.UpdatedAt, &origins, &phoneFacts, &emailFacts}
-	for i := range hashes {
-		into = append(into, &hashes[i])
-	}
-	for i := range values {
-		into = append(into, &values[i])
-	}
-	into = append(into, &own)
-	for i := range ownHashes {
-		into = append(into, &ownHashes[i])
-	}
-	if err := row.Scan(into...); err != nil {
+	var c Contact
+	var origins, phoneFacts, emailFacts []byte
+	s := newImageScan()
+	into := []any{&c.ID, &c.CreatedJob, &c.CreatedLine, &c.CreatedAt, &c.UpdatedAt, &origins, &phoneFacts, &emailFacts}
+	if err := row.Scan(append(into, s.into()...)...); err != nil {
 		return c, err
 	}
-	if origins != nil {
-		if err := json.Unmarshal(origins, &c.origins); err != nil {
-			return c, fmt.Errorf("read origins of contact %s: %w", c.ID, err)
-		}
+	var err error
+	if c.origins, err = readOrigins(origins); err != nil {
+		return c, fmt.Errorf("contact %s: %w", c.ID, err)
 	}
 	for _, f := range []Facts{{contact.FieldPhone, phoneFacts}, {contact.FieldEmail, emailFacts}} {
 		if f.JSON != nil {
 			c.Facts = append(c.Facts, f)
 		}
 	}
-	for i, h := range hashes {
-		switch {
-		case !h.Valid:
-		case i == 0:
-			c.hashes[contact.NameBirthZip] = h.UUID
-		default:
-			c.hashes[hashed[i-1].Key] = h.UUID
-		}
-	}
-	for i, v := range values {
-		if v == nil {
-			continue
-		}
-		c.Values[columns[i].Field] = *v
-		if spec, _ := columns[i].Field.Spec(); spec.Secret {
-			c.Values[columns[i].Field] = Masked
-		}
-	}
-	for i, h := range ownHashes {
-		if h.Valid {
-			c.hashes[contact.Key(contact.OwnKey+i)] = h.UUID
-		}
-	}
-	if own == nil {
-		return c, nil
-	}
-	found, err := readOwn(own)
-	if err != nil {
+	if c.image, err = s.image(); err != nil {
 		return c, fmt.Errorf("contact %s: %w", c.ID, err)
-	}
-	c.secrets = map[contact.Field]string{}
-	for f, v := range found {
-		c.Values[f] = v.text
-		if v.secret {
-			c.secrets[f] = v.hash
-		}
 	}
 	return c, nil
 }

@@ -56,6 +56,8 @@ insert into contacts.lists (account_id, list_id, name, members, last_position)
 	select md5('a' || i)::uuid, md5('l' || i)::uuid, 'list', 1000, 20000 from generate_series(0, 1999) i;
 insert into contacts.list_members (account_id, list_id, contact_id, position)
 	select md5('a' || i % 20)::uuid, md5('l' || i % 20)::uuid, md5('c' || i)::uuid, i from generate_series(0, 19999) i;
+insert into contacts.journal (account_id, job_id, contact_id, line, fields, updated_at)
+	select md5('a' || i % 20)::uuid, md5('j' || i)::uuid, md5('c' || i)::uuid, 1, 2, now() from generate_series(0, 19999) i;
 insert into contacts.suppressions (account_id, hash, key) select md5('a' || i % 20)::uuid, md5('s' || i)::uuid, 1 from generate_series(0, 19999) i;
 insert into contacts.key_changes (account_id, version, hash, key, contact_id) select md5('a' || i % 20)::uuid, i, md5('s' || i)::uuid, 1, md5('c' || i)::uuid from generate_series(0, 19999) i;
 analyze;
@@ -101,7 +103,10 @@ func TestEveryQueryFindsItsIndex(t *testing.T) {
 		"take_position":          {account, "list"},
 		"holdings":               {account},
 		"lock_holdings":          {account},
+		"share_holdings":         {account},
 		"update_holdings":        {account, 1, 1},
+		"insert_change":          {account, job, one, 2, []string{}, job},
+		"changes_of_contact":     {account, one, 100},
 		"lock_contact":           {account, one},
 		"delete_keys":            {account, one, ids},
 		"delete_fallback":        {account, one, one},
@@ -117,7 +122,7 @@ func TestEveryQueryFindsItsIndex(t *testing.T) {
 		"set_lock_wait", "plan_for_any", "export_snapshot", "job_at_work"}
 
 	// what may read all rows that an account has in a table: its holdings and its lists
-	wholeAccount := []string{"holdings", "lock_holdings", "update_holdings", "lists", "lists_of_contacts"}
+	wholeAccount := []string{"holdings", "lock_holdings", "share_holdings", "update_holdings", "lists", "lists_of_contacts"}
 
 	all, err := postgres.Statements(contactsQueries, "queries")
 	if err != nil {

@@ -30,26 +30,29 @@ type Edit struct {
 func (c *Contacts) Add(ctx context.Context, account uuid.UUID, e Edit, lists []string, most int64) (uuid.UUID, error) {
 	id := uuid.Must(uuid.NewV7())
 	now := c.state(account, id, nil, e)
+	if err := c.sign(account, &Contact{}, nil, &now, e); err != nil {
+		return uuid.Nil, err
+	}
 	err := c.edit(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		held, version, err := c.lock(ctx, tx, account)
+		h, err := c.lock(ctx, tx, account)
 		if err != nil {
 			return err
 		}
 		if err := c.refuseKnown(ctx, tx, account, e.Schema, now.hashes); err != nil {
 			return err
 		}
-		if held+1 > most {
-			return fault.New(fault.Exhausted, CodePackage, "the account holds %d contacts and its package is %d", held, most).
+		if h.Held+1 > most {
+			return fault.New(fault.Exhausted, CodePackage, "the account holds %d contacts and its package is %d", h.Held, most).
 				Hint("ask for a larger package, or remove contacts")
 		}
 		if err := c.write(ctx, tx, c.sql.InsertContact, account, id, e, now, nil); err != nil {
 			return err
 		}
-		version, err = c.moveKeys(ctx, tx, account, id, version, nil, now.hashes)
+		version, err := c.moveKeys(ctx, tx, account, id, h.KeyVersion, nil, now.hashes)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, c.sql.UpdateHoldings, account, held+1, version); err != nil {
+		if _, err := tx.Exec(ctx, c.sql.UpdateHoldings, account, h.Held+1, version); err != nil {
 			return err
 		}
 		return c.join(ctx, tx, account, id, lists)
@@ -60,15 +63,13 @@ func (c *Contacts) Add(ctx context.Context, account uuid.UUID, e Edit, lists []s
 	return id, nil
 }
 
-// Set changes a contact. What it says twice changes nothing. Errors are those of Add, and NotFound.
+// Set changes a contact, and leaves in the journal what it was. What it says twice changes nothing. Errors are those of Add,
+// and NotFound.
 func (c *Contacts) Set(ctx context.Context, account, id uuid.UUID, e Edit) error {
 	err := c.edit(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		var held, version int64
-		if e.touchesKeys() {
-			var err error
-			if held, version, err = c.lock(ctx, tx, account); err != nil {
-				return err
-			}
+		h, alone, err := c.hold(ctx, tx, account, e.touchesKeys())
+		if err != nil {
+			return err
 		}
 		before, err := c.lockContact(ctx, tx, account, id)
 		if err != nil {
@@ -84,18 +85,66 @@ func (c *Contacts) Set(ctx context.Context, account, id uuid.UUID, e Edit) error
 		if err := c.refuseTaken(ctx, tx, account, id, e.Schema, before.hashes, now.hashes); err != nil {
 			return err
 		}
+		if err := c.remember(ctx, tx, account, &before, &now, e); err != nil {
+			return err
+		}
 		if err := c.write(ctx, tx, c.sql.UpdateContact, account, id, e, now, &before); err != nil {
 			return err
 		}
-		after, err := c.moveKeys(ctx, tx, account, id, version, before.hashes, now.hashes)
-		if err != nil || after == version {
+		version, err := c.moveKeys(ctx, tx, account, id, h.KeyVersion, before.hashes, now.hashes)
+		if err != nil || !alone {
 			return err
 		}
-		_, err = tx.Exec(ctx, c.sql.UpdateHoldings, account, held, after)
+		_, err = tx.Exec(ctx, c.sql.UpdateHoldings, account, h.Held, version)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("change contact %s: %w", id, err)
+	}
+	return nil
+}
+
+// remember signs an edit, and leaves in the journal what the contact was before it, under an id of the edit's own.
+func (c *Contacts) remember(ctx context.Context, tx pgx.Tx, account uuid.UUID, before *Contact, now *edited, e Edit) error {
+	changes, err := collect(ctx, tx, scanPast, c.sql.ChangesOfContact, account, before.ID, mostChanges)
+	if err != nil {
+		return err
+	}
+	var past []image
+	for _, ch := range slices.Backward(changes) {
+		past = append(past, ch.image)
+	}
+	if err := c.sign(account, before, past, now, e); err != nil {
+		return err
+	}
+	var fields uint64
+	own := []string{}
+	for _, f := range now.changed {
+		if f < contact.FirstCustom {
+			fields |= 1 << f
+			continue
+		}
+		fields |= ownBit
+		own = append(own, OwnName(f))
+		if spec, _ := e.Schema.Spec(f); spec.Key != contact.NoKey {
+			fields |= OwnKeyBit(spec.Key)
+		}
+	}
+	_, err = tx.Exec(ctx, c.sql.InsertChange, account, uuid.Must(uuid.NewV7()), before.ID, int64(fields), own, e.By)
+	return err
+}
+
+// sign puts the one who edits into the origins of what changes.
+func (c *Contacts) sign(account uuid.UUID, before *Contact, past []image, now *edited, e Edit) error {
+	for _, col := range append(Columns(), ownColumns(e.Schema)...) {
+		if !slices.Contains(now.changed, col.Field) {
+			continue
+		}
+		origin, err := c.originOf(account, before, past, col, e)
+		if err != nil {
+			return err
+		}
+		now.origins[col.Name] = origin
 	}
 	return nil
 }
@@ -137,17 +186,32 @@ func (c *Contacts) jobAtWork(ctx context.Context, account uuid.UUID) (number int
 	return number, true, nil
 }
 
+// hold keeps merges out until the transaction ends. Who may change a key, or is the first to edit a contact of the account,
+// is alone; edits of other values do not wait for each other.
+func (c *Contacts) hold(ctx context.Context, tx pgx.Tx, account uuid.UUID, keys bool) (h Holdings, alone bool, err error) {
+	if h, err = c.holdings(ctx, tx, account); err != nil {
+		return h, false, err
+	}
+	if keys || !h.Edited {
+		h, err = c.lock(ctx, tx, account)
+		return h, true, err
+	}
+	err = tx.QueryRow(ctx, c.sql.ShareHoldings, account).Scan(&h.Held, &h.KeyVersion, &h.Edited)
+	return h, false, err
+}
+
 // lock takes the account's holdings, without which nobody adds contacts or changes keys.
-func (c *Contacts) lock(ctx context.Context, tx pgx.Tx, account uuid.UUID) (held, version int64, err error) {
-	err = tx.QueryRow(ctx, c.sql.LockHoldings, account).Scan(&held, &version, new(bool))
-	if !errors.Is(err, pgx.ErrNoRows) {
-		return held, version, err
+func (c *Contacts) lock(ctx context.Context, tx pgx.Tx, account uuid.UUID) (h Holdings, err error) {
+	take := func() error {
+		return tx.QueryRow(ctx, c.sql.LockHoldings, account).Scan(&h.Held, &h.KeyVersion, &h.Edited)
+	}
+	if err := take(); !errors.Is(err, pgx.ErrNoRows) {
+		return h, err
 	}
 	if _, err := tx.Exec(ctx, c.sql.MakeHoldings, account); err != nil {
-		return 0, 0, err
+		return h, err
 	}
-	err = tx.QueryRow(ctx, c.sql.LockHoldings, account).Scan(&held, &version, new(bool))
-	return held, version, err
+	return h, take()
 }
 
 func (c *Contacts) lockContact(ctx context.Context, tx pgx.Tx, account, id uuid.UUID) (Contact, error) {

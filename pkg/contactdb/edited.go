@@ -4,10 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -20,14 +18,6 @@ const replacedKind = 64
 
 // mostReplaced is how many replaced values an override remembers: the latest are what an older file brings back.
 const mostReplaced = 8
-
-// override is the origin of a value that a person gave. Replaced are the values before, as hashes, so that an older file
-// can be known by them.
-type override struct {
-	By       uuid.UUID `json:"by"`
-	At       time.Time `json:"at"`
-	Replaced []string  `json:"replaced,omitempty"`
-}
 
 // fallbackFields make up the fallback key.
 var fallbackFields = []contact.Field{contact.FieldFirstName, contact.FieldLastName, contact.FieldBirthDate, contact.FieldZip}
@@ -47,7 +37,7 @@ type edited struct {
 	hashes  map[contact.Key]uuid.UUID
 	secrets map[contact.Field]string
 	changed []contact.Field
-	origins map[string]json.RawMessage
+	origins origins
 }
 
 // state applies an edit to a contact, or to nothing.
@@ -68,7 +58,6 @@ func (c *Contacts) state(account, id uuid.UUID, before *Contact, e Edit) edited 
 			continue
 		}
 		now.changed = append(now.changed, col.Field)
-		now.origins[col.Name] = c.originOf(account, before, col, e)
 	}
 	if slices.ContainsFunc(now.changed, func(f contact.Field) bool { return slices.Contains(fallbackFields, f) }) {
 		delete(now.hashes, contact.NameBirthZip)
@@ -108,30 +97,26 @@ func (c *Contacts) change(account uuid.UUID, now *edited, col Column, secret boo
 	return true
 }
 
-// originOf is the override that an edit leaves for a column, with the value it replaced added to those before.
-func (c *Contacts) originOf(account uuid.UUID, before *Contact, col Column, e Edit) json.RawMessage {
-	o := override{By: e.By, At: e.At.UTC()}
-	if was, ok := before.origins[col.Name]; ok {
-		var earlier override
-		if json.Unmarshal(was, &earlier) == nil { // a job's origin is no object, and has none
-			o.Replaced = earlier.Replaced
+// originOf is the override that an edit leaves for a column: with what was replaced there before, and with all that the
+// contact is known to have had, the latest last. past are those, oldest first.
+func (c *Contacts) originOf(account uuid.UUID, before *Contact, past []image, col Column, e Edit) (json.RawMessage, error) {
+	earlier, _, err := before.origins.override(col.Field)
+	if err != nil {
+		return nil, err
+	}
+	had := earlier.Replaced
+	for _, m := range append(past, before.image) {
+		if old, ok := m.Values[col.Field]; ok {
+			hash := c.hashOf(account, &m, col, old)
+			text := hex.EncodeToString(hash[:])
+			had = append(slices.DeleteFunc(slices.Clone(had), func(s string) bool { return s == text }), text)
 		}
 	}
-	if old, had := before.Values[col.Field]; had {
-		hash := c.hashOf(account, before, col, old)
-		text := hex.EncodeToString(hash[:])
-		o.Replaced = append(slices.DeleteFunc(slices.Clone(o.Replaced), func(s string) bool { return s == text }), text)
-		o.Replaced = o.Replaced[max(0, len(o.Replaced)-mostReplaced):]
-	}
-	b, err := json.Marshal(o)
-	if err != nil {
-		panic(fmt.Sprintf("override as JSON: %v", err)) // ids, a time and hex: it cannot fail
-	}
-	return b
+	return json.Marshal(override{By: e.By, At: e.At.UTC(), Replaced: had[max(0, len(had)-mostReplaced):]})
 }
 
-// hashOf is the keyed hash of a contact's value.
-func (c *Contacts) hashOf(account uuid.UUID, before *Contact, col Column, value string) uuid.UUID {
+// hashOf is the keyed hash of a value in an image of a contact.
+func (c *Contacts) hashOf(account uuid.UUID, before *image, col Column, value string) uuid.UUID {
 	if hash, isKey := before.hashes[col.Key]; isKey {
 		return hash
 	}

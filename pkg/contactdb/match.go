@@ -72,7 +72,7 @@ const end = -1
 // Match runs fn on a snapshot of the account's contacts. Nothing that happens meanwhile changes what is found.
 func (c *Contacts) Match(ctx context.Context, account uuid.UUID, fn func(ctx context.Context, m *Matching) error) error {
 	return c.db.Snapshot(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		held, version, err := c.holdings(ctx, tx, account)
+		h, err := c.holdings(ctx, tx, account)
 		if err != nil {
 			return fmt.Errorf("read holdings of account %s: %w", account, err)
 		}
@@ -80,7 +80,7 @@ func (c *Contacts) Match(ctx context.Context, account uuid.UUID, fn func(ctx con
 		if _, err := tx.Exec(ctx, c.sql.PlanForAny); err != nil {
 			return fmt.Errorf("set up matching: %w", err)
 		}
-		m := &Matching{Held: held, KeyVersion: version, account: account, conn: tx.Conn(), sql: &c.sql}
+		m := &Matching{Held: h.Held, KeyVersion: h.KeyVersion, account: account, conn: tx.Conn(), sql: &c.sql}
 		m.helper = &helper{contacts: c, account: account, main: tx}
 		defer m.helper.end()
 		return fn(ctx, m)

@@ -116,28 +116,31 @@ type ownValue struct {
 	text   string // Masked of a secret one
 	hash   string // of a secret one, as it is stored
 	secret bool
+	none   bool // in the journal: it had none
 }
 
 // readOwn reads the column own.
 func readOwn(b []byte) (map[contact.Field]ownValue, error) {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(b, &raw); err != nil {
-		return nil, fmt.Errorf("read own fields: %w", err)
+		return nil, err
 	}
 	own := make(map[contact.Field]ownValue, len(raw))
 	for name, r := range raw {
 		n, err := strconv.ParseUint(name, 10, 16)
 		if err != nil {
-			return nil, fmt.Errorf("read own fields: %q is no number of a field", name)
+			return nil, fmt.Errorf("%q is no number of a field", name)
 		}
 		var v ownValue
 		var sealed [2]string
 		switch {
+		case string(r) == "null":
+			v.none = true
 		case json.Unmarshal(r, &v.text) == nil:
 		case json.Unmarshal(r, &sealed) == nil:
 			v = ownValue{text: Masked, hash: sealed[0], secret: true}
 		default:
-			return nil, fmt.Errorf("read own fields: the value of field %d is neither text nor sealed", n)
+			return nil, fmt.Errorf("the value of field %d is neither text nor sealed", n)
 		}
 		own[contact.Field(n)] = v
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/contact"
@@ -114,16 +115,19 @@ func (c *claim) Object(what string) string {
 // file is a job's file, as a test writes it: headings are names of fields, cells are in normal form. A row whose first
 // cell begins with "!" is invalid, with the rest of that cell as its finding.
 type file struct {
-	mode   row.Mode
-	list   string
-	check  bool
-	keep   bool                // keep out whom the provider does not know
-	own    []*accountsv1.Field // of the account
-	head   []string
-	rows   [][]string
-	facts  map[int64][2]string   // by row
-	match  map[int64]row.Verdict // instead of what matching finds
-	before func()                // after matching, before the job is applied
+	mode  row.Mode
+	list  string
+	check bool
+	keep  bool                // keep out whom the provider does not know
+	own   []*accountsv1.Field // of the account
+	head  []string
+	rows  [][]string
+	facts map[int64][2]string   // by row
+	match map[int64]row.Verdict // instead of what matching finds
+	day   int                   // of January 2026, as of which the file is; 0 for no day
+
+	policies *accountsv1.Policies
+	before   func() // after matching, before the job is applied
 }
 
 // prepare writes what validation, matching and enrichment leave of a file, and returns the job as a claim has it.
@@ -194,7 +198,10 @@ func (w *world) prepare(t testing.TB, f file) *stage.Claim {
 		return vs.Close()
 	})}
 	c.Work = &ingestv1.Work{Validated: v, Matched: m, Enriched: &ingestv1.EnrichResult{}, Account: &ingestv1.AccountSettings{KeepOutUnknown: f.keep, Fields: f.own},
-		Job: &ingestv1.Job{Number: w.number.Add(1), Settings: &ingestv1.ImportSettings{Mode: ingestv1.Mode(f.mode), List: f.list, Check: f.check}}}
+		Job: &ingestv1.Job{Number: w.number.Add(1), Policies: f.policies, Settings: &ingestv1.ImportSettings{Mode: ingestv1.Mode(f.mode), List: f.list, Check: f.check}}}
+	if f.day > 0 {
+		c.Work.Job.Settings.AsOf = timestamppb.New(january(f.day))
+	}
 	if f.facts != nil {
 		c.Work.Enriched.Facts = w.put(t, name("facts"), func(out io.Writer) error {
 			facts := row.NewFactsWriter(out)
@@ -363,21 +370,7 @@ func (w *world) outcomesOf(t testing.TB, m *ingestv1.MergeResult) []string {
 	if m.GetOutcomes() == nil {
 		return nil
 	}
-	o := blob.Object{Name: m.Outcomes.Name, Size: m.Outcomes.Size}
-	sum, err := hex.DecodeString(m.Outcomes.Sha256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	copy(o.SHA256[:], sum)
-	src, err := w.blob.ReadVerified(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	r, err := row.NewOutcomesReader(src)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := w.openOutcomes(t, m)
 	var all []string
 	for {
 		e, err := r.Next()
@@ -399,6 +392,27 @@ func (w *world) outcomesOf(t testing.TB, m *ingestv1.MergeResult) []string {
 		}
 		all = append(all, s)
 	}
+}
+
+// openOutcomes opens the outcomes of a job.
+func (w *world) openOutcomes(t testing.TB, m *ingestv1.MergeResult) *row.OutcomesReader {
+	t.Helper()
+	o := blob.Object{Name: m.Outcomes.Name, Size: m.Outcomes.Size}
+	sum, err := hex.DecodeString(m.Outcomes.Sha256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(o.SHA256[:], sum)
+	src, err := w.blob.ReadVerified(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = src.Close() })
+	r, err := row.NewOutcomesReader(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // query returns the rows of a query as lines of text, as the owner sees them.
@@ -434,7 +448,8 @@ func (w *world) sound(t testing.TB) {
 			or last_position < (select coalesce(max(position), 0) from contacts.list_members m where m.list_id = l.list_id)`,
 		"contacts of a job lie where it does not say": `select c.contact_id::text from contacts.contacts c left join contacts.applied a on a.account_id = c.account_id and a.job_id = c.created_job
 			where c.created_job is not null and (c.contact_id between a.first_made and a.last_made) is not true`,
-		"an applied job has no trace": `select a.job_id::text from contacts.applied a where a.added <> (select count(*) from contacts.contacts c where c.created_job = a.job_id)`,
+		"an applied job has no trace": `select a.job_id::text from contacts.applied a where a.added <> (select count(*) from contacts.contacts c where c.created_job = a.job_id)
+			and not exists (select from contacts.applied u where u.account_id = a.account_id and u.undo_of is not null)`,
 	} {
 		rows, err := w.owner.Query(t.Context(), sql)
 		if err != nil {

@@ -1,4 +1,4 @@
-SELECT contact_id, created_job, created_at, updated_at, origins,
+SELECT contact_id, created_job, coalesce(created_line, 0), created_at, updated_at, origins,
        CASE WHEN phone_facts_hash = phone_hash THEN phone_facts END AS phone_facts,
        CASE WHEN email_facts_hash = email_hash THEN email_facts END AS email_facts,
        name_birth_zip_hash, phone_hash, email_hash, ssn_hash, account_number_hash, external_id_hash, vat_number_hash,
