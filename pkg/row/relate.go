@@ -64,6 +64,14 @@ func Relate(hits []Hit, externalID [16]byte, chosen uint16, dst []Candidate) Ver
 	return v
 }
 
+// Asked are those of a file's keys that [Relate] wants to know of: all unique ones, and the fallback key if it is chosen.
+func Asked(keys, chosen uint16) uint16 {
+	if chosen != 0 && chosen&(1<<keyFallback) == 0 {
+		keys &^= 1 << keyFallback
+	}
+	return keys
+}
+
 // anyHit tells whether one of the keys hits.
 func anyHit(hits []Hit, keys uint16) bool {
 	for i := range hits {

@@ -94,6 +94,15 @@ func TestRelateKeepsToTheRule(t *testing.T) {
 				want.Relation = Other
 			}
 		}
+		asked := make([]Hit, 0, len(hits)) // what is not asked makes no difference
+		for _, h := range hits {
+			if h.Keys = Asked(h.Keys, chosen); h.Keys != 0 {
+				asked = append(asked, h)
+			}
+		}
+		if d := cmp.Diff(Relate(hits, external, chosen, nil).Relation, Relate(asked, external, chosen, nil).Relation); d != "" {
+			t.Fatalf("hits %v, chosen %b: matched otherwise by what is asked", hits, chosen)
+		}
 		if d := cmp.Diff(want, Relate(hits, external, chosen, nil)); d != "" {
 			t.Fatalf("hits %v, chosen %b, external %d (-want +got):\n%s", hits, chosen, external[0], d)
 		}

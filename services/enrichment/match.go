@@ -141,8 +141,9 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 				return context.Cause(ctx)
 			}
 		}
-		most := min(batchRows, batchHits/max(1, bits.OnesCount32(v.Keys)))
-		q := newQuestion(v.Keys, most)
+		keys := row.Asked(uint16(v.Keys), m.chosen)
+		most := min(batchRows, batchHits/max(1, bits.OnesCount16(keys)))
+		q := newQuestion(keys, most)
 		err := s.eachKeys(ctx, v.Chunks, 0, func(n int64, k *row.Keys) (bool, error) {
 			if err := q.add(ctx, n, k, m.finder); err != nil {
 				return false, err
@@ -151,7 +152,7 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 				return true, nil
 			}
 			full := q
-			q = newQuestion(v.Keys, most)
+			q = newQuestion(keys, most)
 			return true, send(full)
 		})
 		if err == nil && (len(q.verdicts) > 0 || v.Rows == 0) {
@@ -190,7 +191,7 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 }
 
 // newQuestion makes an empty batch for so many rows with the keys given, bit n for key n.
-func newQuestion(keys uint32, rows int) *question {
+func newQuestion(keys uint16, rows int) *question {
 	q := &question{request: &contactsv1.MatchRequest{}, verdicts: make([]row.Verdict, 0, rows)}
 	for n := range uint32(row.KeyCount) {
 		if keys&(1<<n) != 0 {
