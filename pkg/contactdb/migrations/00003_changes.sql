@@ -70,6 +70,7 @@ create table contacts.restored (
     whole       boolean not null,
     primary key (account_id, job_id, contact_id)
 );
+create index restored_contact on contacts.restored (account_id, contact_id);
 comment on table contacts.restored is 'contacts that the undo of an undo made again, or, where it is not whole, put on a list again';
 
 create table contacts.removed_lists (
@@ -104,6 +105,7 @@ $$;
 grant select, insert on contacts.removed, contacts.removed_members, contacts.removed_lists, contacts.restored to merge;
 grant select on contacts.removed, contacts.removed_members, contacts.removed_lists, contacts.restored to contacts_all;
 grant insert on contacts.journal to contacts;
+grant select on contacts.restored to contacts;
 
 -- field_bit is the bit of a standard field by the name of its column, and 0 for any other name.
 -- +goose StatementBegin
@@ -146,7 +148,7 @@ language sql immutable parallel safe as $$
         select jsonb_agg(n.e order by (n.e -> 1)::bigint, (n.e -> 2)::bigint)
         from (
             select case
-                when stay.fields = (o.e ->> 0)::bigint and own is null then o.e
+                when stay.fields = (o.e ->> 0)::bigint and origins_with.own is null then o.e
                 when o.e -> 4 is not null then jsonb_build_array(stay.fields, o.e -> 1, o.e -> 2, stay.own, o.e -> 4)
                 when stay.own is not null then jsonb_build_array(stay.fields, o.e -> 1, o.e -> 2, stay.own)
                 else jsonb_build_array(stay.fields, o.e -> 1, o.e -> 2) end
