@@ -31,7 +31,8 @@ type contactsSQL struct {
 	Holdings, LockHoldings, MakeHoldings, UpdateHoldings       string
 	ShareHoldings                                              string
 	LockContact, InsertContact, UpdateContact                  string
-	InsertChange, ChangesOfContact                             string
+	InsertChange, ChangesOfContact, RestoredContact            string
+	JobsOfNumbers, JobByID                                     string
 	InsertKeys, DeleteKeys, InsertFallback, DeleteFallback     string
 	InsertKeyChanges, Suppressed                               string
 	MatchKeys, MatchFallbacks, MatchContacts                   string

@@ -45,9 +45,9 @@ const some = `
 insert into contacts.contacts (account_id, contact_id, created_job, external_id, external_id_hash, email, email_hash, phone, phone_hash, name_birth_zip_hash)
 	select md5('a' || i % 20)::uuid, md5('c' || i)::uuid, md5('j' || i % 100)::uuid, i, md5('x' || i)::uuid, i, md5('e' || i)::uuid, i, md5('p' || i)::uuid, md5('n' || i)::uuid
 	from generate_series(0, 19999) i;
-insert into contacts.applied (account_id, job_id, token, rows, added, updated, unchanged, duplicate, unmatched, invalid, conflict, held, suppressed,
+insert into contacts.applied (account_id, job_id, token, number, rows, added, updated, unchanged, duplicate, unmatched, invalid, conflict, held, suppressed,
 	outcomes_name, outcomes_size, outcomes_sha256, first_made, last_made)
-	select md5('a' || i % 20)::uuid, md5('j' || i)::uuid, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, '', md5('c' || i)::uuid, md5('c' || i)::uuid from generate_series(0, 19999) i;
+	select md5('a' || i % 20)::uuid, md5('j' || i)::uuid, 1, i, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, '', md5('c' || i)::uuid, md5('c' || i)::uuid from generate_series(0, 19999) i;
 insert into contacts.contact_keys (account_id, hash, key, contact_id)
 	select account_id, v.hash, v.key, contact_id from contacts.contacts, lateral (values (external_id_hash, 1), (email_hash, 2), (phone_hash, 3)) v (hash, key);
 insert into contacts.contact_fallbacks (account_id, hash, contact_id) select account_id, name_birth_zip_hash, contact_id from contacts.contacts;
@@ -58,6 +58,7 @@ insert into contacts.list_members (account_id, list_id, contact_id, position)
 	select md5('a' || i % 20)::uuid, md5('l' || i % 20)::uuid, md5('c' || i)::uuid, i from generate_series(0, 19999) i;
 insert into contacts.journal (account_id, job_id, contact_id, line, fields, updated_at)
 	select md5('a' || i % 20)::uuid, md5('j' || i)::uuid, md5('c' || i)::uuid, 1, 2, now() from generate_series(0, 19999) i;
+insert into contacts.restored (account_id, job_id, contact_id, whole) select account_id, job_id, contact_id, true from contacts.journal;
 insert into contacts.suppressions (account_id, hash, key) select md5('a' || i % 20)::uuid, md5('s' || i)::uuid, 1 from generate_series(0, 19999) i;
 insert into contacts.key_changes (account_id, version, hash, key, contact_id) select md5('a' || i % 20)::uuid, i, md5('s' || i)::uuid, 1, md5('c' || i)::uuid from generate_series(0, 19999) i;
 analyze;
@@ -107,6 +108,9 @@ func TestEveryQueryFindsItsIndex(t *testing.T) {
 		"update_holdings":        {account, 1, 1},
 		"insert_change":          {account, job, one, 2, []string{}, job},
 		"changes_of_contact":     {account, one, 100},
+		"restored_contact":       {account, one},
+		"jobs_of_numbers":        {account, []int64{1, 2, 3}},
+		"job_by_id":              {account, job},
 		"lock_contact":           {account, one},
 		"delete_keys":            {account, one, ids},
 		"delete_fallback":        {account, one, one},
