@@ -48,12 +48,11 @@ type codeFile struct {
 
 // readCodes reads the codes of a field from a table of any kind: a heading row with code and, if there are, label, retired
 // and field; a code each below it. What is wrong with it is told with line and column, and then none of it counts.
-func readCodes(in io.ReaderAt, size int64, name, field string, d sheet.Dialect) (*codeFile, error) {
+func readCodes(in io.ReaderAt, size int64, name, field string, d sheet.Dialect) (_ *codeFile, err error) {
 	f := &codeFile{name: filepath.Base(name), field: field, lines: map[string]int64{}}
 	l := sheet.Limits{FileBytes: codeFileBytes, Unpacked: codeFileUnpacked, Records: codeFileRecords}
-	var err error
 	if f.File, err = sheet.OpenAt(in, size, sheet.Options{Dialect: d, Limits: l}); f.File != nil {
-		defer f.Close() // it was read, or has been refused
+		defer func() { err = errors.Join(err, f.Close()) }()
 	}
 	if err != nil {
 		return nil, f.refused(err)
