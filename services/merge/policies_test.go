@@ -25,17 +25,22 @@ var editor = uuid.MustParse("0190e3a0-0000-7000-8000-000000000001")
 // set is an edit by hand of the contact with an email, at noon of a day of January 2026: names and values of fields.
 func (w *world) set(t testing.TB, email string, day int, values ...string) {
 	t.Helper()
-	if err := w.edit(t, email, day, values...); err != nil {
+	if err := w.edit(t, w.contactOf(t, email), day, values...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (w *world) edit(t testing.TB, email string, day int, values ...string) error {
+func (w *world) contactOf(t testing.TB, email string) uuid.UUID {
 	t.Helper()
 	id := w.query(t, "select contact_id::text from contacts.contacts where email = $1", email)
 	if len(id) != 1 {
 		t.Fatalf("%d contacts with the email %s", len(id), email)
 	}
+	return parse(id[0])
+}
+
+func (w *world) edit(t testing.TB, id uuid.UUID, day int, values ...string) error {
+	t.Helper()
 	schema, err := fields.SchemaOf(ownFields)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +56,7 @@ func (w *world) edit(t testing.TB, email string, day int, values ...string) erro
 			e.Values[f] = nil
 		}
 	}
-	return w.edits.Set(t.Context(), w.account, parse(id[0]), e)
+	return w.edits.Set(t.Context(), w.account, id, e)
 }
 
 func january(day int) time.Time { return time.Date(2026, time.January, day, 12, 0, 0, 0, time.UTC) }
@@ -177,4 +182,3 @@ func TestWhatAFileMayDoToWhatAPersonGave(t *testing.T) {
 		})
 	}
 }
-
