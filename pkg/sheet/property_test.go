@@ -43,6 +43,9 @@ func TestAnyBlockGivesTheSameRecords(t *testing.T) {
 		d.LineEnd = rapid.SampledFrom([]sheet.LineEnd{sheet.LF, sheet.Mixed}).Draw(t, "line end")
 		record := rapid.SampledFrom([]int{8, 20, 50, 512, 600, 1 << 20}).Draw(t, "record")
 		block := rapid.IntRange(1, 300).Draw(t, "block")
+		if len(in) > 64<<10 {
+			block += 16 // an open quote is looked for anew with each block
+		}
 		portable := rapid.Bool().Draw(t, "portable")
 		want, wantErr := readWith(strings.NewReader(in), sheet.Options{Dialect: d, Limits: limitsOf(1<<20, record)}, false)
 		got, gotErr := readWith(iotest.HalfReader(strings.NewReader(in)), sheet.Options{Dialect: d, Limits: limitsOf(block, record)}, portable)
