@@ -639,9 +639,8 @@ func TestEditMeetsAMerge(t *testing.T) {
 		}
 		_, err = h.set(t, id, values{"phone": "202-224-3121"})
 		wantFault(t, "set a key during a merge", err, fault.Aborted, "job-being-applied")
-		if _, err := h.set(t, id, values{"city": "Rome"}); err != nil {
-			t.Errorf("set a value during a merge: %v", err)
-		}
+		_, err = h.set(t, id, values{"city": "Rome"})
+		wantFault(t, "set a value during a merge", err, fault.Aborted, "job-being-applied")
 		if n := h.count(t, nil); n != 1 {
 			t.Errorf("count during a merge: got %d, want 1", n)
 		}
