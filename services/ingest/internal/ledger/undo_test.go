@@ -90,6 +90,7 @@ func TestWayOfAnUndo(t *testing.T) {
 	for what, c := range map[string]Counts{
 		"a lost contact":          {Rows: 7, Updated: 6},
 		"more removed than taken": {Rows: 6, Updated: 6, Removed: 7},
+		"a newer value in a file": {Rows: 6, Updated: 6, NewerHere: 1},
 	} {
 		_, err = r.Finish(t.Context(), a, k, Result{Counts: c})
 		wantFault(t, what, err, fault.Invalid, "counts-do-not-add-up")
@@ -248,7 +249,10 @@ func TestRowsWithNewerValuesAreCounted(t *testing.T) {
 	counts := Counts{Rows: 10, Updated: 3, Unchanged: 6, Invalid: 1, NewerHere: 11}
 	_, err := r.Finish(t.Context(), j.Account, k, Result{Counts: counts})
 	wantFault(t, "newer in more rows than there are", err, fault.Invalid, "counts-do-not-add-up")
-	counts.NewerHere = 4
+	counts.NewerHere, counts.Removed = 4, 1
+	_, err = r.Finish(t.Context(), j.Account, k, Result{Counts: counts})
+	wantFault(t, "an import that removed a contact", err, fault.Invalid, "counts-do-not-add-up")
+	counts.Removed = 0
 	r.complete(j, k, Result{Body: []byte("m"), Counts: counts})
 	counts.Blank = 2
 	if now := r.is(j, CompletedWithRejects); now.Counts != counts {
