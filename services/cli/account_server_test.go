@@ -42,6 +42,9 @@ func (s *server) DeleteField(_ context.Context, r *accountsv1.DeleteFieldRequest
 func (s *server) SetCodes(_ context.Context, r *accountsv1.SetCodesRequest) (*accountsv1.SetCodesResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.uncoded != nil {
+		return nil, s.uncoded
+	}
 	s.coded = r
 	f, err := s.field(r.Field)
 	return &accountsv1.SetCodesResponse{Field: f}, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -216,4 +217,24 @@ func (f *codeFile) wrong(line int64, column int, text, hint string) error {
 		place += fmt.Sprintf(" (%s)", shortened(f.Heading[column], listName))
 	}
 	return fault.New(fault.Invalid, "bad-code-file", "%s: %s", place, text).Hint("%s", hint)
+}
+
+// placed adds to what the server says of codes the lines on which those that it names stand.
+func (f *codeFile) placed(err error) error {
+	var lines []int64
+	for code, line := range f.lines {
+		if strings.Contains(err.Error(), strconv.Quote(code)) {
+			lines = append(lines, line)
+		}
+	}
+	slices.Sort(lines)
+	place := f.name
+	switch len(lines) {
+	case 0:
+	case 1:
+		place += fmt.Sprintf(", line %d", lines[0])
+	default: // it is about two codes at most
+		place += fmt.Sprintf(", lines %d and %d", lines[0], lines[1])
+	}
+	return fault.Wrap(fault.Of(err), fault.Code(err), err, "%s", place).Hint("%s", fault.HintOf(err))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/xuri/excelize/v2"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/contactmill/contactmill/pkg/fault"
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 )
 
@@ -135,6 +136,11 @@ func TestCodesOfAFileThatIsWrong(t *testing.T) {
 		}
 	}
 	s := newServer(t)
+	s.uncoded = fault.New(fault.Exists, "codes-alike", "the codes %q and %q cannot be told apart", "x", `g"`).Hint("each word stands for one code")
+	want := "contactmill: codes, lines 3 and 5: the codes \"x\" and \"g\\\"\" cannot be told apart\n  each word stands for one code\n"
+	if r := s.run(t, "", "codes", "set", "colour", "--file", codeFile(t, "code\nr\n\"g\"\"\"\n\nx\n")); r.code != 1 || r.err != want {
+		t.Errorf("refused by the server: %+v, want %q", r, want)
+	}
 	if r := s.run(t, "", "codes", "set", "colour", "--file", filepath.Join(t.TempDir(), "none")); r.code != 1 || !strings.Contains(r.err, "there is no file") {
 		t.Errorf("no file: %+v", r)
 	}

@@ -121,7 +121,12 @@ func (p *program) setCodesOf(c *cobra.Command, r *accountsv1.SetCodesRequest, na
 		fmt.Fprintf(p.err, "codes of other fields are left out: %s\n", humanize.Comma(int64(f.others)))
 	}
 	r.Codes = f.codes
-	return p.setCodes(c, r)
+	if err := p.setCodes(c, r); errors.Is(err, fault.Invalid) || errors.Is(err, fault.Exists) {
+		return f.placed(err)
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 func (p *program) codesRetire() *cobra.Command {

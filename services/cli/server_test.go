@@ -64,6 +64,7 @@ type server struct {
 	fields   []*accountsv1.Field
 	updated  *accountsv1.UpdateFieldRequest
 	coded    *accountsv1.SetCodesRequest
+	uncoded  error // why codes are refused
 
 	wishes     []*validatorv1.Wish // of an inspection
 	pieces     []*validatorv1.Piece
