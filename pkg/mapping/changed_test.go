@@ -66,7 +66,7 @@ func TestChosenKeysAreAskedFor(t *testing.T) {
 		"none of three":         {"Phone;City", by(contact.ExternalID, contact.Email, contact.OwnKey), "matched by external_id, email or member_no, and", `--map HEADING=external_id`},
 		"own":                   {"Phone;member_no", by(contact.OwnKey), "", ""},
 		"fallback whole":        {"First name;Last name;Birth date;Zip", by(contact.NameBirthZip), "", ""},
-		"fallback in part":      {"First name;Last name;Birth date;Email", by(contact.NameBirthZip), "matched by name_birth_zip, and", "hand the file in with other keys"},
+		"fallback in part":      {"First name;Last name;Birth date;Email", by(contact.NameBirthZip), "matched by name_birth_zip, and", "--map HEADING=zip; or cancel"},
 		"fallback not chosen":   {"First name;Last name;Birth date;Zip", by(contact.Email), "matched by email, and", "--map HEADING=email"},
 		"guess of a chosen key": {"Phone;Work e-mail address 2", by(contact.Email), "matched by email, and", "contactmill jobs answer JOB --map"},
 	} {

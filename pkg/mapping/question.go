@@ -148,20 +148,27 @@ func (m *mapper) askChosenKey() *Question {
 			fields = append(fields, m.Schema.KeyName(k))
 		}
 	}
-	q := &Question{Code: "no-key-column", Message: fmt.Sprintf("Rows are to be matched by %s, and no column is known as that.", orList(names)),
-		Hint: "Cancel the job and hand the file in with other keys to match by."}
-	if len(fields) > 0 {
-		q.Hint = fmt.Sprintf("Say which column it is: %s --map HEADING=%s; or cancel the job and hand the file in with other keys to match by.", answer, fields[0])
-		for i := range m.columns {
-			c := &m.columns[i]
-			if s, ok := m.Schema.Spec(c.Guess); ok && m.matchedBy(s.Key) && guessable(c.Guess, m.Schema) {
-				q.Hint = fmt.Sprintf("Say which column it is, for example: %s %s; or cancel the job and hand the file in with other keys to match by.", answer, option(m.call(i), s.Name))
-				break
+	if m.matchedBy(contact.NameBirthZip) {
+		for _, f := range fallback {
+			if !slices.ContainsFunc(m.columns, func(c Column) bool { return c.Field == f }) {
+				fields = append(fields, f.String())
 			}
 		}
 	}
-	return q
+	hint := fmt.Sprintf("Say which column it is: %s --map HEADING=%s", answer, fields[0])
+	for i := range m.columns {
+		c := &m.columns[i]
+		if s, ok := m.Schema.Spec(c.Guess); ok && slices.Contains(fields, s.Name) && guessable(c.Guess, m.Schema) {
+			hint = fmt.Sprintf("Say which column it is, for example: %s %s", answer, option(m.call(i), s.Name))
+			break
+		}
+	}
+	return &Question{Code: "no-key-column", Message: fmt.Sprintf("Rows are to be matched by %s, and no column is known as that.", orList(names)),
+		Hint: hint + "; or cancel the job and hand the file in with other keys to match by."}
 }
+
+// fallback are the fields that recognise a contact together.
+var fallback = [...]contact.Field{contact.FieldFirstName, contact.FieldLastName, contact.FieldBirthDate, contact.FieldZip}
 
 // orList is "a", "a or b", "a, b or c".
 func orList(names []string) string {
@@ -185,7 +192,7 @@ func (m *mapper) hasKey(fields map[contact.Field][]int) bool {
 	if !m.matchedBy(contact.NameBirthZip) {
 		return false
 	}
-	for _, f := range []contact.Field{contact.FieldFirstName, contact.FieldLastName, contact.FieldBirthDate, contact.FieldZip} {
+	for _, f := range fallback {
 		if len(fields[f]) == 0 {
 			return false
 		}
