@@ -86,6 +86,7 @@ func TestPoliciesThatCannotBeFollowedAreRefused(t *testing.T) {
 	}{
 		"field":      {&accountsv1.Policies{Rules: rules{"shoe_size": never}}, nil, "unknown-field"},
 		"contact id": {&accountsv1.Policies{Rules: rules{"contact_id": never}}, nil, "unknown-field"},
+		"changed at": {&accountsv1.Policies{Rules: rules{"changed_at": never}}, nil, "unknown-field"},
 		"rule":       {&accountsv1.Policies{Rules: rules{"city": 9}}, nil, "bad-policy"},
 		"hand-made":  {&accountsv1.Policies{HandMade: 9}, nil, "bad-policy"},
 		"key":        {&accountsv1.Policies{Keys: []string{"city"}}, nil, "unknown-key"},
