@@ -182,3 +182,115 @@ func TestWhatAFileMayDoToWhatAPersonGave(t *testing.T) {
 		})
 	}
 }
+
+func rules(rules map[string]accountsv1.FieldRule) *accountsv1.Policies {
+	return &accountsv1.Policies{Rules: rules}
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := file{mode: row.Upsert, day: 2, own: ownFields, head: []string{"email", "phone", "first_name", "city", "score", "pin", "tags", "newsletter"}, rows: [][]string{
+		{"a@x.io", "+12015550101", "Ann", "Rome", "1", "11", "a", "True"}, {"b@x.io", "", "", "", "", "", "", ""}}}
+	all := func(r accountsv1.FieldRule) *accountsv1.Policies {
+		return rules(map[string]accountsv1.FieldRule{fields.AllOthers: r, "email": accountsv1.FieldRule_FIELD_RULE_ALWAYS})
+	}
+	// a new contact takes all that its row says
+	f.policies = all(accountsv1.FieldRule_FIELD_RULE_NEVER)
+	w.wantKept(t, f, "ADDED", "ADDED")
+	f.rows = [][]string{
+		{"a@x.io", "+12015550102", "Ann", "UNSET", "2", "12", "UNSET", "Empty"},
+		{"b@x.io", "+12015550103", "Bo", "UNSET", "2", "12", "", "False"}}
+	w.wantKept(t, f,
+		"UNCHANGED kept-by-rule (phone, city, score, newsletter, pin, tags) kept-by-rule:4=+12015550101 since Jan 2 kept-by-rule:13=Rome since Jan 2 kept-by-rule:257=1 since Jan 2 kept-by-rule:258=True since Jan 2 kept-by-rule:259=***-**-**** since Jan 2 kept-by-rule:260=a since Jan 2",
+		"UNCHANGED kept-by-rule (first_name, phone, score, newsletter, pin) kept-by-rule:1= since Jan 2 kept-by-rule:4= since Jan 2 kept-by-rule:257= since Jan 2 kept-by-rule:258= since Jan 2 kept-by-rule:259= since Jan 2")
+	f.policies = all(accountsv1.FieldRule_FIELD_RULE_IF_EMPTY)
+	f.rows[0][3], f.rows[0][6], f.rows[0][7] = "Oslo", "b", "True"
+	w.wantKept(t, f,
+		"UNCHANGED kept-by-rule (phone, city, score, pin, tags) kept-by-rule:4=+12015550101 since Jan 2 kept-by-rule:13=Rome since Jan 2 kept-by-rule:257=1 since Jan 2 kept-by-rule:259=***-**-**** since Jan 2 kept-by-rule:260=a since Jan 2",
+		"UPDATED")
+	f.rows = [][]string{{"a@x.io", "UNSET", "UNSET", "UNSET", "UNSET", "UNSET", "UNSET", "Empty"}}
+	w.wantKept(t, f, "UPDATED")
+}
+
+// The rule newest goes by when values were so, not by when they came.
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	newest := rules(map[string]accountsv1.FieldRule{fields.AllOthers: accountsv1.FieldRule_FIELD_RULE_NEWEST})
+	f := func(day int, rows ...[]string) file {
+		return file{mode: row.Upsert, day: day, own: ownFields, head: []string{"email", "city", "zip", "score", "changed_at"}, rows: rows, policies: newest}
+	}
+	w.run(t, f(10, []string{"a@x.io", "Rome", "", "1", ""}, []string{"b@x.io", "Bern", "", "", "2026-01-05T12:00:00Z"}))
+	// what came later and is older stays out; what nobody ever said is older than nothing
+	w.wantKept(t, f(8, []string{"a@x.io", "Oslo", "7", "2", ""}, []string{"b@x.io", "Lima", "", "", ""}),
+		"UPDATED newer-here (city, score) newer-here:13=Rome since Jan 10 newer-here:257=1 since Jan 10", "UPDATED")
+	w.wantKept(t, f(20, []string{"a@x.io", "UNSET", "", "UNSET", "2026-01-09T12:00:00Z"}, []string{"b@x.io", "Riga", "", "", "2026-01-08T11:59:59Z"}),
+		"UNCHANGED newer-here (city, score) newer-here:13=Rome since Jan 10 newer-here:257=1 since Jan 10", "UNCHANGED newer-here (city) newer-here:13=Lima since Jan 8")
+	w.wantKept(t, f(20, []string{"a@x.io", "UNSET", "", "3", "2026-01-11T12:00:00Z"}, []string{"b@x.io", "Riga", "", "", "2026-01-08T12:00:00Z"}), "UPDATED", "UPDATED")
+	// that it has no city is of the 11th
+	w.wantKept(t, f(10, []string{"a@x.io", "Oslo", "", "2", ""}),
+		"UNCHANGED newer-here (city, score) newer-here:13= since Jan 11 newer-here:257=3 since Jan 11")
+	// and a person's word is of the day on which it was given
+	w.set(t, "a@x.io", 15, "city", "Kyiv")
+	w.wantKept(t, f(14, []string{"a@x.io", "Nice", "", "", ""}), "UNCHANGED newer-here (city) newer-here:13=Kyiv since Jan 15")
+	w.wantKept(t, f(16, []string{"a@x.io", "Nice", "", "", ""}), "UPDATED")
+}
+
+// Rows that meet are judged by the contact as it was before the job, and what is left of them is applied in their order.
+func TestRowsThatMeetAreJudgedByTheContactBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	head := []string{"email", "phone", "city", "score", "newsletter", "customer"}
+	w.run(t, file{mode: row.Add, day: 2, own: ownFields, head: head, rows: [][]string{{"a@x.io", "+12015550101", "Rome", "1", "True", "C1"}}})
+	w.set(t, "a@x.io", 5, "city", "Bern", "score", "2", "newsletter", "True", "customer", "C2")
+	f := file{mode: row.Update, day: 6, own: ownFields, head: head, rows: [][]string{
+		{"a@x.io", "", "Rome", "1", "", ""},       // both are older
+		{"", "+12015550101", "Oslo", "3", "", ""}, // both are new
+	}}
+	w.wantKept(t, f, "UNCHANGED newer-here (city, score) newer-here:13=Oslo since Jan 6 newer-here:257=3 since Jan 6", "UPDATED")
+	f.rows = [][]string{{"a@x.io", "", "Lima", "", "False", "C1"}, {"", "+12015550101", "", "", "True", "C3"}}
+	f.policies = rules(map[string]accountsv1.FieldRule{"newsletter": accountsv1.FieldRule_FIELD_RULE_NEWEST})
+	w.wantKept(t, f,
+		"UPDATED newer-here (customer) newer-here:256=C3 since Jan 6",
+		"UPDATED consent-kept (newsletter) consent-kept:258=False since Jan 6")
+	// withdrawn, and older besides: consent is the reason
+	w.wantKept(t, file{mode: row.Update, day: 1, own: ownFields, head: head, policies: f.policies, rows: [][]string{{"a@x.io", "", "", "", "True", ""}}},
+		"UNCHANGED consent-kept (newsletter) consent-kept:258=False since Jan 6")
+}
+
+// A word that is not followed claims no key, and its row joins the list all the same.
+func TestAWordThatIsNotFollowedClaimsNoKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run(t, file{mode: row.Add, day: 2, own: ownFields, head: []string{"email", "phone", "customer", "first_name", "last_name", "birth_date", "zip", "ssn"}, rows: [][]string{
+		{"a@x.io", "+12015550101", "C1", "Ann", "Ash", "1990-01-02", "10001", "219099998"}}})
+	w.set(t, "a@x.io", 5, "phone", "+12015550102", "customer", "C2", "zip", "10002", "ssn", "219099999", "birth_date", "1990-01-03")
+	w.run(t, file{mode: row.Add, own: ownFields, head: []string{"email", "phone", "customer"}, rows: [][]string{{"b@x.io", "+12015550101", "C1"}}})
+	w.wantKept(t, file{mode: row.Update, list: "l", own: ownFields, head: []string{"email", "first_name", "last_name", "birth_date", "zip", "ssn"}, rows: [][]string{
+		{"a@x.io", "Anna", "Ash", "1990-01-02", "10001", "219099998"}}},
+		"UPDATED newer-here (birth_date, ssn, zip) newer-here:6=1990-01-03 since Jan 5 newer-here:7=***-**-**** since Jan 5 newer-here:9=10002 since Jan 5")
+	if n := w.query(t, "select count(*)::text from contacts.list_members"); n[0] != "1" {
+		t.Errorf("%s members, want the contact", n[0])
+	}
+	// the rows' keys find two contacts, but a has its own: only its email finds it
+	f := file{mode: row.Update, own: ownFields, head: []string{"email", "phone", "customer"}, rows: [][]string{{"a@x.io", "+12015550101", "C1"}}}
+	f.match = map[int64]row.Verdict{0: {Relation: row.One, Contact: w.contactOf(t, "a@x.io"), Keys: 1 << contact.Email}}
+	w.wantKept(t, f, "UNCHANGED newer-here (phone, customer) newer-here:4=+12015550102 since Jan 5 newer-here:256=C2 since Jan 5")
+	want, err := hashOfFallback(w, "Anna", "Ash", "1990-01-03", "10002")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.value(t, "a@x.io", "name_birth_zip_hash"); got != want {
+		t.Errorf("the fallback key is %s, want that of what the contact has: %s", got, want)
+	}
+}
+
+func hashOfFallback(w *world, first, last, birth, zip string) (string, error) {
+	d, code := contact.ParseDate([]byte(birth), contact.DateRules{})
+	if code != "" {
+		return "", fmt.Errorf("no date: %s", code)
+	}
+	text, _ := contact.AppendNameBirthZip(nil, []byte(first), []byte(last), d, []byte(zip))
+	return uuid.UUID(w.ring.Hash(w.account, uint8(contact.NameBirthZip), text)).String(), nil
+}
