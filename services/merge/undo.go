@@ -92,7 +92,7 @@ func (w *worker) undone(ctx context.Context, tx pgx.Tx, j *job, done contactdb.U
 		if r.Reason == finding.Removed {
 			removed++
 		}
-		if err := ended.Append(&row.Ended{Outcome: r.Outcome, Contact: r.Contact, Reason: string(r.Reason), Detail: r.Detail}); err != nil {
+		if err := ended.Append(&row.Ended{Line: r.Line, Outcome: r.Outcome, Contact: r.Contact, Reason: string(r.Reason), Detail: r.Detail}); err != nil {
 			return none, fmt.Errorf("write outcomes: %w", err)
 		}
 	}
