@@ -35,8 +35,8 @@ func (p *program) history(h *contactsv1.GetContactHistoryResponse) {
 	past.add("WHEN", "WHAT", "BY", "VALUES")
 	for _, c := range h.Changes {
 		what, by := printable(c.What), origin(c.Origin, false)
-		if c.UndoOf > 0 {
-			by += fmt.Sprintf(", undo of job %d", c.UndoOf)
+		if c.UndoOf > 0 { // which has no file: its lines are those of the job that it took back
+			by = fmt.Sprintf("job %d, undo of job %d", c.GetOrigin().GetJobNumber(), c.UndoOf)
 		}
 		when := ""
 		if at := c.GetOrigin().GetAt(); at != nil {
