@@ -1,0 +1,146 @@
+package model_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/contactmill/contactmill/pkg/contactdb/model"
+)
+
+// reduceLimit is how long a sequence that fails is made smaller.
+const reduceLimit = time.Minute
+
+// reduce leaves out of a sequence in which the database and the model differ whatever can be left out: operations, rows,
+// words, settings. It knows what operations are made of, and so comes to a smaller one, and sooner, than a shrinking of
+// drawn numbers does, for every trial is a few transactions.
+func reduce(ctx context.Context, w *world, all sequence, diff string) string {
+	ctx, cancel := context.WithTimeout(ctx, reduceLimit)
+	defer cancel()
+	for again := true; again; {
+		again = false
+		for i := 0; ; i++ {
+			smaller := without(all, i)
+			if smaller == nil || ctx.Err() != nil {
+				break
+			}
+			if d := w.differs(ctx, &smaller); d != "" && ctx.Err() == nil {
+				all, diff, again = smaller, d, true
+				i-- // what comes next has its number now
+			}
+		}
+	}
+	return "\n" + all.String() + "\n\n" + diff
+}
+
+// without is a copy of a sequence without its nth part; nil if it has no more.
+func without(all sequence, n int) sequence {
+	c := slices.Clone(all)
+	for i := range c {
+		op := &c[i]
+		if n == 0 {
+			c = slices.Delete(c, i, i+1)
+			for k := range c {
+				if c[k].Of > i+1 {
+					c[k].Of--
+				}
+			}
+			return c
+		}
+		n--
+		op.Job.Rows = slices.Clone(op.Job.Rows)
+		for r := range op.Job.Rows {
+			if n == 0 {
+				op.Job.Rows = slices.Delete(op.Job.Rows, r, r+1)
+				return c
+			}
+			n--
+		}
+	}
+	for i := range c {
+		op := &c[i]
+		for _, part := range []func() bool{
+			func() bool { was := op.Job.List; op.Job.List = ""; return was != "" },
+			func() bool { was := op.Job.Policies.HandMade; op.Job.Policies.HandMade = ""; return was != "" },
+			func() bool { was := len(op.Job.Policies.Keys); op.Job.Policies.Keys = nil; return was > 0 },
+			func() bool { was := op.AsOfSaid; op.AsOfSaid = false; return was },
+			func() bool { was := len(op.Lists); op.Lists = nil; return was > 0 },
+			func() bool {
+				was := op.Kind
+				if was == "cancel" || was == "check" {
+					op.Kind = "import"
+				}
+				return was != op.Kind
+			},
+		} {
+			before := *op
+			if !part() {
+				continue
+			}
+			if n == 0 {
+				return c
+			}
+			n--
+			*op = before
+		}
+		for _, f := range slices.Sorted(maps.Keys(op.Job.Policies.Rules)) {
+			if n == 0 {
+				op.Job.Policies.Rules = maps.Clone(op.Job.Policies.Rules)
+				delete(op.Job.Policies.Rules, f)
+				return c
+			}
+			n--
+		}
+		for _, f := range slices.Sorted(maps.Keys(op.Words)) {
+			if n == 0 {
+				op.Words = maps.Clone(op.Words)
+				delete(op.Words, f)
+				return c
+			}
+			n--
+		}
+		for r := range op.Job.Rows {
+			x := &op.Job.Rows[r]
+			for _, f := range slices.Sorted(maps.Keys(x.Words)) {
+				if n == 0 {
+					x.Words = maps.Clone(x.Words)
+					delete(x.Words, f)
+					return c
+				}
+				n--
+			}
+			if x.ID != 0 {
+				if n == 0 {
+					x.ID = 0
+					return c
+				}
+				n--
+			}
+			if x.Said {
+				if n == 0 {
+					x.Said, x.AsOf = false, 0
+					return c
+				}
+				n--
+			}
+		}
+	}
+	return nil
+}
+
+// sequence is operations that are done one after the other.
+type sequence []model.Operation
+
+// String writes an operation a line.
+func (s sequence) String() string {
+	var lines []string
+	for _, op := range s {
+		lines = append(lines, op.String(schema))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// GoString is how rapid writes what it drew.
+func (s sequence) GoString() string { return "\n" + s.String() }

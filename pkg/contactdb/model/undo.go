@@ -1,0 +1,320 @@
+package model
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/row"
+)
+
+// What became of the contacts of a job that is taken back.
+const (
+	PutBack       = "put-back"
+	Removed       = "removed"
+	Restored      = "restored"
+	AlreadyUndone = "already-undone"
+	ChangedSince  = "changed-since"
+	KeyTaken      = "key-taken"
+	Touched       = "touched"
+)
+
+// Undo takes a job back, as the job number: contacts that it made go unless they were touched since, and what it changed
+// is as it was before, unless it was changed since. An undo is taken back likewise: then what it removed is made again. An
+// undo that is refused changes nothing.
+func (a *Account) Undo(number, of int, asOf int64) Result {
+	after := a.clone()
+	r := after.undo(number, of, asOf)
+	if r.Refused == "" {
+		*a = *after
+	}
+	return r
+}
+
+// Preview says what an undo would do.
+func (a *Account) Preview(number, of int, asOf int64) Result { return a.clone().undo(number, of, asOf) }
+
+// undoing is an undo at work.
+type undoing struct {
+	*Account
+	x    *Applied // what is taken back
+	root int      // the job with a file that it is all about, which an undo, and the undo of that one, were of
+	done *Applied
+	all  map[int]*undone
+}
+
+// undone is what becomes of a contact.
+type undone struct {
+	line          int
+	removed       bool
+	touched       bool                   // made by the job, and stays
+	restored      bool                   // made again
+	back          map[contact.Field]Step // what is put back
+	kept          bool                   // something stays, as somebody else changed it
+	taken         bool                   // something stays away, as another contact has its key
+	left, rejoins bool                   // off the list, or on it again
+}
+
+func (a *Account) undo(number, of int, asOf int64) Result {
+	x := a.Jobs[of]
+	if x == nil {
+		return Result{Refused: "not-undoable"}
+	}
+	u := &undoing{Account: a, x: x, root: of, done: newApplied(asOf), all: map[int]*undone{}}
+	for a.Jobs[u.root].UndoOf != 0 {
+		u.root = a.Jobs[u.root].UndoOf
+	}
+	u.done.UndoOf, u.done.List, u.done.list = of, x.List, x.list
+	u.note()
+	u.remove()
+	u.takeBack()
+	u.restore()
+	for u.free() {
+	}
+	u.lists()
+	u.write()
+	r := u.result()
+	if len(a.Contacts) > a.Package && slices.ContainsFunc(r.Rows, func(e Ended) bool { return e.Reason == Restored }) {
+		return Result{Refused: "package-too-small"}
+	}
+	a.Jobs[number] = u.done
+	return r
+}
+
+// note notes whom it is about, each with the line of the job that changed or made it.
+func (u *undoing) note() {
+	at := func(id, line int) {
+		if u.all[id] == nil {
+			u.all[id] = &undone{back: map[contact.Field]Step{}}
+		}
+		u.all[id].line = max(u.all[id].line, line)
+	}
+	for id, ch := range u.x.Changed {
+		at(id, ch.Line)
+	}
+	for id, e := range u.x.Came {
+		at(id, e.Contact.Made.Line)
+	}
+	for id, e := range u.x.Went {
+		at(id, e.Contact.Made.Line)
+	}
+	for id := range u.x.Joined {
+		at(id, 0)
+	}
+	for id := range u.x.Left {
+		at(id, 0)
+	}
+}
+
+// entire is a contact with its memberships; without either if it is gone.
+func (a *Account) entire(id int) *Entire {
+	e := &Entire{On: map[string]Member{}}
+	if c := a.Contacts[id]; c != nil {
+		e.Contact = c.clone()
+	}
+	for name, l := range a.Lists {
+		for _, m := range l.Members {
+			if m.Contact == id {
+				e.On[name] = m
+			}
+		}
+	}
+	return e
+}
+
+// remove removes the contacts that the job made, or made again, unless they were touched since: they have a value of
+// somebody else, or are on a list that another job or a person put them on.
+func (u *undoing) remove() {
+	for id := range u.x.Came {
+		now := u.entire(id)
+		switch others := func(m Member) bool { return m.Job != u.root }; {
+		case now.Contact == nil:
+		case len(now.Contact.Origins) > 0 || slices.ContainsFunc(slices.Collect(maps.Values(now.On)), others):
+			u.all[id].touched = true
+		default:
+			u.all[id].removed = true
+			u.done.Went[id] = now
+			delete(u.Contacts, id)
+			for _, l := range u.Lists {
+				l.Members = slices.DeleteFunc(l.Members, func(m Member) bool { return m.Contact == id })
+			}
+		}
+	}
+}
+
+// takeBack puts what the job changed back to what it was, where it is as the job left it.
+func (u *undoing) takeBack() {
+	for id, ch := range u.x.Changed {
+		c := u.Contacts[id]
+		if c == nil {
+			continue
+		}
+		for f, step := range ch.Fields {
+			switch now := c.was(f); {
+			case now.Origin.same(step.After):
+				u.all[id].back[f] = Step{Before: now, After: step.Before.Origin}
+				c.restore(f, step.Before)
+			case now.Origin.same(step.Before.Origin):
+			default:
+				u.all[id].kept = true
+			}
+		}
+	}
+}
+
+// restore makes contacts again that the job, an undo, had removed.
+func (u *undoing) restore() {
+	for id, was := range u.x.Went {
+		if u.Contacts[id] == nil {
+			u.all[id].restored = true
+			u.Contacts[id] = was.Contact.clone()
+		}
+	}
+}
+
+// free undoes what would take a key from another contact that does not give it up. It tells whether there was anything:
+// then there may be more, as that one's own key does not come free.
+func (u *undoing) free() bool {
+	taken := func(id int, values map[contact.Field]string) bool {
+		return slices.ContainsFunc(u.keysOf(values), func(k key) bool {
+			return k.kind.Unique() && slices.ContainsFunc(u.owners(k), func(o int) bool { return o != id })
+		})
+	}
+	for _, id := range slices.Sorted(maps.Keys(u.all)) {
+		c, e := u.Contacts[id], u.all[id]
+		if c == nil {
+			continue
+		}
+		if e.restored && taken(id, c.Values) {
+			e.restored, e.taken = false, true
+			delete(u.Contacts, id)
+			return true
+		}
+		for f, step := range e.back {
+			if v, has := c.Values[f]; has && taken(id, map[contact.Field]string{f: v}) {
+				c.restore(f, step.Before)
+				delete(e.back, f)
+				e.taken = true
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lists takes those off the job's list that it put there and that stay contacts, and puts those on it again that it, an
+// undo, had taken off. If the list is gone it is made again; if another has its name now, it is that. A list that a job
+// made goes when nobody is left on it and that job is undone.
+func (u *undoing) lists() {
+	l := u.Lists[u.x.List]
+	if l == nil && u.again() && u.gone[u.x.list] != nil {
+		l = u.gone[u.x.list].clone()
+		u.Lists[u.x.List] = l
+	}
+	if l == nil {
+		return
+	}
+	for id := range u.x.Joined {
+		for _, m := range slices.Clone(l.Members) {
+			if u.Contacts[id] != nil && m.Contact == id && m.Job == u.root {
+				l.Members = slices.DeleteFunc(l.Members, func(o Member) bool { return o == m })
+				u.all[id].left = true
+				u.done.Left[id] = m
+			}
+		}
+	}
+	var back []Member
+	for id, m := range u.x.Left {
+		if u.Contacts[id] != nil && !l.has(id) {
+			u.all[id].rejoins = true
+			back = append(back, m)
+		}
+	}
+	for id, was := range u.x.Went {
+		if m, on := was.On[u.x.List]; on && u.all[id].restored {
+			back = append(back, m)
+		}
+	}
+	slices.SortFunc(back, func(a, b Member) int { return a.place - b.place })
+	for _, m := range back {
+		if m.list != l.id {
+			m.list, m.place = l.id, l.last+1
+		}
+		l.last = max(l.last, m.place)
+		l.Members = append(l.Members, m)
+		u.done.Joined[m.Contact] = m
+	}
+	slices.SortFunc(l.Members, func(a, b Member) int { return a.place - b.place })
+	if len(l.Members) == 0 && l.MadeBy != 0 && u.isUndone(l.MadeBy) {
+		u.gone[l.id] = l
+		delete(u.Lists, u.x.List)
+	}
+}
+
+// again tells whether the effects of the job with a file come back: it is an undo that is taken back, not that job nor
+// the undo of an undo.
+func (u *undoing) again() bool { return !u.takesAway(u.x) }
+
+// takesAway tells whether taking a job back takes away effects of the job with a file, and does not bring them back.
+func (a *Account) takesAway(x *Applied) bool { return x.UndoOf == 0 || !a.takesAway(a.Jobs[x.UndoOf]) }
+
+// isUndone tells whether the last word on a job with a file is that it is taken back: this undo's word is the last on its own.
+func (u *undoing) isUndone(job int) bool {
+	if job == u.root {
+		return !u.again()
+	}
+	last := 0
+	for n, x := range u.Jobs {
+		root := n
+		for u.Jobs[root].UndoOf != 0 {
+			root = u.Jobs[root].UndoOf
+		}
+		if root == job && n > last && x.UndoOf != 0 {
+			last = n
+		}
+	}
+	return last != 0 && u.takesAway(u.Jobs[u.Jobs[last].UndoOf])
+}
+
+// write keeps what was done, so that it can be taken back.
+func (u *undoing) write() {
+	for id, e := range u.all {
+		if len(e.back) > 0 {
+			u.done.Changed[id] = &Change{Line: e.line, Fields: e.back}
+			for f, step := range e.back {
+				u.remember(id, f, step.Before)
+			}
+		}
+		if e.restored {
+			u.done.Came[id] = u.entire(id)
+		}
+	}
+}
+
+// result tells what became of each contact. What stays makes it HELD, whatever else was put back.
+func (u *undoing) result() Result {
+	var r Result
+	for _, id := range slices.Sorted(maps.Keys(u.all)) {
+		e := u.all[id]
+		w := Ended{Contact: id, Line: e.line, Outcome: row.Held}
+		switch {
+		case e.touched:
+			w.Reason = Touched
+		case e.taken:
+			w.Reason = KeyTaken
+		case e.kept:
+			w.Reason = ChangedSince
+		case e.removed:
+			w.Outcome, w.Reason = row.Updated, Removed
+			r.Removed++
+		case e.restored:
+			w.Outcome, w.Reason = row.Added, Restored
+		case len(e.back) > 0 || e.left || e.rejoins:
+			w.Outcome, w.Reason = row.Updated, PutBack
+		default:
+			w.Outcome, w.Reason = row.Unchanged, AlreadyUndone
+		}
+		r.Rows = append(r.Rows, w)
+	}
+	return r
+}
