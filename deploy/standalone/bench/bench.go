@@ -42,7 +42,7 @@ func Main(ctx context.Context, args []string, out, errs io.Writer) int {
 	flags.Float64Var(&o.Invalid, "invalid", o.Invalid, "share of rows with a bad cell")
 	flags.Float64Var(&o.Messy, "messy", o.Messy, "share of phones not in E.164")
 	flags.IntVar(&o.small, "small", 100, "jobs of 100 rows")
-	flags.BoolVar(&o.large, "large", false, "also a CSV file of 2 GB and a workbook of 1,000,000 rows, for the memory that they take")
+	flags.BoolVar(&o.large, "large", false, "also 100,000 rows into an account of 5,000,000 contacts, and the memory that a CSV file of 2 GB and a workbook of 1,000,000 rows take")
 	flags.StringVar(&o.state, "state", "", "directory to work in; a temporary one if not given")
 	flags.StringVar(&o.bin, "bin", "bin", "directory of the services' programs")
 	one := flags.Bool("one", false, "run all services in this process")
@@ -83,7 +83,7 @@ func measure(ctx context.Context, o options, out, errs io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(errs, "%d rows: %d people, %d repeats, %d bad\n", made.Rows, made.Good, made.Duplicates, made.Invalid)
-	ref, err := prepare(file, filepath.Join(o.state, "reference.copy"))
+	ref, err := prepare(file, filepath.Join(o.state, "reference.copy"), filepath.Join(o.state, "update.csv"))
 	if err != nil {
 		return err
 	}
@@ -147,6 +147,14 @@ func all(ctx context.Context, o options, p *platform, ref *reference, file strin
 	if n := again.job.Counts.Unchanged; int(n) != made.Good {
 		return fmt.Errorf("%d unchanged, the file has %d people", n, made.Good)
 	}
+	fmt.Fprintln(errs, "an update of two fields")
+	changed, err := c.file(ctx, filepath.Join(o.state, "update.csv"), &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPDATE})
+	if err != nil {
+		return err
+	}
+	if n := changed.job.Counts.Updated; int(n) != made.Good {
+		return fmt.Errorf("%d updated, the file has %d people", n, made.Good)
+	}
 	most := p.memory()
 	profile()
 	fmt.Fprintln(errs, "reference COPY")
@@ -159,13 +167,38 @@ func all(ctx context.Context, o options, p *platform, ref *reference, file strin
 	fmt.Fprintf(out, "reference COPY of %d rows: %.2f s (%.2f before, %.2f after)\n", ref.rows, copied.Seconds(), before.Seconds(), after.Seconds())
 	show(out, "new rows", fresh, copied)
 	show(out, "the same file again", again, copied)
+	show(out, "an update of two fields", changed, copied)
 	for i, m := range most {
 		fmt.Fprintf(out, "memory of %s: %d MiB idle, %d MiB at most\n", m.process, idle[i].now>>20, m.most>>20)
 	}
 	if err := small(ctx, o, c, out, errs); err != nil {
 		return err
 	}
+	if err := undo(ctx, c, []*run{changed, fresh}, copied, out, errs); err != nil {
+		return err
+	}
+	if err := deep(ctx, o, p, out, errs); err != nil {
+		return err
+	}
 	return large(ctx, o, p, c, file, out, errs)
+}
+
+// undo takes jobs back, the newest first, each against the time that the job took.
+func undo(ctx context.Context, c *client, jobs []*run, copied time.Duration, out, errs io.Writer) error {
+	for _, j := range jobs {
+		fmt.Fprintf(errs, "undo of job %d\n", j.job.Number)
+		r, err := c.undo(ctx, j.job)
+		if err != nil {
+			return err
+		}
+		was, is := j.job.Counts, r.job.Counts
+		if is.Updated != was.Added+was.Updated || is.Removed != was.Added {
+			return fmt.Errorf("job %d added %d and updated %d; its undo took back %d and removed %d", j.job.Number, was.Added, was.Updated, is.Updated, is.Removed)
+		}
+		show(out, fmt.Sprintf("undo of job %d", j.job.Number), r, copied)
+		fmt.Fprintf(out, "  %.2f x the job\n", r.whole.Seconds()/j.whole.Seconds())
+	}
+	return nil
 }
 
 // large checks files of the sizes that are let in, and looks at the memory of the service that reads them.

@@ -80,7 +80,22 @@ func (c *client) job(ctx context.Context, r io.Reader, s *ingestv1.ImportSetting
 	if err != nil {
 		return nil, fmt.Errorf("hand in: %w", err)
 	}
-	out := &run{job: accepted.Job, upload: time.Since(begun)}
+	return c.ended(ctx, begun, accepted.Job)
+}
+
+// undo takes a job back and waits for the end of that.
+func (c *client) undo(ctx context.Context, job *ingestv1.Job) (*run, error) {
+	begun := time.Now()
+	accepted, err := c.jobs.UndoJob(ctx, &ingestv1.UndoJobRequest{Job: job.Id})
+	if err != nil {
+		return nil, fmt.Errorf("undo job %d: %w", job.Number, err)
+	}
+	return c.ended(ctx, begun, accepted.Job)
+}
+
+// ended waits for the end of a job that has been accepted.
+func (c *client) ended(ctx context.Context, begun time.Time, job *ingestv1.Job) (*run, error) {
+	out := &run{job: job, upload: time.Since(begun)}
 	if err := c.follow(ctx, out); err != nil {
 		return nil, err
 	}

@@ -50,6 +50,14 @@ func start(ctx context.Context, o options, log io.Writer) (*platform, error) {
 	return &platform{client: p.Client, settings: p.Settings, run: p.Run}, nil
 }
 
+// accounts is where the accounts service listens.
+func (p *platform) accounts() string {
+	if p.client.Accounts != "" {
+		return p.client.Accounts
+	}
+	return p.client.Addr
+}
+
 // usage is the memory of a process in bytes: resident now, and at most so far.
 type usage struct {
 	process   string

@@ -36,14 +36,18 @@ create unique index on public.reference (account_id, phone_hash);`
 const referenceCopy = `copy public.reference (account_id, contact_id, external_id_hash, email_hash, phone_hash, external_id, first_name, last_name,
     email, phone, birth_date, address, city, zip, company, created_job, created_line) from stdin (format binary)`
 
+// referenceAccount is whom the rows belong to: to one account, so that one COPY adds to what another left.
+var referenceAccount = uuid.MustParse("00000000-0000-0000-0000-0000000000aa")
+
 // reference is a file's good rows as PostgreSQL reads them fastest, made before the clock runs.
 type reference struct {
 	file string
 	rows int
 }
 
-// prepare writes the rows of a file as a binary COPY, each key once: the same rows that the platform is to store.
-func prepare(file, to string) (*reference, error) {
+// prepare writes the rows of a file as a binary COPY, each key once: the same rows that the platform is to store. update gets
+// a file that changes two fields of each; it may be empty.
+func prepare(file, to, update string) (*reference, error) {
 	src, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -53,20 +57,29 @@ func prepare(file, to string) (*reference, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := bufio.NewWriterSize(dst, 1<<20)
+	w, changes := bufio.NewWriterSize(dst, 1<<20), bufio.NewWriter(io.Discard)
+	if update != "" {
+		f, err := os.Create(update)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		changes = bufio.NewWriterSize(f, 1<<20)
+	}
 	r := &reference{file: to}
-	if err := r.encode(csv.NewReader(bufio.NewReaderSize(src, 1<<20)), w); err != nil {
+	if err := r.encode(csv.NewReader(bufio.NewReaderSize(src, 1<<20)), w, changes); err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare the reference: %w", err), dst.Close())
 	}
-	return r, errors.Join(w.Flush(), dst.Close())
+	return r, errors.Join(w.Flush(), changes.Flush(), dst.Close())
 }
 
-func (r *reference) encode(in *csv.Reader, w io.Writer) error {
+func (r *reference) encode(in *csv.Reader, w io.Writer, changes *bufio.Writer) error {
 	in.ReuseRecord = true
 	if _, err := in.Read(); err != nil {
 		return err
 	}
-	account, job := uuid.New(), uuid.New()
+	job := uuid.New()
+	changes.WriteString("External id,City,Company\n")
 	seen := map[string]bool{}
 	b := append([]byte("PGCOPY\n\xff\r\n\x00"), make([]byte, 8)...)
 	for line := int64(2); ; line++ {
@@ -82,9 +95,10 @@ func (r *reference) encode(in *csv.Reader, w io.Writer) error {
 			continue
 		}
 		seen[f[0]] = true
+		fmt.Fprintf(changes, "%s,New %s,%s & Co\n", f[0], f[7], f[9])
 		id := uuid.Must(uuid.NewV7())
 		b = binary.BigEndian.AppendUint16(b, 17)
-		for _, u := range []uuid.UUID{account, id, hash(f[0]), hash(f[3]), hash(f[4])} {
+		for _, u := range []uuid.UUID{referenceAccount, id, hash(f[0]), hash(f[3]), hash(f[4])} {
 			b = field(b, u[:])
 		}
 		for _, i := range []int{0, 1, 2, 3, 4} {
@@ -119,15 +133,33 @@ func hash(s string) uuid.UUID {
 }
 
 // run copies the rows into a fresh table and drops it again. The time is that of COPY and its commit.
-func (r *reference) run(ctx context.Context, owner string) (time.Duration, error) {
+func (r *reference) run(ctx context.Context, owner string) (took time.Duration, err error) {
+	err = inReference(ctx, owner, func(conn *pgx.Conn) error {
+		took, err = r.copy(ctx, conn)
+		return err
+	})
+	return took, err
+}
+
+// inReference runs fn on a fresh table of reference, which is gone afterwards.
+func inReference(ctx context.Context, owner string, fn func(*pgx.Conn) error) error {
 	conn, err := pgx.Connect(ctx, owner)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer conn.Close(ctx)
 	if _, err := conn.Exec(ctx, referenceTable+"; checkpoint"); err != nil {
-		return 0, fmt.Errorf("make the reference table: %w", err)
+		return fmt.Errorf("make the reference table: %w", err)
 	}
+	if err := fn(conn); err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, "drop table public.reference; checkpoint")
+	return err
+}
+
+// copy copies the rows into the table as it is.
+func (r *reference) copy(ctx context.Context, conn *pgx.Conn) (time.Duration, error) {
 	f, err := os.Open(r.file)
 	if err != nil {
 		return 0, err
@@ -142,6 +174,5 @@ func (r *reference) run(ctx context.Context, owner string) (time.Duration, error
 	if int(tag.RowsAffected()) != r.rows {
 		return 0, fmt.Errorf("copy the reference: %d rows, want %d", tag.RowsAffected(), r.rows)
 	}
-	_, err = conn.Exec(ctx, "drop table public.reference; checkpoint")
-	return took, err
+	return took, nil
 }
