@@ -48,6 +48,7 @@ func cases() []testCase {
 		{"Mail", mails},
 		{"Question", question},
 		{"ByHand", byHand},
+		{"Merging", merging},
 		{"Editing", editing},
 		{"KeysChosen", keysChosen},
 		{"Newest", newest},
