@@ -142,7 +142,11 @@ func (m *Merges) Undo(ctx context.Context, tx pgx.Tx, c UndoChange, held, most i
 	d = u.done()
 	var s script
 	if u.changes > 0 {
-		s.add("write journal", m.own.WriteJournal, account, c.Job.ID)
+		journal := m.plain.WriteJournal
+		if u.fields&ownBit != 0 {
+			journal = m.own.WriteJournal
+		}
+		s.add("write journal", journal, account, c.Job.ID)
 		if u.fields&fallbackBits != 0 {
 			s.add("release fallback keys", m.sql.ReleaseFallbacks, account)
 			s.add("write changed fallback keys", m.sql.WriteChangedFallbacks, account)

@@ -20,8 +20,8 @@ import (
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
 
-// BenchmarkMerge tells how long the merge alone takes for new rows, for the same file again and for an update of two
-// fields, beside the reference: COPY of the same rows into one logged table with a primary key and three unique hashes.
+// BenchmarkMerge tells how long the merge alone takes for new rows, for the same file again, for an update of two fields and for
+// the undo of both, beside the reference: COPY of the same rows into one logged table with a primary key and three unique hashes.
 // Run it with -benchtime 1x; the ratios are what counts.
 func BenchmarkMerge(b *testing.B) { benchmarkMerge(b, benchHead, nil) }
 
@@ -49,15 +49,22 @@ func benchmarkMerge(b *testing.B, head []string, own []*accountsv1.Field) {
 					name  string
 					mode  row.Mode
 					round int
-				}{{"new", row.Upsert, 0}, {"again", row.Upsert, 0}, {"update", row.Update, 1}} {
-					c := w.prepareMany(b, n, s.mode, s.round, head, own)
+					undo  int64 // the number of a job to undo
+				}{{"new", row.Upsert, 0, 0}, {"again", row.Upsert, 0, 0}, {"update", row.Update, 1, 0}, {"undo-update", 0, 0, 3}, {"undo-new", 0, 0, 1}} {
+					var c *stage.Claim
+					if s.undo == 0 {
+						c = w.prepareMany(b, n, s.mode, s.round, head, own)
+					} else {
+						c = w.prepareUndo(b, s.undo, false, own...)
+					}
 					start := time.Now()
 					r, err := w.once(b, c, nil)
 					took := time.Since(start)
 					if err != nil {
 						b.Fatal(err)
 					}
-					want := map[string]int64{"new": r.Counts.Added, "again": r.Counts.Unchanged, "update": r.Counts.Updated}[s.name]
+					want := map[string]int64{"new": r.Counts.Added, "again": r.Counts.Unchanged, "update": r.Counts.Updated,
+						"undo-update": r.Counts.Updated - r.Counts.Removed, "undo-new": r.Counts.Removed}[s.name]
 					if want != int64(n) {
 						b.Fatalf("%s: %v", s.name, r.Counts)
 					}

@@ -14,11 +14,17 @@ with was as (
     where j.account_id = $1 and j.job_id = $2
     offset 0
 ), judged as (
-    select w.*, row_number() over (order by w.contact_id) as row,
-        case when w.whole then w.fields else coalesce(t.back, 0) end as back, case when w.whole then w.own else t.back_own end as back_own,
-        t.kept, t.kept_own
+    select contact_id, line, fields as back, own as back_own, null::bigint as kept, null::text[] as kept_own, now, own_now, name_birth_zip_hash, whole
+    from was
+    where whole
+    union all
+    select contact_id, line, 0, null, null, null, null, null, null, false
+    from was
+    where gone
+    union all
+    select w.contact_id, w.line, coalesce(t.back, 0), t.back_own, t.kept, t.kept_own, w.now, w.own_now, null, false
     from was w
-    left join lateral (
+    cross join lateral (
         select bit_or(f.bits) filter (where f.word = 'back') as back,
             jsonb_object_agg(f.name, w.own -> f.name) filter (where f.word = 'back' and f.bits & 1 <> 0) as back_own,
             bit_or(f.bits) filter (where f.word = 'kept' and f.bits & 1 = 0) as kept,
@@ -58,23 +64,27 @@ with was as (
             ) as s (bit, bits, name)
             cross join lateral (select contacts.token(w.now, s.bit, s.name) as token) as n
         ) as f
-    ) as t on not w.gone and w.whole is not true
+    ) as t
+    where not w.gone and w.whole is not true
+), numbered as (
+    select *, row_number() over () as row
+    from judged
 ), kept as (
     insert into undone (contact_id, line, found, kept, kept_own, origins)
     select contact_id, line, case when kept is null and kept_own is null then 1 else 2 end, kept, kept_own,
         case when kept is not null or kept_own is not null then now end
-    from judged
+    from numbered
     where back = 0 or kept is not null or kept_own is not null
 ), own as (
     insert into changed_own (row, own, before, numbers)
     select d.row, d.back_own, (select jsonb_object_agg(k, d.own_now -> k) from jsonb_object_keys(d.back_own) as k),
         (select string_agg(k, ', ') from jsonb_object_keys(d.back_own) as k)
-    from judged d
+    from numbered d
     where d.back_own is not null
 ), back as (
     insert into changed (row, line, contact_id, fields, name_birth_zip_hash, whole)
-    select row, line, contact_id, back, case when whole then name_birth_zip_hash end, whole
-    from judged
+    select row, line, contact_id, back, name_birth_zip_hash, whole
+    from numbered
     where back <> 0
     order by contact_id
     returning fields
