@@ -5,12 +5,13 @@ insert into kept (row, contact_id, field, reason, turns)
 select s.row, s.contact_id, w.field, w.reason, false
 from staged s
 join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
+left join contacts.applied m on m.account_id = $1 and m.job_id = c.created_job
 cross join lateral (
     select v.field, case
         when v.bit & $2::bigint <> 0 or v.bit & $3::bigint <> 0 and v.new is not null and v.old is not null then 1
         when $5::boolean and v.new is not null and c.origins ? v.name
             or v.bit & $4::bigint <> 0 and coalesce(to_timestamp(s.as_of), $6::timestamptz)
-                < contacts.given_at(c.account_id, v.name, v.bit, c.origins, case when v.old is not null then c.created_at end, c.created_job, c.as_of) then 3
+                < contacts.given_at(c.account_id, v.name, v.bit, c.origins, case when v.old is not null then coalesce(c.as_of, m.as_of, m.applied_at, c.created_at) end) then 3
         end::smallint as reason
     from (values
         (1::integer, 2::bigint, 'first_name', s.first_name, c.first_name),

@@ -16,6 +16,7 @@ full join (
         array_agg(v.value order by k.field) as values, array_agg(coalesce(floor(extract(epoch from v.since)), 0)::bigint order by k.field) as since
     from kept k
     join contacts.contacts c on c.account_id = $1 and c.contact_id = k.contact_id
+    left join contacts.applied j on j.account_id = $1 and j.job_id = c.created_job
     left join changed d on d.contact_id = k.contact_id
     left join staged s on s.row = d.row
     left join changed_own o on o.row = d.row
@@ -27,7 +28,7 @@ full join (
                     where m.first = d.row and (w.bit > 1 and m.last & w.bit <> 0
                         or w.bit = 1 and exists (select from met_own f where f.row = m.row and f.last and f.field = k.field))
                 ) else s.as_of end), $2::timestamptz)
-                else contacts.given_at(c.account_id, w.name, w.bit, c.origins, c.created_at, c.created_job, c.as_of) end as since
+                else contacts.given_at(c.account_id, w.name, w.bit, c.origins, coalesce(c.as_of, j.as_of, j.applied_at, c.created_at)) end as since
         from (
             select v.name, v.bit, v.value, null::jsonb as own, coalesce(d.fields & v.bit <> 0, false) as changed
             from (values
