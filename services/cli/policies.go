@@ -49,9 +49,7 @@ func (r *ruled) read(mayBeEmpty bool) (*accountsv1.Policies, error) {
 			return nil, usage{fmt.Errorf("--rule %q: say FIELD=RULE", s)}
 		}
 		v, ok := accountsv1.FieldRule_value["FIELD_RULE_"+word(name)]
-		if name == "" && mayBeEmpty {
-			v, ok = 0, true
-		} else if !ok || v == 0 {
+		if takesAway := name == "" && mayBeEmpty; !takesAway && (!ok || v == 0) {
 			return nil, usage{fmt.Errorf("--rule %q: say always, if-empty, never or newest", s)}
 		}
 		if old, twice := p.Rules[field]; twice && old != accountsv1.FieldRule(v) {
