@@ -1,16 +1,22 @@
 package model_test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/contactmill/contactmill/pkg/contactdb/model"
 )
 
-// TestGoldenCases does the sequences in testdata: those in which the database and the model were not alike once, and some
-// that tell a story. A line that begins with // is for the reader.
+var update = flag.Bool("update", false, "write what became of the cases' operations into their files anew")
+
+// TestGoldenCases does the sequences in testdata: some that tell a story, and those in which the database and the model were
+// not alike once. An operation is a line; lines that begin with // are for the reader, indented ones say what became of the
+// operation before, or at the end what the account is.
 func TestGoldenCases(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -21,36 +27,53 @@ func TestGoldenCases(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			for _, line := range run(t, w, file) {
-				t.Log(line)
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := replay(t, w, string(b))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(b), got); diff != "" {
+				t.Errorf("the case (-file +model and database):\n%s", diff)
 			}
 		})
 	}
 }
 
-// run does the sequence of a file and returns what became of each operation, and the account at the end.
-func run(t *testing.T, w *world, file string) []string {
+// replay does the sequence in a text with the database and the model, and returns the text with what became of it.
+func replay(t *testing.T, w *world, text string) string {
 	t.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var out strings.Builder
 	p := newPair(w, most)
-	for line := range strings.Lines(string(b)) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "//") {
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "\t") || line == "account":
+			continue
+		case line == "" || strings.HasPrefix(line, "//"):
+			out.WriteString(line + "\n")
 			continue
 		}
 		op, err := model.Parse(schema, p.n+1, line)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again := op.String(schema); again != line {
-			t.Fatalf("the line %q is written %q", line, again)
-		}
 		if diff := p.do(t.Context(), op); diff != "" {
 			t.Fatalf("%s\n\n%s", line, diff)
 		}
+		out.WriteString(op.String(schema) + "\n" + indented(p.told))
 	}
-	return p.model.State()
+	return out.String() + "account\n" + indented(p.model.State())
+}
+
+func indented(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return "\t" + strings.Join(lines, "\n\t") + "\n"
 }

@@ -172,6 +172,7 @@ type Applied struct {
 	Went    map[int]*Entire // contacts that it removed
 	Joined  map[int]Member  // contacts that it put on its list
 	Left    map[int]Member  // contacts that stayed and that it took off its list
+	dropped bool            // it removed the list
 }
 
 func newApplied(asOf int64) *Applied {

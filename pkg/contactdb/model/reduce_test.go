@@ -5,7 +5,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/contactmill/contactmill/pkg/contactdb/model"
 )
@@ -13,10 +16,13 @@ import (
 // reduceLimit is how long a sequence that fails is made smaller.
 const reduceLimit = time.Minute
 
-// reduce leaves out of a sequence in which the database and the model differ whatever can be left out: operations, rows,
-// words, settings. It knows what operations are made of, and so comes to a smaller one, and sooner, than a shrinking of
-// drawn numbers does, for every trial is a few transactions.
-func reduce(ctx context.Context, w *world, all sequence, diff string) string {
+// try does a sequence with a new account and tells what is wrong; empty if nothing is. It may cut the sequence short.
+type try func(ctx context.Context, all *sequence) string
+
+// reduce leaves out of a sequence that fails whatever can be left out: operations, rows, words, settings. It knows what
+// operations are made of, and so comes to a smaller one, and sooner, than a shrinking of drawn numbers does, for every
+// trial is a few transactions.
+func reduce(ctx context.Context, all sequence, diff string, fails try) string {
 	ctx, cancel := context.WithTimeout(ctx, reduceLimit)
 	defer cancel()
 	for again := true; again; {
@@ -26,13 +32,30 @@ func reduce(ctx context.Context, w *world, all sequence, diff string) string {
 			if smaller == nil || ctx.Err() != nil {
 				break
 			}
-			if d := w.differs(ctx, &smaller); d != "" && ctx.Err() == nil {
+			if d := fails(ctx, &smaller); d != "" && ctx.Err() == nil {
 				all, diff, again = smaller, d, true
 				i-- // what comes next has its number now
 			}
 		}
 	}
 	return "\n" + all.String() + "\n\n" + diff
+}
+
+// check tries drawn sequences. One that fails is made small once, however often rapid asks for it again.
+func check(t *testing.T, draw func(*rapid.T) sequence, fails try) {
+	t.Helper()
+	failed := ""
+	rapid.Check(t, func(t *rapid.T) {
+		all := rapid.Custom(draw).Draw(t, "sequence")
+		if failed == "" {
+			if failed = fails(t.Context(), &all); failed != "" {
+				failed = reduce(t.Context(), all, failed, fails)
+			}
+		}
+		if failed != "" {
+			t.Fatal(failed)
+		}
+	})
 }
 
 // without is a copy of a sequence without its nth part; nil if it has no more.

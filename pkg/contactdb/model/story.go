@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ func (r Result) Lines(s *contact.Schema) []string {
 			total = append(total, fmt.Sprintf("%s %d", o, counts[o]))
 		}
 	}
-	return append(lines, fmt.Sprintf("%s; newer here %d; removed %d", strings.Join(total, ", "), r.NewerHere, r.Removed))
+	return append(lines, fmt.Sprintf("all: %s; newer here %d; removed %d", cmp.Or(strings.Join(total, ", "), "no rows"), r.NewerHere, r.Removed))
 }
 
 func (e Ended) text(s *contact.Schema) string {

@@ -38,8 +38,8 @@ func (y *tally) add(lines []string) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	for _, l := range lines {
-		if strings.Contains(l, "newer here") && !strings.Contains(l, "keeps") {
-			continue // the counts
+		if strings.HasPrefix(l, "all: ") {
+			continue
 		}
 		l, _, _ = strings.Cut(l, ";")
 		l, _, _ = strings.Cut(l, "#")

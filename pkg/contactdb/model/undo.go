@@ -203,11 +203,14 @@ func (u *undoing) free() bool {
 }
 
 // lists takes those off the job's list that it put there and that stay contacts, and puts those on it again that it, an
-// undo, had taken off. If the list is gone it is made again; if another has its name now, it is that. A list that a job
-// made goes when nobody is left on it and that job is undone.
+// undo, had taken off. If the list is gone it is made again for them, or if it was this undo that removed it; if another
+// has its name now, it is that. A list that a job made goes when nobody is left on it and that job is undone.
 func (u *undoing) lists() {
 	l := u.Lists[u.x.List]
-	if l == nil && u.again() && u.gone[u.x.list] != nil {
+	comes := func(id int) bool { return u.Contacts[id] != nil }
+	back := u.x.dropped || slices.ContainsFunc(slices.Collect(maps.Keys(u.x.Left)), comes) ||
+		slices.ContainsFunc(slices.Collect(maps.Keys(u.x.Went)), func(id int) bool { return u.all[id].restored })
+	if l == nil && u.again() && u.gone[u.x.list] != nil && back {
 		l = u.gone[u.x.list].clone()
 		u.Lists[u.x.List] = l
 	}
@@ -223,20 +226,20 @@ func (u *undoing) lists() {
 			}
 		}
 	}
-	var back []Member
+	var members []Member
 	for id, m := range u.x.Left {
 		if u.Contacts[id] != nil && !l.has(id) {
 			u.all[id].rejoins = true
-			back = append(back, m)
+			members = append(members, m)
 		}
 	}
 	for id, was := range u.x.Went {
 		if m, on := was.On[u.x.List]; on && u.all[id].restored {
-			back = append(back, m)
+			members = append(members, m)
 		}
 	}
-	slices.SortFunc(back, func(a, b Member) int { return a.place - b.place })
-	for _, m := range back {
+	slices.SortFunc(members, func(a, b Member) int { return a.place - b.place })
+	for _, m := range members {
 		if m.list != l.id {
 			m.list, m.place = l.id, l.last+1
 		}
@@ -247,6 +250,7 @@ func (u *undoing) lists() {
 	slices.SortFunc(l.Members, func(a, b Member) int { return a.place - b.place })
 	if len(l.Members) == 0 && l.MadeBy != 0 && u.isUndone(l.MadeBy) {
 		u.gone[l.id] = l
+		u.done.dropped = true
 		delete(u.Lists, u.x.List)
 	}
 }
