@@ -112,6 +112,8 @@ func TestUndo(t *testing.T) {
 			"job 6  undo of job 3  1 contact  ████████████ 100 %  1 removed   2.5 s\n", 0},
 		{[]string{"--wait"}, ingestv1.JobState_JOB_STATE_COMPLETED, &ingestv1.Counts{}, &ingestv1.UndoJobRequest{Job: "6"},
 			"job 6  undo of job 3  0 contacts  ████████████ 100 %  nothing to take back   2.5 s\n", 0},
+		{[]string{"--wait", "--preview"}, ingestv1.JobState_JOB_STATE_CHECKED, nil, &ingestv1.UndoJobRequest{Job: "6", Preview: true},
+			"job 6  undo of job 3  0 contacts  ████████████ 100 %  nothing to take back   2.5 s\n", 0},
 		{[]string{"--wait"}, ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 3, Updated: 2, Held: 1}, &ingestv1.UndoJobRequest{Job: "6"},
 			"job 6  undo of job 3  3 contacts  ████████████ 100 %  2 put back · 1 kept   2.5 s\n  contactmill jobs report 6 --outcome held\n", 3},
 		{[]string{"--wait", "--preview"}, ingestv1.JobState_JOB_STATE_CHECKED, &ingestv1.Counts{Rows: 3, Added: 1, Unchanged: 1, Held: 1}, &ingestv1.UndoJobRequest{Job: "6", Preview: true},

@@ -66,19 +66,21 @@ func rows(n int64) string {
 
 // endedWords is what became of a job's rows, or the state of one that changed nothing.
 func endedWords(j *ingestv1.Job) string {
+	words, would := counts(j), ""
 	switch j.State {
 	case ingestv1.JobState_JOB_STATE_COMPLETED, ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS:
-		if c := counts(j); c != "" {
-			return c
-		}
-		if j.UndoOf != "" {
-			return "nothing to take back"
-		}
-		return "no rows"
 	case ingestv1.JobState_JOB_STATE_CHECKED:
-		return "would be: " + counts(j)
+		would = "would be: "
+	default:
+		return state(j.State)
 	}
-	return state(j.State)
+	switch {
+	case words != "":
+		return would + words
+	case j.UndoOf != "":
+		return "nothing to take back"
+	}
+	return "no rows"
 }
 
 // follow waits until a job is final or waits for a person. A connection that breaks is taken up again.
