@@ -21,20 +21,20 @@ var undoQueries embed.FS
 
 // undoSQL is what an undo asks beyond a merge, in the order it asks it.
 type undoSQL struct {
-	MakeUndone, MakeWanted                          string
-	ReadChain, ReadList, ReadListName               string
-	FindChanged                                     string
-	FindMade, FindGone, FindRestored, FindRemoved   string
-	FindMembers, FindLeftMembers, FindLeftRestored  string
-	FindRemovedMembers                              string
-	CountChanged, MeasureUndone, MeasureWanted      string
-	FindWanted, FollowWanted, KeepWanted            string
-	KeepBlocked, DropBlockedOwn, DropBlocked        string
-	ReleaseRemovedKeys, WriteRestoredKeys           string
-	ReleaseRemovedFallbacks, WriteRestoredFallbacks string
-	EndMembers, RemoveList, MakeListAgain           string
-	WriteRemoved, WriteRestored, WriteMembersAgain  string
-	ReadUndone                                      string
+	MakeUndone, MakeWanted                                 string
+	ReadChain, ReadList, ReadListName                      string
+	FindChanged                                            string
+	FindMade, FindGone, FindRestored, FindRemoved          string
+	FindMembers, FindLeftMembers, FindLeftRestored         string
+	FindRemovedMembers                                     string
+	CountChanged, MeasureUndone, MeasureWanted             string
+	FindWanted, FollowWanted, KeepWanted                   string
+	KeepBlocked, DropBlockedOwn, DropBlocked               string
+	ReleaseRemovedKeys, ReleaseMostKeys, WriteRestoredKeys string
+	ReleaseRemovedFallbacks, WriteRestoredFallbacks        string
+	EndMembers, RemoveList, MakeListAgain                  string
+	WriteRemoved, WriteRestored, WriteMembersAgain         string
+	ReadUndone                                             string
 }
 
 // undoStatements are the statements of undos, and those of merges in the form that reads the journal in the place of staged rows.
@@ -57,6 +57,9 @@ func newUndoStatements(m *mergesSQL) (s undoStatements, err error) {
 	}
 	return s, nil
 }
+
+// worthReading is of how many contacts one has to be removed at least for all keys of the account to be read.
+const worthReading = 4
 
 // CodeNotUndoable is the code of the refusal to undo a job that had no effect.
 const CodeNotUndoable = "not-undoable"
@@ -127,7 +130,7 @@ func (m *Merges) Undo(ctx context.Context, tx pgx.Tx, c UndoChange, held, most i
 	if err != nil {
 		return d, err
 	}
-	if err := m.moveKeys(ctx, tx, u); err != nil {
+	if err := m.moveKeys(ctx, tx, u, held); err != nil {
 		return d, err
 	}
 	if err := u.room(held, most); err != nil {
@@ -321,10 +324,10 @@ func (m *Merges) count(ctx context.Context, tx pgx.Tx, u *undoing) error {
 
 // moveKeys writes the unique keys behind a savepoint: if the index refuses, what has a key of another contact is kept, and the rest
 // is written.
-func (m *Merges) moveKeys(ctx context.Context, tx pgx.Tx, u *undoing) error {
+func (m *Merges) moveKeys(ctx context.Context, tx pgx.Tx, u *undoing, held int64) error {
 	for blocked := false; ; blocked = true {
 		var s script
-		m.writeUndoneKeys(&s, u)
+		m.writeUndoneKeys(&s, u, held)
 		err := s.run(ctx, tx)
 		if err == nil || blocked || !errors.Is(postgres.Map(err), fault.Exists) {
 			return err
@@ -339,10 +342,13 @@ func (m *Merges) moveKeys(ctx context.Context, tx pgx.Tx, u *undoing) error {
 	}
 }
 
-func (m *Merges) writeUndoneKeys(s *script, u *undoing) {
+func (m *Merges) writeUndoneKeys(s *script, u *undoing, held int64) {
 	account, of := u.Job.Account, u.Of
 	s.add("guard keys", "savepoint keys")
-	if u.removed > 0 {
+	switch {
+	case u.removed*worthReading >= held && u.removed > 0:
+		s.add("release keys of removed contacts", m.undo.ReleaseMostKeys, account)
+	case u.removed > 0:
 		s.add("release keys of removed contacts", m.undo.ReleaseRemovedKeys, account)
 	}
 	if u.fields&keyBits != 0 {
