@@ -6,8 +6,12 @@
 // fields lie together in one column (own.go), and unique ones are keys like the others. holdings is an account's own row.
 //
 // The rules everyone here keeps:
-//   - whoever writes contacts, keys, lists or members first locks the account's row of holdings (for update), so that a
-//     merge and a hand edit never meet; it is made by whoever finds it missing;
+//   - whoever writes contacts, keys, lists or members first locks the account's row of holdings, at the gate (merges.go),
+//     so that a merge and a hand edit never meet: for update, or, to change only values that are no keys, for share. It is
+//     made by whoever finds it missing;
+//   - whoever changes a contact, a job or a person, leaves in journal what the fields were before, with their origins. A
+//     value's origin is the contact's maker unless contacts.origins names another; it stands for the value: undo and the
+//     policies ask for origins, and never compare what the values are;
 //   - every hash in contacts has its row in contact_keys or contact_fallbacks, and the other way round;
 //   - holdings.held is the number of contacts, lists.members that of a list's members;
 //   - a key that comes or goes outside a job grows holdings.key_version by one and leaves the old and the new hash in

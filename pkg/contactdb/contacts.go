@@ -29,7 +29,7 @@ type contactsSQL struct {
 	ListsOfContacts, Lists, ListByName                         string
 	InsertList, TakePosition, InsertMember                     string
 	Holdings, LockHoldings, MakeHoldings, UpdateHoldings       string
-	ShareHoldings                                              string
+	ShareHoldings, KeepEditsOut, KeepMergesOut                 string
 	LockContact, InsertContact, UpdateContact                  string
 	InsertChange, ChangesOfContact, RestoredContact            string
 	JobsOfNumbers, JobByID                                     string
@@ -227,7 +227,7 @@ func (c *Contacts) count(ctx context.Context, tx pgx.Tx, account uuid.UUID, f Fi
 
 // holdings reads the account's own row without a lock; zero for one that never had contacts.
 func (c *Contacts) holdings(ctx context.Context, tx pgx.Tx, account uuid.UUID) (h Holdings, err error) {
-	err = tx.QueryRow(ctx, c.sql.Holdings, account).Scan(&h.Held, &h.KeyVersion, &h.Edited)
+	err = h.scan(tx.QueryRow(ctx, c.sql.Holdings, account))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Holdings{}, nil
 	}

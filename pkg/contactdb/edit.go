@@ -196,22 +196,21 @@ func (c *Contacts) hold(ctx context.Context, tx pgx.Tx, account uuid.UUID, keys 
 		h, err = c.lock(ctx, tx, account)
 		return h, true, err
 	}
-	err = tx.QueryRow(ctx, c.sql.ShareHoldings, account).Scan(&h.Held, &h.KeyVersion, &h.Edited)
-	return h, false, err
+	var q script
+	high, low := gate(account)
+	q.add("wait for merges", c.sql.KeepMergesOut, high, low)
+	q.read("share holdings", h.scan, c.sql.ShareHoldings, account)
+	return h, false, q.run(ctx, tx)
 }
 
 // lock takes the account's holdings, without which nobody adds contacts or changes keys.
 func (c *Contacts) lock(ctx context.Context, tx pgx.Tx, account uuid.UUID) (h Holdings, err error) {
-	take := func() error {
-		return tx.QueryRow(ctx, c.sql.LockHoldings, account).Scan(&h.Held, &h.KeyVersion, &h.Edited)
-	}
-	if err := take(); !errors.Is(err, pgx.ErrNoRows) {
-		return h, err
-	}
-	if _, err := tx.Exec(ctx, c.sql.MakeHoldings, account); err != nil {
-		return h, err
-	}
-	return h, take()
+	var q script
+	high, low := gate(account)
+	q.add("wait for edits", c.sql.KeepEditsOut, high, low)
+	q.add("make holdings", c.sql.MakeHoldings, account)
+	q.read("lock holdings", h.scan, c.sql.LockHoldings, account)
+	return h, q.run(ctx, tx)
 }
 
 func (c *Contacts) lockContact(ctx context.Context, tx pgx.Tx, account, id uuid.UUID) (Contact, error) {

@@ -3,6 +3,7 @@ package contactdb
 import (
 	"context"
 	"embed"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -129,7 +130,7 @@ func (m *Merges) Begin(ctx context.Context, tx pgx.Tx, account uuid.UUID) (own B
 		s.add("make tables of staged rows", sql)
 	}
 	s.read("read holdings", func(r pgx.Row) error {
-		if err := r.Scan(&h.Held, &h.KeyVersion, &h.Edited); !errors.Is(err, pgx.ErrNoRows) {
+		if err := h.scan(r); !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
 		return nil
@@ -144,14 +145,23 @@ type Holdings struct {
 	Edited     bool  // a person has given a value in the account
 }
 
+func (h *Holdings) scan(r pgx.Row) error { return r.Scan(&h.Held, &h.KeyVersion, &h.Edited) }
+
+// gate is what those wait at who lock an account's holdings, alone or with others, so that each gets a turn.
+func gate(account uuid.UUID) (high, low int32) {
+	return int32(binary.BigEndian.Uint32(account[8:])), int32(binary.BigEndian.Uint32(account[12:]))
+}
+
 // Lock locks the account's row until the transaction ends: until then nobody else writes its contacts. The error is Stale
 // if a newer token has raised the fence: whoever had the lock before may have been a newer claim's merge of this very job.
 // The fence is not locked, so that answer may be old at once: it saves work, and [Merges.Write] decides.
 func (m *Merges) Lock(ctx context.Context, tx pgx.Tx, j Job) (h Holdings, err error) {
 	var token int64
 	var s script
+	high, low := gate(j.Account)
+	s.add("wait for edits", m.reads.KeepEditsOut, high, low)
 	s.add("make holdings", m.reads.MakeHoldings, j.Account)
-	s.read("lock holdings", func(r pgx.Row) error { return r.Scan(&h.Held, &h.KeyVersion, &h.Edited) }, m.reads.LockHoldings, j.Account)
+	s.read("lock holdings", h.scan, m.reads.LockHoldings, j.Account)
 	s.read("read fence", func(r pgx.Row) error { return r.Scan(&token, new(int32), new(time.Time)) }, m.sql.ReadFence, j.Account)
 	if err := s.run(ctx, tx); err != nil {
 		return h, err
