@@ -115,7 +115,7 @@ func PoliciesOf(p *accountsv1.Policies, s *contact.Schema) (Policies, error) {
 // Over is what holds for a job: what it says itself, and for the rest what the account says. Neither is changed.
 func Over(account, job *accountsv1.Policies) *accountsv1.Policies {
 	out := &accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{}, HandMade: account.GetHandMade(), Keys: slices.Clone(account.GetKeys())}
-	_, all := job.GetRules()[AllOthers]
+	all := job.GetRules()[AllOthers] != accountsv1.FieldRule_FIELD_RULE_UNSPECIFIED
 	for name, r := range account.GetRules() {
 		if !all { // a job that speaks of all fields speaks of those that the account names, too
 			out.Rules[name] = r

@@ -84,6 +84,7 @@ func TestOver(t *testing.T) {
 		"nothing": {nil, account},
 		"a field": {&accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{"phone": always, "zip": unspecified}, Keys: []string{"phone"}},
 			&accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{"*": never, "phone": always}, HandMade: accountsv1.HandMade_HAND_MADE_KEEP, Keys: []string{"phone"}}},
+		"no word on all fields": {&accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{"*": unspecified}}, account},
 		"all fields": {&accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{"*": always}, HandMade: accountsv1.HandMade_HAND_MADE_REPLACE},
 			&accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{"*": always}, HandMade: accountsv1.HandMade_HAND_MADE_REPLACE, Keys: []string{"email"}}},
 	} {

@@ -40,7 +40,8 @@ type FieldsServiceClient interface {
 	CreateField(ctx context.Context, in *CreateFieldRequest, opts ...grpc.CallOption) (*CreateFieldResponse, error)
 	// UpdateField changes label, headings, bounds, required. Name, type and unique stay.
 	UpdateField(ctx context.Context, in *UpdateFieldRequest, opts ...grpc.CallOption) (*UpdateFieldResponse, error)
-	// DeleteField retires a field: files can no longer fill it, its values are no longer shown. Its name can be used again.
+	// DeleteField retires a field: files can no longer fill it, its values are no longer shown. Its name can be used again. The
+	// account's rule for it goes with it; while rows are matched by it alone it is FAILED_PRECONDITION.
 	DeleteField(ctx context.Context, in *DeleteFieldRequest, opts ...grpc.CallOption) (*DeleteFieldResponse, error)
 	// SetCodes adds codes to a criterion, or changes those it has. Codes that are not named stay as they are.
 	SetCodes(ctx context.Context, in *SetCodesRequest, opts ...grpc.CallOption) (*SetCodesResponse, error)
@@ -129,7 +130,8 @@ type FieldsServiceServer interface {
 	CreateField(context.Context, *CreateFieldRequest) (*CreateFieldResponse, error)
 	// UpdateField changes label, headings, bounds, required. Name, type and unique stay.
 	UpdateField(context.Context, *UpdateFieldRequest) (*UpdateFieldResponse, error)
-	// DeleteField retires a field: files can no longer fill it, its values are no longer shown. Its name can be used again.
+	// DeleteField retires a field: files can no longer fill it, its values are no longer shown. Its name can be used again. The
+	// account's rule for it goes with it; while rows are matched by it alone it is FAILED_PRECONDITION.
 	DeleteField(context.Context, *DeleteFieldRequest) (*DeleteFieldResponse, error)
 	// SetCodes adds codes to a criterion, or changes those it has. Codes that are not named stay as they are.
 	SetCodes(context.Context, *SetCodesRequest) (*SetCodesResponse, error)

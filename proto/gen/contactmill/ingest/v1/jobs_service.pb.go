@@ -21,6 +21,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Report is what a report tells.
 type Report int32
 
 const (
@@ -478,7 +479,7 @@ func (x *RetryJobResponse) GetJob() *Job {
 	return nil
 }
 
-// AnswerJobRequest answers a question.
+// UndoJobRequest asks to take back what a job did.
 type UndoJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id or number.
@@ -542,6 +543,7 @@ func (x *UndoJobRequest) GetRequestId() string {
 	return ""
 }
 
+// UndoJobResponse is the new job.
 type UndoJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The job.
@@ -587,6 +589,7 @@ func (x *UndoJobResponse) GetJob() *Job {
 	return nil
 }
 
+// AnswerJobRequest answers a question.
 type AnswerJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id or number.

@@ -51,7 +51,8 @@ type JobsServiceClient interface {
 	// AnswerJob answers a job in NEEDS_ANSWER; it is validated again.
 	AnswerJob(ctx context.Context, in *AnswerJobRequest, opts ...grpc.CallOption) (*AnswerJobResponse, error)
 	// DownloadReport streams the rows of one outcome, or all, as CSV: the original columns in the file's order, then line,
-	// outcome, reason and contact id; of an undo, that has no file, only the latter. Return to sender is a report of its own. Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
+	// outcome, reason and contact id; of an undo, that has no file, only the latter. Return to sender is a report of its own.
+	// Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
 	DownloadReport(ctx context.Context, in *DownloadReportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadReportResponse], error)
 	// GetMapping returns what was said of earlier files of the account with the same columns: what a job would go by. Inspection
 	// asks for it. Looking at it does not count as using it.
@@ -177,7 +178,8 @@ type JobsServiceServer interface {
 	// AnswerJob answers a job in NEEDS_ANSWER; it is validated again.
 	AnswerJob(context.Context, *AnswerJobRequest) (*AnswerJobResponse, error)
 	// DownloadReport streams the rows of one outcome, or all, as CSV: the original columns in the file's order, then line,
-	// outcome, reason and contact id; of an undo, that has no file, only the latter. Return to sender is a report of its own. Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
+	// outcome, reason and contact id; of an undo, that has no file, only the latter. Return to sender is a report of its own.
+	// Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
 	DownloadReport(*DownloadReportRequest, grpc.ServerStreamingServer[DownloadReportResponse]) error
 	// GetMapping returns what was said of earlier files of the account with the same columns: what a job would go by. Inspection
 	// asks for it. Looking at it does not count as using it.
