@@ -200,7 +200,7 @@ func (m *Merges) takeAway(s *script, u *undoing, d *Undone) {
 func (m *Merges) bringBack(s *script, u *undoing) {
 	account, of := u.Job.Account, u.of.id
 	if u.listMay {
-		s.add("make list again", m.undo.MakeListAgain, account, u.list)
+		s.add("make list again", m.undo.MakeListAgain, account, u.list, of)
 	}
 	if u.restored > 0 {
 		s.add("make contacts again", m.undo.WriteRestored, account, of)

@@ -124,6 +124,9 @@ func TestAnyOrderIsTheSame(t *testing.T) {
 func (w *world) prepare(ctx context.Context, all *sequence) (*pair, model.Operation) {
 	p := newPair(w, 2*most)
 	n := len(*all) - 1
+	if n < 0 {
+		return p, model.Operation{Kind: "preview"}
+	}
 	for i := range n {
 		(*all)[i] = p.number((*all)[i])
 		if p.do(ctx, (*all)[i]) != "" {

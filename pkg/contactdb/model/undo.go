@@ -207,10 +207,15 @@ func (u *undoing) free() bool {
 // has its name now, it is that. A list that a job made goes when nobody is left on it and that job is undone.
 func (u *undoing) lists() {
 	l := u.Lists[u.x.List]
-	comes := func(id int) bool { return u.Contacts[id] != nil }
-	back := u.x.dropped || slices.ContainsFunc(slices.Collect(maps.Keys(u.x.Left)), comes) ||
-		slices.ContainsFunc(slices.Collect(maps.Keys(u.x.Went)), func(id int) bool { return u.all[id].restored })
-	if l == nil && u.again() && u.gone[u.x.list] != nil && back {
+	comes := u.x.dropped
+	for id := range u.x.Left {
+		comes = comes || u.Contacts[id] != nil
+	}
+	for id, was := range u.x.Went {
+		_, on := was.On[u.x.List]
+		comes = comes || on && u.all[id].restored
+	}
+	if l == nil && u.again() && u.gone[u.x.list] != nil && comes {
 		l = u.gone[u.x.list].clone()
 		u.Lists[u.x.List] = l
 	}
