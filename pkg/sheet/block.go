@@ -13,10 +13,11 @@ type Block struct {
 	Offset int64 // of its first byte in the decoded text; 0 in a workbook
 	Line   int64 // physical line of its first byte, or row of a workbook
 
-	rows  bool   // of a workbook
-	index *index // of the data; nil makes a parser make its own
-	room  *room
-	pool  *sync.Pool
+	rows     bool   // of a workbook
+	followed bool   // it is not the last of a text
+	index    *index // of the data; nil makes a parser make its own
+	room     *room
+	pool     *sync.Pool
 }
 
 // room is the memory of a block.
@@ -35,5 +36,5 @@ func (b *Block) Release() {
 
 // Clone copies a block that is to be parsed twice: parsing spends it.
 func (b *Block) Clone() *Block {
-	return &Block{Data: bytes.Clone(b.Data), Index: b.Index, Offset: b.Offset, Line: b.Line, rows: b.rows}
+	return &Block{Data: bytes.Clone(b.Data), Index: b.Index, Offset: b.Offset, Line: b.Line, rows: b.rows, followed: b.followed}
 }

@@ -3,7 +3,8 @@ package sheet
 import "bytes"
 
 // escaped is record for a dialect with an escape: it takes the special meaning of a quote, a delimiter, a line end or
-// itself; before anything else it is a character like others. Doubled quotes are read as well.
+// itself; before anything else it is a character like others. Doubled quotes are read as well. A stray quote behind escaped
+// line ends costs the lines before its own: that one may be good, and no line is read more than twice.
 func (s *scanner) escaped(data []byte, start int, final bool, into *cells) (next int, v verdict, column, at int) {
 	last := start + s.limit
 	limit := min(last, len(data))
@@ -25,7 +26,11 @@ func (s *scanner) escaped(data []byte, start int, final bool, into *cells) (next
 					return start, more, column, pos
 				case quoted:
 					return s.broken(data, start, pos, final, open, column)
-				case end >= len(data):
+				case len(data) <= last && !final:
+					return start, more, column, pos
+				case end == len(data) && end <= last && s.followed: // by the quote that had a block end here
+					return end, stray, column, pos
+				case end == len(data) && end <= last, end == last && data[end] == '\n':
 					break cell
 				}
 				return start, tooLong, column, pos
@@ -53,6 +58,9 @@ func (s *scanner) escaped(data []byte, start int, final bool, into *cells) (next
 			case c == s.delimiter || c == '\n':
 				break cell
 			case c == s.quote && s.quote != NoQuote:
+				if i := bytes.LastIndexByte(data[pos:end], '\n'); i >= 0 {
+					return pos + i + 1, stray, column, pos
+				}
 				return s.broken(data, start, pos, final, stray, column)
 			}
 		}

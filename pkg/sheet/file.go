@@ -179,7 +179,7 @@ func (f *File) settleEncoding(n int) error {
 // take makes a block of the first n bytes and begins a new buffer with the rest.
 func (f *File) take(n int) *Block {
 	f.room.buf = f.buf
-	b := &Block{Data: f.buf[:n:n], Index: f.index, Offset: f.offset, Line: f.line, index: &f.room.index, room: f.room, pool: &f.pool}
+	b := &Block{Data: f.buf[:n:n], Index: f.index, Offset: f.offset, Line: f.line, followed: !f.done, index: &f.room.index, room: f.room, pool: &f.pool}
 	f.index++
 	f.offset += int64(n)
 	f.broken -= n
@@ -237,5 +237,6 @@ func (f *File) end() {
 	f.done = true
 	if n := len(f.buf); n > 0 && f.buf[n-1] == 0x1a {
 		f.buf = f.buf[:n-1]
+		f.broken = min(f.broken, n-1)
 	}
 }

@@ -88,6 +88,7 @@ func (p *Parser) Reset(b *Block) {
 	p.data, p.pos, p.line = b.Data, 0, b.Line
 	p.record = Record{}
 	p.blank, p.err = 0, nil
+	p.scan.followed = b.followed
 	if p.rows = b.rows; p.rows {
 		p.pure, p.lostOnes = false, true
 		return

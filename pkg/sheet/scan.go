@@ -11,6 +11,7 @@ type scanner struct {
 	limit     int  // bytes a record may have
 	columns   int  // cells it may have
 	portable  bool // does without the assembler
+	followed  bool // more of the file follows on final data: those of a block before the last
 }
 
 func newScanner(d Dialect, l Limits) scanner {
@@ -37,8 +38,8 @@ type cells struct {
 }
 
 // record reads the record that begins at start. next is where the next one begins: for a broken record the line after
-// the one where the broken cell began. column is that cell's number from 0, at where it begins. With final, the data end
-// where the file ends or, for a parser, where a splitter has ended a record.
+// the one where the broken cell began, or a later one if line ends are escaped. column is that cell's number from 0, at
+// where it begins. With final, the data end where the file ends or, for a parser, where a splitter has ended a record.
 func (s *scanner) record(data []byte, start int, final bool, into *cells) (next int, v verdict, column, at int) {
 	if s.escape != 0 {
 		return s.escaped(data, start, final, into)

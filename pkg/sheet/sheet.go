@@ -18,7 +18,8 @@
 //   - The heading is the first record that is not blank, unless that is a title: narrower than the file, or as good as
 //     empty, with a record of the file's width below that can name columns. Titles are counted and warned of.
 //   - A record that breaks a rule costs that record, not the file: a quote in the middle of a cell, or one that is opened
-//     and not closed within the limit of a record. Reading resumes at the line after the one where the trouble began.
+//     and not closed within the limit of a record. Reading resumes at the line after the one where the trouble began; if a
+//     cell of several lines, their ends escaped, meets a quote, at the line of the quote.
 //   - Blank lines, and records whose cells are all empty, are counted and not returned; so are rows that a workbook leaves
 //     out. Line numbers are physical lines of the file, from 1, the heading's among them, or row numbers of the sheet.
 //   - Of a workbook the sheet that was named is read, or the only one with values; hidden ones count if no other has any.
