@@ -78,28 +78,31 @@ func lineEndOf(head []byte, complete bool) LineEnd {
 	return LF
 }
 
-// loneEnds decides whether a CR alone ends a line in a file that has line feeds too: if its records are the more alike.
+// loneEnds decides whether a CR alone ends a line in a file that has line feeds too: if its records are the more alike, or
+// if they are as much alike and cells stand in quotes that mean nothing otherwise. Where all line feeds are inside quotes,
+// what they cut the text into may be alike by chance: as many lines to a piece, or one piece besides the heading.
 func loneEnds(head []byte, complete bool, d Dialect, limits Limits) LineEnd {
 	feeds := LF
 	if i := bytes.IndexByte(head, '\n'); i > 0 && head[i-1] == '\r' {
 		feeds = CRLF
 	}
-	share := func(head []byte, end LineEnd) (fitting, records int) {
+	read := func(head []byte, end LineEnd) reading {
 		d := d
 		d.LineEnd = end
-		d, all, _ := settle(head, complete, d, limits)
-		for _, c := range all {
-			if c.Delimiter == d.Delimiter && c.Columns > 1 {
-				return c.Fitting, c.Records
-			}
+		r, _, err := unquote(head, complete, d, limits)
+		if err != nil || r.Columns == 0 {
+			return reading{}
 		}
-		return 0, 1
+		if r.Columns == 1 { // whatever cuts it, one column is alike
+			r.Fitting = 0
+		}
+		return r
 	}
 	broken := bytes.Clone(head)
 	breakLines(broken, complete)
-	f1, r1 := share(head, feeds)
-	f2, r2 := share(broken, Mixed)
-	if f2*max(r1, 1) > f1*max(r2, 1) {
+	a, b := read(head, feeds), read(broken, Mixed)
+	mine, theirs := b.Fitting*max(a.Records, 1), a.Fitting*max(b.Records, 1) // shares are compared crosswise
+	if mine > theirs || mine == theirs && b.dialect.Quote != a.dialect.Quote && b.enclosed > a.enclosed {
 		return Mixed
 	}
 	return feeds
@@ -136,9 +139,23 @@ func separatorLine(head []byte) byte {
 	return 0
 }
 
-// settle finds delimiter, quote, escape and heading. Quotes are double and doubled; another way is taken only where that
-// one breaks records, or the heading itself stands in other quotes, and the other way breaks none.
+// settle finds delimiter, quote, escape and heading.
 func settle(head []byte, complete bool, d Dialect, limits Limits) (Dialect, []Candidate, error) {
+	best, candidates, err := unquote(head, complete, d, limits)
+	if err != nil {
+		return d, candidates, err
+	}
+	if d.Delimiter != 0 {
+		candidates = nil
+	}
+	found := best.dialect
+	found.HeadingLine = best.heading
+	return found, candidates, nil
+}
+
+// unquote reads the head in the way of quoting that it is written in. Quotes are double and doubled; another way is taken
+// only where that one breaks records, or the heading itself stands in other quotes, and the other way breaks none.
+func unquote(head []byte, complete bool, d Dialect, limits Limits) (reading, []Candidate, error) {
 	doubled := d.Escape == Doubled
 	if doubled {
 		d.Escape = 0
@@ -159,15 +176,7 @@ func settle(head []byte, complete bool, d Dialect, limits Limits) (Dialect, []Ca
 			}
 		}
 	}
-	if err != nil {
-		return usual, candidates, err
-	}
-	if d.Delimiter != 0 {
-		candidates = nil
-	}
-	usual = best.dialect
-	usual.HeadingLine = best.heading
-	return usual, candidates, nil
+	return best, candidates, err
 }
 
 // others are the ways of quoting that the head could be written in, besides the usual one.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -275,6 +276,54 @@ func TestLineEndsAcrossReads(t *testing.T) {
 	}
 }
 
+// Where lines end in CR, the line feeds inside quotes cut nothing, though their pieces be as many cells wide as each other.
+func TestFeedsInsideQuotesEndNoLines(t *testing.T) {
+	t.Parallel()
+	const heading = "'Name','Note','City'\r"
+	for name, c := range map[string]struct {
+		in   string
+		want []string // of the row with the line feed
+	}{
+		"single quotes":        {heading + "'Ann, 1','x','York'\r'Bob, 2','two\nlines','York'\r'Cid, 3','x','York'\r'Dan, 4','x','York'\r", []string{"Bob, 2", "two\nlines", "York"}},
+		"single and escaped":   {heading + "'\"q\" \\'A, 1','x','York'\r'\\'B, 2','two\nlines','York'\r'\\'C, 3','x','York'\r'\\'D, 4','x','York'\r", []string{"'B, 2", "two\nlines", "York"}},
+		"double and escaped":   {"Name;Note;City\r\"\\\"q\\\"A;1\";x;York\r\"\\\"q\\\"B;2\";\"two\nlines\";York\r\"C;3\";x;York\r\"\\\"q\\\"D;4\";x;York\r", []string{`"q"B;2`, "two\nlines", "York"}},
+		"one in the last cell": {"Name,Note\rAnn,x\rBob,\"two\nlines\"\rCid,x\r", []string{"Bob", "two\nlines"}},
+		"one column":           {"'Note'\r'x'\r'two\nlines'\r", []string{"two\nlines"}},
+	} {
+		for _, given := range []bool{false, true} { // a delimiter that is given leaves the rest to be found
+			d := sheet.Dialect{}
+			if given {
+				d.Delimiter = ','
+				if strings.Contains(c.in, ";") {
+					d.Delimiter = ';'
+				}
+			}
+			got, err := read(strings.NewReader(c.in), d, sheet.Limits{})
+			if err != nil {
+				t.Errorf("%s, delimiter given %v: %v", name, given, err)
+				continue
+			}
+			if at := slices.IndexFunc(got.Rows, func(r row) bool { return cmp.Equal(r.Cells, c.want) }); at < 0 {
+				t.Errorf("%s, delimiter given %v: no row %q in %+v", name, given, c.want, got)
+			}
+		}
+	}
+}
+
+// A Ctrl-Z that ended a file once is no part of it, wherever the reads end.
+func TestCtrlZBehindTheHead(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"\n", "\r\n", "\r"} {
+		in := "a,b" + end + strings.Repeat("1,2"+end, 20_000) + "\x1a"
+		for _, r := range []io.Reader{strings.NewReader(in), iotest.OneByteReader(strings.NewReader(in)), iotest.DataErrReader(strings.NewReader(in))} {
+			got, err := read(r, sheet.Dialect{}, limitsOf(1000, 1<<20))
+			if err != nil || len(got.Rows) != 20_000 || got.Rows[19_999].Code != "" || got.Rows[19_999].Warning != "" {
+				t.Errorf("lines that end in %q: %d rows, %v", end, len(got.Rows), err)
+			}
+		}
+	}
+}
+
 // A record without end is refused in every dialect.
 func TestBrokenLinesHaveALimit(t *testing.T) {
 	t.Parallel()
@@ -341,6 +390,18 @@ func TestOpenQuotesDoNotMultiplyWork(t *testing.T) {
 		if err != nil || len(got.Rows) < 40_000 {
 			t.Errorf("%d rows, %v", len(got.Rows), err)
 		}
+	}
+}
+
+// Lines that run into each other by escapes, up to one that breaks them, are not read again from each of them.
+func TestEscapedLineEndsDoNotMultiplyWork(t *testing.T) {
+	t.Parallel()
+	const run = 300_000
+	d := sheet.Dialect{Delimiter: ',', Quote: '"', Escape: '\\', LineEnd: sheet.LF}
+	in := "a,b\n" + strings.Repeat(strings.Repeat("\\\n", run)+"\"1\",2\n", 3)
+	got, err := read(strings.NewReader(in), d, sheet.DefaultLimits())
+	if err != nil || len(got.Rows) != 6 || got.Rows[0].Code != finding.QuoteStray || got.Rows[1].Line != run+2 || got.Rows[1].Code != "" {
+		t.Errorf("%d rows, %v; want 3 with a stray quote, a good one behind each", len(got.Rows), err)
 	}
 }
 
