@@ -18,6 +18,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/contactdb"
 	"github.com/contactmill/contactmill/pkg/contactdb/model"
+	"github.com/contactmill/contactmill/pkg/contactdb/model/modeltest"
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/keyring"
 	"github.com/contactmill/contactmill/pkg/postgres/postgrestest"
@@ -25,18 +26,7 @@ import (
 )
 
 // schema is the account's fields in all sequences.
-var schema = func() *contact.Schema {
-	text := func(n contact.Field, name string, key contact.Key) contact.Spec {
-		return contact.Spec{Number: n, Name: name, Label: name, Type: contact.TypeText, MaxRunes: 100, MaxBytes: 400, Key: key}
-	}
-	pin, consent := text(259, "pin", contact.NoKey), text(258, "newsletter", contact.NoKey)
-	pin.Secret, consent.Type = true, contact.TypeAuthorisation
-	s, err := contact.NewSchema([]contact.Spec{text(256, "customer", 8), text(257, "score", contact.NoKey), consent, pin, text(260, "badge", 15)})
-	if err != nil {
-		panic(err)
-	}
-	return s
-}()
+var schema = modeltest.Schema()
 
 // world is a database that many accounts share.
 type world struct {

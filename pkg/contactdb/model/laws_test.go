@@ -13,6 +13,7 @@ import (
 
 	"github.com/contactmill/contactmill/pkg/contactdb/contactdbtest"
 	"github.com/contactmill/contactmill/pkg/contactdb/model"
+	"github.com/contactmill/contactmill/pkg/contactdb/model/modeltest"
 	"github.com/contactmill/contactmill/pkg/row"
 )
 
@@ -24,10 +25,10 @@ import (
 func TestUndoneIsAsBefore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	draw := func(t *rapid.T) sequence {
-		return append(drawSequence(t), drawOperation(t, one(t, "import", "import", "undo")))
+	draw := func(t *rapid.T) modeltest.Sequence {
+		return append(modeltest.Draw(t), modeltest.DrawOperation(t, modeltest.One(t, "import", "import", "undo")))
 	}
-	check(t, draw, func(ctx context.Context, all *sequence) string {
+	check(t, draw, func(ctx context.Context, all *modeltest.Sequence) string {
 		p, last := w.prepare(ctx, all)
 		before := w.dump(t, p.is)
 		if diff := p.do(ctx, last); diff != "" || p.model.Jobs[p.n] == nil {
@@ -45,7 +46,7 @@ func TestTwiceIsAsOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	shown := 0
-	check(t, drawTidy, func(ctx context.Context, all *sequence) string {
+	check(t, drawTidy, func(ctx context.Context, all *modeltest.Sequence) string {
 		p, file := w.prepare(ctx, all)
 		if !tidy(p.model.Check(file.Job)) {
 			return ""
@@ -69,7 +70,7 @@ func TestTwoHalvesAreAsOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	shown := 0
-	check(t, drawTidy, func(ctx context.Context, all *sequence) string {
+	check(t, drawTidy, func(ctx context.Context, all *modeltest.Sequence) string {
 		p, file := w.prepare(ctx, all)
 		q, _ := w.prepare(ctx, all)
 		if !tidy(p.model.Check(file.Job)) || len(file.Job.Rows) < 2 {
@@ -98,7 +99,7 @@ func TestAnyOrderIsTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	shown := 0
-	check(t, drawTidy, func(ctx context.Context, all *sequence) string {
+	check(t, drawTidy, func(ctx context.Context, all *modeltest.Sequence) string {
 		p, file := w.prepare(ctx, all)
 		q, _ := w.prepare(ctx, all)
 		if !tidy(p.model.Check(file.Job)) || len(file.Job.Rows) < 2 {
@@ -121,7 +122,7 @@ func TestAnyOrderIsTheSame(t *testing.T) {
 
 // prepare does all but the last operation of a sequence with a new account and its model. If they are not alike in that,
 // it is another test that tells.
-func (w *world) prepare(ctx context.Context, all *sequence) (*pair, model.Operation) {
+func (w *world) prepare(ctx context.Context, all *modeltest.Sequence) (*pair, model.Operation) {
 	p := newPair(w, 2*most)
 	n := len(*all) - 1
 	if n < 0 {
@@ -140,40 +141,40 @@ func (w *world) prepare(ctx context.Context, all *sequence) (*pair, model.Operat
 
 // drawTidy draws a sequence that ends with a file about different people, each by keys of his own, and with his whole name
 // or none of it.
-func drawTidy(t *rapid.T) sequence {
+func drawTidy(t *rapid.T) modeltest.Sequence {
 	op := model.Operation{Kind: "import"}
-	op.Job.Mode = one(t, row.Upsert, row.Upsert, row.Update, row.Add)
-	if below(t, 3) == 0 {
-		op.Job.List = one(t, listNames...)
+	op.Job.Mode = modeltest.One(t, row.Upsert, row.Upsert, row.Update, row.Add)
+	if modeltest.Below(t, 3) == 0 {
+		op.Job.List = modeltest.One(t, modeltest.Lists()...)
 	}
-	for _, n := range some(t, 5, 1, 2, 3, 4, 5) {
+	for _, n := range modeltest.Some(t, 5, 1, 2, 3, 4, 5) {
 		x := model.Row{Words: model.Words{}}
 		say := func(name, value string) {
 			f, _ := schema.Field(name)
 			x.Words[f] = model.Word{Value: value, Clear: value == ""}
 		}
 		for name, letter := range map[string]string{"phone": "P", "email": "E", "external_id": "X", "customer": "C", "ssn": "S"} {
-			switch below(t, 8) {
+			switch modeltest.Below(t, 8) {
 			case 0, 1, 2:
 				say(name, fmt.Sprint(letter, n))
 			case 3:
 				say(name, "")
 			}
 		}
-		if below(t, 3) == 0 {
+		if modeltest.Below(t, 3) == 0 {
 			say("first_name", []string{"Ann", "Bob", "Cid", "Dan", "Eva"}[n-1])
 			say("last_name", "Ash")
 			say("birth_date", "2000-01-01")
 			say("zip", "10001")
 		}
 		for _, name := range []string{"city", "score", "newsletter", "pin"} {
-			if below(t, 2) == 0 {
-				say(name, one(t, "True", "False", ""))
+			if modeltest.Below(t, 2) == 0 {
+				say(name, modeltest.One(t, "True", "False", ""))
 			}
 		}
 		op.Job.Rows = append(op.Job.Rows, x)
 	}
-	return append(drawSequence(t), op)
+	return append(modeltest.Draw(t), op)
 }
 
 // tidy tells whether no row of a job stands in another's way: none is INVALID or CONFLICT, each is recognised by a unique

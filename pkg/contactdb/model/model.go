@@ -237,6 +237,9 @@ func (a *Account) time(o Origin) int64 {
 	return a.Jobs[o.Job].AsOf
 }
 
+// Made is how many contacts were ever made.
+func (a *Account) Made() int { return a.made }
+
 // ids are the contacts in the order in which they were made.
 func (a *Account) ids() []int { return slices.Sorted(maps.Keys(a.Contacts)) }
 

@@ -4,13 +4,12 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/contactmill/contactmill/pkg/contactdb/model"
+	"github.com/contactmill/contactmill/pkg/contactdb/model/modeltest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -50,7 +49,7 @@ func TestSequencesAreAsInTheModel(t *testing.T) {
 	for lane := range lanes {
 		t.Run(fmt.Sprint(lane), func(t *testing.T) {
 			t.Parallel()
-			check(t, drawSequence, w.differs)
+			check(t, modeltest.Draw, w.differs)
 		})
 	}
 }
@@ -60,7 +59,7 @@ const most = 7
 
 // differs does a sequence with a new account and its model, and tells where they are not alike; empty if nowhere. What
 // comes after that, and what was drawn without knowing the account, is taken out of the sequence.
-func (w *world) differs(ctx context.Context, all *sequence) string {
+func (w *world) differs(ctx context.Context, all *modeltest.Sequence) string {
 	p := newPair(w, most)
 	for i := range *all {
 		(*all)[i] = p.number((*all)[i])
@@ -84,23 +83,9 @@ func newPair(w *world, most int) *pair {
 	return &pair{is: w.account(most), model: model.New(schema, most)}
 }
 
-// number gives an operation its place in the sequence. What was drawn without knowing the account is brought to what there
-// is: an undo takes back a job that was applied. It is the same when it is done again.
+// number gives an operation its place in the sequence.
 func (p *pair) number(op model.Operation) model.Operation {
-	op.Job.Number = p.n + 1
-	if !op.AsOfSaid {
-		op.Job.AsOf = int64(p.n+1) * model.Hour
-	}
-	for i := range op.Job.Rows {
-		op.Job.Rows[i].Line = i + 2
-	}
-	if made := len(p.is.ids); made > 0 && op.Contact > made && op.Contact < 57 {
-		op.Contact = (op.Contact-1)%made + 1
-	}
-	if jobs := slices.Sorted(maps.Keys(p.model.Jobs)); op.Of > 0 && len(jobs) > 0 && !slices.Contains(jobs, op.Of) {
-		op.Of = jobs[(op.Of-1)%len(jobs)]
-	}
-	return op
+	return modeltest.Place(op, p.n+1, p.model)
 }
 
 // do does an operation with both; the answer is what is not alike, or empty.

@@ -4,25 +4,24 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
-	"github.com/contactmill/contactmill/pkg/contactdb/model"
+	"github.com/contactmill/contactmill/pkg/contactdb/model/modeltest"
 )
 
 // reduceLimit is how long a sequence that fails is made smaller.
 const reduceLimit = time.Minute
 
 // try does a sequence with a new account and tells what is wrong; empty if nothing is. It may cut the sequence short.
-type try func(ctx context.Context, all *sequence) string
+type try func(ctx context.Context, all *modeltest.Sequence) string
 
 // reduce leaves out of a sequence that fails whatever can be left out: operations, rows, words, settings. It knows what
 // operations are made of, and so comes to a smaller one, and sooner, than a shrinking of drawn numbers does, for every
 // trial is a few transactions.
-func reduce(ctx context.Context, all sequence, diff string, fails try) string {
+func reduce(ctx context.Context, all modeltest.Sequence, diff string, fails try) string {
 	ctx, cancel := context.WithTimeout(ctx, reduceLimit)
 	defer cancel()
 	for again := true; again; {
@@ -42,7 +41,7 @@ func reduce(ctx context.Context, all sequence, diff string, fails try) string {
 }
 
 // check tries drawn sequences. One that fails is made small once, however often rapid asks for it again.
-func check(t *testing.T, draw func(*rapid.T) sequence, fails try) {
+func check(t *testing.T, draw func(*rapid.T) modeltest.Sequence, fails try) {
 	t.Helper()
 	failed := ""
 	rapid.Check(t, func(t *rapid.T) {
@@ -59,7 +58,7 @@ func check(t *testing.T, draw func(*rapid.T) sequence, fails try) {
 }
 
 // without is a copy of a sequence without its nth part; nil if it has no more.
-func without(all sequence, n int) sequence {
+func without(all modeltest.Sequence, n int) modeltest.Sequence {
 	c := slices.Clone(all)
 	for i := range c {
 		op := &c[i]
@@ -152,18 +151,3 @@ func without(all sequence, n int) sequence {
 	}
 	return nil
 }
-
-// sequence is operations that are done one after the other.
-type sequence []model.Operation
-
-// String writes an operation a line.
-func (s sequence) String() string {
-	var lines []string
-	for _, op := range s {
-		lines = append(lines, op.String(schema))
-	}
-	return strings.Join(lines, "\n")
-}
-
-// GoString is how rapid writes what it drew.
-func (s sequence) GoString() string { return "\n" + s.String() }
