@@ -14,6 +14,7 @@ import (
 
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/contactdb"
+	"github.com/contactmill/contactmill/pkg/fields"
 	"github.com/contactmill/contactmill/pkg/postgres"
 	"github.com/contactmill/contactmill/pkg/row"
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
@@ -111,6 +112,15 @@ func TestStatementsFindTheirIndexes(t *testing.T) {
 	run(file{mode: row.Upsert, head: []string{"external_id", "club", "mail_ok"}, own: own, rows: [][]string{{"C00000900", "A1", "True"}, {"C00000901", "A2", "False"}}})
 	run(file{mode: row.Upsert, head: []string{"external_id", "club", "mail_ok"}, own: own, rows: [][]string{{"C00000900", "A3", "False"}, {"C00000901", "UNSET", "True"}}})
 	w.asks(t)
+	// what is not followed: by rules, and in an account that people edit
+	newest := rules(map[string]accountsv1.FieldRule{fields.AllOthers: accountsv1.FieldRule_FIELD_RULE_NEWEST, "phone": accountsv1.FieldRule_FIELD_RULE_NEVER, "zip": accountsv1.FieldRule_FIELD_RULE_IF_EMPTY})
+	run(file{mode: row.Update, head: benchHead, rows: small(500, 8), policies: newest, day: 1})
+	keep := &accountsv1.Policies{HandMade: accountsv1.HandMade_HAND_MADE_KEEP}
+	for _, p := range []*accountsv1.Policies{nil, keep, newest} {
+		run(file{mode: row.Update, head: benchHead, rows: small(500, 9), policies: p})
+		run(file{mode: row.Update, head: []string{"email", "phone", "city", "changed_at"}, rows: [][]string{{"user800@example0.com", "", "C", "2026-01-01T00:00:00Z"}, {"", "+12010000800", "D", ""}}, policies: p})
+		run(file{mode: row.Upsert, head: []string{"external_id", "club", "mail_ok"}, own: own, rows: [][]string{{"C00000900", "A4", "False"}, {"C00000901", "A2", "True"}}, policies: p})
+	}
 
 	texts := 0
 	for text, plans := range p.plans {
@@ -175,6 +185,8 @@ func (w *world) asks(t *testing.T) {
 	must(w.edits.Set(t.Context(), w.account, id, e(contact.FieldPhone, text("+12125550198"))))
 	must(w.edits.Set(t.Context(), w.account, id, e(contact.FieldCity, text("Rome"))))
 	_, err = w.edits.Contact(t.Context(), w.account, id)
+	must(err)
+	_, err = w.edits.History(t.Context(), w.account, id, nil)
 	must(err)
 	for _, f := range []contactdb.Filter{{}, {List: "plans"}} {
 		_, _, err = w.edits.Page(t.Context(), w.account, f, contactdb.Cursor{}, 100)
