@@ -165,9 +165,10 @@ func word(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", "
 
 func (p *program) account(a *accountsv1.Account) error {
 	return p.one(a, func() {
-		fmt.Fprintf(p.out, "account %s  %s\n  country     %s\n  package     %s\n  recipients  %s\n  files kept  raw %d days, results %d days\n  charset     %s\n  rules       %s\n  hand-made   %s\n  match by    %s\n",
+		fmt.Fprintf(p.out, "account %s  %s\n  country     %s\n  package     %s\n  recipients  %s\n  files kept  raw %d days, results %d days\n  charset     %s\n  bad cell    %s\n  unknown     %s\n  rules       %s\n  hand-made   %s\n  match by    %s\n",
 			printable(a.Name), a.Id, printable(a.Country), humanize.Comma(a.Package), printable(strings.Join(a.Recipients, ", ")), a.RawDays, a.ResultDays,
 			printable(cmp.Or(a.LegacyEncoding, "windows-1252"))+" where a text file is neither UTF-8 nor UTF-16",
+			valueWord(a.BadCell, "BAD_CELL_"), valueWord(a.UnknownToProvider, "UNKNOWN_TO_PROVIDER_")+" (who is not known to the provider)",
 			printable(rulesInWords(a.Policies)), handInWords(a.Policies), printable(keysInWords(a.Policies)))
 	})
 }

@@ -123,7 +123,8 @@ func TestOutput(t *testing.T) {
 	s.put(job("1", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1234567, Added: 1234560, Invalid: 7}), bad, asks, read, kept,
 		undo("6", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1210, Added: 1, Updated: 1200, Removed: 1100, Unchanged: 5, Held: 4}))
 	s.contacts = []*contactsv1.Contact{{Id: "c1", Values: map[string]string{"first_name": hostile, "email": "a@example.org", "favourite_colour_of_shoes": "R"}, Facts: []*contactsv1.ContactFact{{Name: "phone_line", Value: "mobile", About: "+1202"}}, Lists: []string{hostile}}, {Id: "c2"}}
-	s.account = &accountsv1.Account{Id: "a1", Name: hostile, Country: "US", Package: 20_000_000, Recipients: []string{hostile}, Policies: kept.Policies}
+	s.account = &accountsv1.Account{Id: "a1", Name: hostile, Country: "US", Package: 20_000_000, Recipients: []string{hostile}, Policies: kept.Policies,
+		BadCell: accountsv1.BadCell_BAD_CELL_DROP_CELL, UnknownToProvider: accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT}
 	s.history = pastOfAContact()
 	for name, args := range map[string][]string{
 		"jobs": {"jobs", "list"}, "one-job": {"jobs", "list", "--limit", "1"}, "job-1": {"jobs", "get", "1"}, "job-2": {"jobs", "get", "2"}, "job-3": {"jobs", "get", "job-3"}, "job-4": {"jobs", "get", "4"}, "job-5": {"jobs", "get", "5"}, "job-6": {"jobs", "get", "6"},
