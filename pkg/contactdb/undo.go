@@ -21,8 +21,9 @@ var undoQueries embed.FS
 
 // undoSQL is what an undo asks beyond a merge, in the order it asks it.
 type undoSQL struct {
-	MakeUndone, MakeWanted                                 string
+	MakeWas, MakeEarlier, MakeUndone, MakeWanted           string
 	ReadChain, ReadList, ReadListName                      string
+	FindWas, FindEarlier, MeasureWas, MeasureEarlier       string
 	FindChanged                                            string
 	FindMade, FindGone, FindRestored, FindRemoved          string
 	FindMembers, FindLeftMembers, FindLeftRestored         string
@@ -37,7 +38,7 @@ type undoSQL struct {
 	ReadUndone                                             string
 }
 
-// undoStatements are the statements of undos, and those of merges in the form that reads the journal in the place of staged rows.
+// undoStatements are the statements of undos, and those of merges in the form that reads values from before in the place of staged rows.
 type undoStatements struct {
 	undoSQL
 
@@ -136,9 +137,9 @@ func (m *Merges) Undo(ctx context.Context, tx pgx.Tx, c UndoChange, held, most i
 	if err := u.room(held, most); err != nil {
 		return d, err
 	}
-	account, of := c.Job.Account, c.Of
+	account := c.Job.Account
 	if u.fields&fallbackBits != 0 {
-		if err := m.renewNames(ctx, tx, c.Ring, account, m.undo.readNames, account, of); err != nil {
+		if err := m.renewNames(ctx, tx, c.Ring, account, m.undo.readNames, account); err != nil {
 			return d, err
 		}
 	}
@@ -154,7 +155,7 @@ func (m *Merges) Undo(ctx context.Context, tx pgx.Tx, c UndoChange, held, most i
 			s.add("release fallback keys", m.sql.ReleaseFallbacks, account)
 			s.add("write changed fallback keys", m.sql.WriteChangedFallbacks, account)
 		}
-		s.add("write changed contacts", m.undo.writeChangedContacts, account, of)
+		s.add("write changed contacts", m.undo.writeChangedContacts, account)
 	}
 	if u.again {
 		m.bringBack(&s, u)
@@ -228,15 +229,17 @@ func (m *Merges) find(ctx context.Context, tx pgx.Tx, c UndoChange) (*undoing, e
 			u.list = u.root.list
 		}
 	}
+	if err := m.copyJournal(ctx, tx, u); err != nil {
+		return nil, err
+	}
 	account, root := c.Job.Account, &u.root
 	numbers, keys := ownKeys(c.Schema.Own())
-	args := []any{account, c.Of, root.number, numbers, keys}
 	var s script
 	changed := m.undo.FindChanged
 	if u.again {
-		changed, args = m.undo.findChangedAgain, append(args, u.of.undoOf)
+		changed = m.undo.findChangedAgain
 	}
-	s.read("find changed contacts", func(r pgx.Row) error { return r.Scan(&u.changes, new(int64)) }, changed, args...)
+	s.read("find changed contacts", func(r pgx.Row) error { return r.Scan(&u.changes, new(int64)) }, changed, account, root.number, numbers, keys)
 	switch {
 	case u.again:
 		s.add("find removed contacts", m.undo.FindRemoved, account, c.Of)
@@ -253,6 +256,23 @@ func (m *Merges) find(ctx context.Context, tx pgx.Tx, c UndoChange) (*undoing, e
 		return nil, err
 	}
 	return u, m.count(ctx, tx, u)
+}
+
+// copyJournal copies what the job left in the journal, where the planner can measure it.
+func (m *Merges) copyJournal(ctx context.Context, tx pgx.Tx, u *undoing) error {
+	var was, earlier int64
+	var s script
+	s.count("copy the journal of the undone job", &was, m.undo.FindWas, u.Job.Account, u.Of)
+	if u.again {
+		s.count("copy the journal of what it had undone", &earlier, m.undo.FindEarlier, u.Job.Account, u.of.undoOf)
+	}
+	if err := s.run(ctx, tx); err != nil {
+		return err
+	}
+	if err := m.measure(ctx, tx, m.undo.MeasureWas, was); err != nil {
+		return err
+	}
+	return m.measure(ctx, tx, m.undo.MeasureEarlier, earlier)
 }
 
 // findMembers finds memberships of contacts that stay, or stayed.
@@ -278,7 +298,7 @@ func (m *Merges) findMembers(ctx context.Context, tx pgx.Tx, u *undoing) error {
 // makeUndone makes the session's tables, if it has none.
 func (m *Merges) makeUndone(ctx context.Context, tx pgx.Tx) error {
 	var s script
-	for _, sql := range []string{m.sql.MakeChangedOwn, m.undo.MakeUndone, m.undo.MakeWanted} {
+	for _, sql := range []string{m.sql.MakeChangedOwn, m.undo.MakeWas, m.undo.MakeEarlier, m.undo.MakeUndone, m.undo.MakeWanted} {
 		s.add("make tables of undos", sql)
 	}
 	return s.run(ctx, tx)
@@ -352,14 +372,14 @@ func (m *Merges) writeUndoneKeys(s *script, u *undoing, held int64) {
 		s.add("release keys of removed contacts", m.undo.ReleaseRemovedKeys, account)
 	}
 	if u.fields&keyBits != 0 {
-		s.add("release keys", m.undo.releaseKeys, account, of)
+		s.add("release keys", m.undo.releaseKeys, account)
 	}
 	if u.fields&ownKeyBits != 0 {
-		s.add("release own keys", m.undo.releaseOwnKeys, account, of)
-		s.add("write changed own keys", m.undo.writeChangedOwnKeys, account, of)
+		s.add("release own keys", m.undo.releaseOwnKeys, account)
+		s.add("write changed own keys", m.undo.writeChangedOwnKeys, account)
 	}
 	if u.fields&keyBits != 0 {
-		s.add("write changed keys", m.undo.writeChangedKeys, account, of)
+		s.add("write changed keys", m.undo.writeChangedKeys, account)
 	}
 	if u.restored > 0 {
 		s.add("write keys of contacts made again", m.undo.WriteRestoredKeys, account, of)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -45,12 +46,12 @@ func TestEveryStatementOfUndosIsValidForItsRole(t *testing.T) {
 	}
 	for name, text := range forms {
 		err := db.InAccount(t.Context(), uuid.New(), func(ctx context.Context, tx pgx.Tx) error {
-			for _, sql := range []string{m.sql.MakeStaged, m.sql.MakeChanged, m.sql.MakeChangedOwn, m.undo.MakeUndone, m.undo.MakeWanted} {
+			for _, sql := range []string{m.sql.MakeStaged, m.sql.MakeChanged, m.sql.MakeChangedOwn, m.undo.MakeWas, m.undo.MakeEarlier, m.undo.MakeUndone, m.undo.MakeWanted} {
 				if _, err := tx.Exec(ctx, sql); err != nil {
 					return err
 				}
 			}
-			if name == "MakeUndone" || name == "MakeWanted" || name == "MeasureUndone" || name == "MeasureWanted" {
+			if strings.HasPrefix(name, "Make") && name != "MakeListAgain" || strings.HasPrefix(name, "Measure") {
 				return nil
 			}
 			_, err := tx.Prepare(ctx, fmt.Sprintf("check %s", name), text)

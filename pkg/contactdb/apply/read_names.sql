@@ -6,6 +6,6 @@ select d.row,
     case when d.fields & 512 <> 0 then s.zip else c.zip end
 from changed d
 join staged s on s.row = d.row -- job
--- undo: join contacts.journal s on s.account_id = $1 and s.job_id = $2 and s.contact_id = d.contact_id
+-- undo: join was s on s.contact_id = d.contact_id
 join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
 where d.fields & 582 <> 0 and d.name_birth_zip_hash is null

@@ -1,5 +1,5 @@
 -- changed is in the order of the primary key, and that mostly is the table's: however this is joined, pages are visited
--- once. $2 is the job's number; to undo a job, the id of that one. A field's bit is set if the row has another value for it or clears it; 281474976710654
+-- once. $2 is the job's number. A field's bit is set if the row has another value for it or clears it; 281474976710654
 -- are the bits of standard fields.
 update contacts.contacts c
 set updated_at = now(),
@@ -57,7 +57,7 @@ from (
         , o.own, o.numbers, s.own_8_hash, s.own_9_hash, s.own_10_hash, s.own_11_hash, s.own_12_hash, s.own_13_hash, s.own_14_hash, s.own_15_hash -- own
     from changed d
     join staged s on s.row = d.row -- job
-    -- undo: join contacts.journal s on s.account_id = $1 and s.job_id = $2 and s.contact_id = d.contact_id
+    -- undo: join was s on s.contact_id = d.contact_id
     left join changed_own o on o.row = d.row -- own
 ) as x
 where c.account_id = $1 and c.contact_id = x.contact_id

@@ -4,7 +4,7 @@ from (
     select h.new, h.key, d.contact_id
     from changed d
     join staged s on s.row = d.row -- job
-    -- undo: join contacts.journal s on s.account_id = $1 and s.job_id = $2 and s.contact_id = d.contact_id
+    -- undo: join was s on s.contact_id = d.contact_id
     join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
     cross join lateral (values
         (1::smallint, 1024::bigint, c.external_id_hash, s.external_id_hash),

@@ -1,29 +1,28 @@
--- Finds what of the fields that the job changed comes back. $3 is the number of the job with a file at the end of the chain,
--- $4 are the numbers of the unique own fields, $5 the bits of their keys. The lines marked back are for that job and for undos
--- that did it again, the lines marked again for undos that took it back; $6 is then the job that this one undid. Where nobody
--- else has given a value before or since, the origins tell so as a whole.
-with was as (
+-- Finds what of the fields that the job changed comes back. $2 is the number of the job with a file at the end of the chain,
+-- $3 are the numbers of the unique own fields, $4 the bits of their keys. The lines marked back are for that job and for undos
+-- that did it again, the lines marked again for undos that took it back. Where nobody else has given a value before or since,
+-- the origins tell so as a whole.
+with found as (
     select j.contact_id, j.line, j.fields, j.own, j.origins, j.name_birth_zip_hash, c.contact_id is null as gone, c.origins as now, c.own as own_now,
         -- again: l.origins as earlier, c.origins is null and l.origins is null and c.contact_id is not null and j.origins
         j.origins is null and c.origins -- back
-            = ('{"jobs": [[' || (j.fields & 281474976710654) || ', ' || $3::bigint || ', ' || j.line
+            = ('{"jobs": [[' || (j.fields & 281474976710654) || ', ' || $2::bigint || ', ' || j.line
             || case when j.own is null then '' else ', [' || (select string_agg(k, ', ') from jsonb_object_keys(j.own) as k) || ']' end || ']]}')::jsonb as whole
-    from contacts.journal j
+    from was j
     left join contacts.contacts c on c.account_id = $1 and c.contact_id = j.contact_id
-    -- again: left join contacts.journal l on l.account_id = $1 and l.job_id = $6 and l.contact_id = j.contact_id
-    where j.account_id = $1 and j.job_id = $2
+    -- again: left join earlier l on l.contact_id = j.contact_id
     offset 0
 ), judged as (
     select contact_id, line, fields as back, own as back_own, null::bigint as kept, null::text[] as kept_own, now, own_now, name_birth_zip_hash, whole
-    from was
+    from found
     where whole
     union all
     select contact_id, line, 0, null, null, null, null, null, null, false
-    from was
+    from found
     where gone
     union all
     select w.contact_id, w.line, coalesce(t.back, 0), t.back_own, t.kept, t.kept_own, w.now, w.own_now, null, false
-    from was w
+    from found w
     cross join lateral (
         select bit_or(f.bits) filter (where f.word = 'back') as back,
             jsonb_object_agg(f.name, w.own -> f.name) filter (where f.word = 'back' and f.bits & 1 <> 0) as back_own,
@@ -31,10 +30,10 @@ with was as (
             array_agg(f.name) filter (where f.word = 'kept' and f.bits & 1 <> 0) as kept_own
         from (
             select s.bits, s.name, case
-                when (n.token ->> 0)::bigint = $3 then 'back' -- back
+                when (n.token ->> 0)::bigint = $2 then 'back' -- back
                 when n.token is not distinct from contacts.token(w.origins, s.bit, s.name) then 'same' -- back
                 -- again: when n.token is not distinct from contacts.token(w.earlier, s.bit, s.name) then 'back'
-                -- again: when (n.token ->> 0)::bigint = $3 then 'same'
+                -- again: when (n.token ->> 0)::bigint = $2 then 'same'
                 else 'kept' end as word
             from (
                 select v.bit, v.bit, v.name
@@ -60,7 +59,7 @@ with was as (
                 union all
                 select 1, (1 | coalesce(u.bit, 0)) & w.fields, k.name
                 from jsonb_object_keys(w.own) as k (name)
-                left join unnest($4::text[], $5::bigint[]) as u (name, bit) on u.name = k.name
+                left join unnest($3::text[], $4::bigint[]) as u (name, bit) on u.name = k.name
             ) as s (bit, bits, name)
             cross join lateral (select contacts.token(w.now, s.bit, s.name) as token) as n
         ) as f

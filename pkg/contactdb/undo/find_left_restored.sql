@@ -2,5 +2,10 @@
 insert into undone (contact_id, line, found)
 select r.contact_id, 0, 1
 from contacts.restored r
-where r.account_id = $1 and r.job_id = $2 and not r.whole
-    and not exists (select from contacts.list_members m where m.account_id = $1 and m.contact_id = r.contact_id and m.list_id = $3)
+left join lateral (
+    select x.contact_id
+    from contacts.list_members x
+    where x.account_id = $1 and x.contact_id = r.contact_id and x.list_id = $3
+    offset 0
+) as m on true
+where r.account_id = $1 and r.job_id = $2 and not r.whole and m.contact_id is null

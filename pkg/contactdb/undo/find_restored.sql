@@ -2,7 +2,12 @@
 insert into undone (contact_id, line, found, origins, lists)
 select b.contact_id, coalesce(r.created_line, 0), case when c.contact_id is null then 1 when c.origins is null and t.lists is null then 3 else 4 end, c.origins, t.lists
 from contacts.restored b
-join contacts.removed r on r.account_id = $1 and r.job_id = $3 and r.contact_id = b.contact_id
+cross join lateral (
+    select x.created_line
+    from contacts.removed x
+    where x.account_id = $1 and x.job_id = $3 and x.contact_id = b.contact_id
+    offset 0
+) as r
 left join contacts.contacts c on c.account_id = $1 and c.contact_id = b.contact_id
 left join lateral (
     select array_agg(l.name order by l.name) as lists

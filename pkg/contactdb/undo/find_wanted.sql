@@ -4,7 +4,7 @@ select w.contact_id, w.line, w.field, k.contact_id, g.contact_id, g.contact_id i
 from (
     select d.contact_id, d.line, h.field, h.new as hash
     from changed d
-    join contacts.journal s on s.account_id = $1 and s.job_id = $2 and s.contact_id = d.contact_id
+    join was s on s.contact_id = d.contact_id
     join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
     cross join lateral (values
         (1::smallint, 1024::bigint, c.external_id_hash, s.external_id_hash),
@@ -26,7 +26,12 @@ from (
     union all
     select u.contact_id, u.line, h.field, h.hash
     from undone u
-    join contacts.removed r on r.account_id = $1 and r.job_id = $2 and r.contact_id = u.contact_id
+    cross join lateral (
+        select *
+        from contacts.removed x
+        where x.account_id = $1 and x.job_id = $2 and x.contact_id = u.contact_id
+        offset 0
+    ) as r
     cross join lateral (values
         (1024::bigint, r.external_id_hash),
         (32, r.email_hash),

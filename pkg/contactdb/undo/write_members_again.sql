@@ -11,7 +11,12 @@ with marked as (
     select $1, l.list_id, r.contact_id, case when r.list_id = l.list_id then r.position else l.last_position + row_number() over (order by r.position) end,
         r.added_by_job, r.ending, r.agent, r.attempts_left
     from undone u
-    join contacts.removed_members r on r.account_id = $1 and r.job_id = $2 and r.contact_id = u.contact_id
+    cross join lateral (
+        select *
+        from contacts.removed_members x
+        where x.account_id = $1 and x.job_id = $2 and x.contact_id = u.contact_id
+        offset 0
+    ) as r
     join contacts.lists l on l.account_id = $1 and l.list_id = $4
     where u.found in (5, 7)
     order by r.contact_id

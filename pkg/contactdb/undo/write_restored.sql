@@ -10,6 +10,11 @@ select $1, r.contact_id, r.created_job, r.created_line, r.created_at, r.updated_
     r.vat_number, r.ssn, r.phone_facts, r.email_facts, r.origins, r.own, r.own_8_hash, r.own_9_hash, r.own_10_hash, r.own_11_hash, r.own_12_hash,
     r.own_13_hash, r.own_14_hash, r.own_15_hash, r.as_of
 from undone u
-join contacts.removed r on r.account_id = $1 and r.job_id = $2 and r.contact_id = u.contact_id
+cross join lateral (
+    select *
+    from contacts.removed x
+    where x.account_id = $1 and x.job_id = $2 and x.contact_id = u.contact_id
+    offset 0
+) as r
 where u.found = 5
 order by r.contact_id

@@ -1,7 +1,12 @@
 insert into contacts.contact_keys (account_id, hash, key, contact_id)
 select $1, h.hash, h.key, r.contact_id
 from undone u
-join contacts.removed r on r.account_id = $1 and r.job_id = $2 and r.contact_id = u.contact_id
+cross join lateral (
+    select *
+    from contacts.removed x
+    where x.account_id = $1 and x.job_id = $2 and x.contact_id = u.contact_id
+    offset 0
+) as r
 cross join lateral (values
     (1::smallint, r.external_id_hash),
     (2, r.email_hash),

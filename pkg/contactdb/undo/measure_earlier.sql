@@ -1,0 +1,1 @@
+analyze earlier (contact_id)

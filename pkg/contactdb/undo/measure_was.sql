@@ -1,0 +1,1 @@
+analyze was (contact_id)
