@@ -81,11 +81,12 @@ func TestEscapedLineEndsAtCuts(t *testing.T) {
 		{16, "", "8|z\n"},
 	}
 	d := Dialect{Encoding: "utf-8", Delimiter: ',', Quote: '"', Escape: '\\', LineEnd: LF, HeadingLine: 1}
-	for at := range len(text) + 1 { // the head ends there, and each block behind it as soon as one can
-		in := "a,b\n" + strings.Repeat(" ", headBytes-at-len("a,b\n\n")) + "\n" + text
+	const first = headBytes + beyondHead
+	for at := range len(text) + 1 { // what is read at first ends there, and each block behind it as soon as one can
+		in := "a,b\n" + strings.Repeat(" ", first-at-len("a,b\n\n")) + "\n" + text
 		for _, clone := range []bool{false, true} {
 			var got []record
-			f, err := Open(io.MultiReader(strings.NewReader(in[:headBytes-at]), iotest.OneByteReader(strings.NewReader(in[headBytes-at:]))), Options{Dialect: d, Limits: Limits{BlockBytes: 1}})
+			f, err := Open(io.MultiReader(strings.NewReader(in[:first-at]), iotest.OneByteReader(strings.NewReader(in[first-at:]))), Options{Dialect: d, Limits: Limits{BlockBytes: 1}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +108,7 @@ func TestEscapedLineEndsAtCuts(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Fatalf("the head ends at byte %d of %q, copied: %v (-want +got):\n%s", at, text, clone, diff)
+				t.Fatalf("the first read ends at byte %d of %q, copied: %v (-want +got):\n%s", at, text, clone, diff)
 			}
 		}
 	}

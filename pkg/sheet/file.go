@@ -43,6 +43,10 @@ type File struct {
 // readBytes is how much is read at once, so that it is still near the processor when it is looked at.
 const readBytes = 64 << 10
 
+// beyondHead is how much more than the head is read before it is looked at, so that the same file is always read the same,
+// however much the reads bring: a byte behind the head tells that it is not all, and one more that this is no Ctrl-Z.
+const beyondHead = 2
+
 // openText begins to read a text of any encoding. r begins with the head again.
 func openText(r io.Reader, head []byte, whole bool, c Container, o Options) (*File, error) {
 	found, err := recognise(head, whole, o.Dialect.Encoding, o.Legacy)
@@ -57,15 +61,16 @@ func openText(r io.Reader, head []byte, whole bool, c Container, o Options) (*Fi
 		f.legacy = defaultLegacy
 	}
 	f.buf = make([]byte, 0, o.Limits.BlockBytes+headBytes)
-	if err := f.fill(headBytes); err != nil {
+	if err := f.fill(headBytes + beyondHead); err != nil {
 		return nil, err
 	}
-	if code := notTable(f.buf); code != "" {
+	head, whole = f.buf[:min(len(f.buf), headBytes)], f.done && len(f.buf) <= headBytes
+	if code := notTable(head); code != "" {
 		return nil, &Refusal{Code: code}
 	}
 	d := o.Dialect
 	d.Format, d.Container, d.Encoding, d.BOM, d.Sheet = FormatText, c, found.charset.name, found.mark > 0, ""
-	if f.Dialect, f.Candidates, err = detect(f.buf, f.done, d, o.Limits); err != nil {
+	if f.Dialect, f.Candidates, err = detect(head, whole, d, o.Limits); err != nil {
 		return nil, err
 	}
 	if f.Dialect.LineEnd.alone() {
@@ -74,7 +79,7 @@ func openText(r io.Reader, head []byte, whole bool, c Container, o Options) (*Fi
 	f.scan = newScanner(f.Dialect, f.limits)
 	if found.evidence == EvidenceDefault {
 		f.Warnings = append(f.Warnings, Warning{Code: finding.EncodingAssumed, Shown: found.charset.name})
-		f.Samples = samples(f.buf, f.done, &f.scan, 1)
+		f.Samples = samples(head, whole, &f.scan, 1)
 	}
 	if err := f.readHeading(); err != nil {
 		return nil, err

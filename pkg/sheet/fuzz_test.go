@@ -25,6 +25,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte("a,b\n"+string(bytes.Repeat([]byte("\"1\",\"2\"\"\n\"\r\n\"3\",4\n"), 40))), byte(64), 200)
 	f.Add([]byte("a,b\n"+string(bytes.Repeat([]byte("\"1\",\"2\"\"\n\"\r\n3\",4\n"), 9))), byte(192), 70)
 	f.Add([]byte("a,b\n1,C:\\\n\"x\",\"y\"\n2,\\\n\\\nb\"c\n3,\"\\\n"), byte(144), 1)
+	f.Add([]byte("\ufeff,0\r0"), byte(157), 64)
 	f.Fuzz(func(t *testing.T, in []byte, choice byte, block int) {
 		o := sheet.Options{Legacy: []string{"", "shift_jis", "gb18030", "ibm852"}[choice&3]}
 		record := []int{256, 1 << 20, 600, 100}[choice>>2&3]

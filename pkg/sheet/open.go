@@ -176,7 +176,7 @@ func (m *metered) Read(p []byte) (int, error) {
 // headBytes is how much of a file is looked at to settle what it is.
 const headBytes = 64 << 10
 
-// peek reads the head of a file; whole says that it is all.
+// peek reads the head of a file; whole says that it is all, and is less than a head may be.
 func peek(r io.Reader) (head []byte, whole bool, err error) {
 	head = make([]byte, headBytes)
 	n, idle := 0, 0
@@ -185,7 +185,7 @@ func peek(r io.Reader) (head []byte, whole bool, err error) {
 		n += k
 		switch {
 		case isEnd(err):
-			return head[:n], true, nil
+			return head[:n], n < len(head), nil
 		case err != nil:
 			return nil, false, fmt.Errorf("read head of table: %w", err)
 		case k > 0:

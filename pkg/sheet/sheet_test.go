@@ -310,6 +310,26 @@ func TestFeedsInsideQuotesEndNoLines(t *testing.T) {
 	}
 }
 
+// What a file is found to be does not hang on how much of it each read brings.
+func TestReadsDecideNothing(t *testing.T) {
+	t.Parallel()
+	const tail = "\n2,0\r0"
+	for behind := range 24 { // so far the file goes on behind its head
+		in := "\ufeff,0\r0\n" + strings.Repeat(" ", 64<<10-len("\ufeff,0\r0\n")-len(tail)+behind) + tail
+		var all []sheet.Dialect
+		for _, r := range []io.Reader{strings.NewReader(in), iotest.HalfReader(strings.NewReader(in)), iotest.DataErrReader(strings.NewReader(in))} {
+			f, err := sheet.Open(r, sheet.Options{})
+			if err != nil {
+				t.Fatalf("%d bytes: %v", len(in), err)
+			}
+			all = append(all, f.Dialect)
+		}
+		if all[0] != all[1] || all[0] != all[2] {
+			t.Errorf("%d bytes at once: %+v, by halves: %+v, with the end at once: %+v", len(in), all[0], all[1], all[2])
+		}
+	}
+}
+
 // A Ctrl-Z that ended a file once is no part of it, wherever the reads end.
 func TestCtrlZBehindTheHead(t *testing.T) {
 	t.Parallel()
