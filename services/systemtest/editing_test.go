@@ -147,6 +147,11 @@ func editing(t *testing.T, s *target) {
 // contacts connects to the contacts service.
 func (a *tenant) contacts(t *testing.T) contactsv1.ContactsServiceClient {
 	t.Helper()
+	return contactsv1.NewContactsServiceClient(a.contactsConn(t))
+}
+
+func (a *tenant) contactsConn(t *testing.T) *grpc.ClientConn {
+	t.Helper()
 	addr := a.s.ingest[0]
 	for _, line := range a.s.client {
 		if v, ok := strings.CutPrefix(line, "CONTACTMILL_CONTACTS_ADDR="); ok {
@@ -158,7 +163,7 @@ func (a *tenant) contacts(t *testing.T) contactsv1.ContactsServiceClient {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return contactsv1.NewContactsServiceClient(conn)
+	return conn
 }
 
 func (a *tenant) ctx(ctx context.Context) context.Context {

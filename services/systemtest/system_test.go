@@ -63,6 +63,7 @@ func cases() []testCase {
 		{"HostileRows", hostileRows},
 		{"HostileMany", hostileMany},
 		{"HostileFiles", hostileFiles},
+		{"Sequences", sequences},
 	}
 }
 
