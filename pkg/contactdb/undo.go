@@ -124,8 +124,8 @@ func (m *Merges) PlanUndo(ctx context.Context, tx pgx.Tx, c UndoChange, held, mo
 // most leaves room for, the error has the code [CodePackage]; if the job had no effect, [CodeNotUndoable]. After any error the
 // transaction is to be rolled back.
 //
-// Values are judged by who gave them, not by what they are: contacts.token in the schema. What a job left at a field is its own token;
-// what an undo left there is the token from before the job.
+// Values are judged by who gave them, not by what they are. What a job left at a field is its own word; what an undo left there is
+// the word from before the job.
 func (m *Merges) Undo(ctx context.Context, tx pgx.Tx, c UndoChange, held, most int64) (d Undone, err error) {
 	u, err := m.find(ctx, tx, c)
 	if err != nil {

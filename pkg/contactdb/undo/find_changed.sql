@@ -1,16 +1,24 @@
 -- Finds what of the fields that the job changed comes back. $2 is the number of the job with a file at the end of the chain,
 -- $3 are the numbers of the unique own fields, $4 the bits of their keys. The lines marked back are for that job and for undos
--- that did it again, the lines marked again for undos that took it back. Where nobody else has given a value before or since,
--- the origins tell so as a whole.
+-- that did it again, the lines marked again for undos that took it back. Where nobody else has given a value since, the origins
+-- tell so as a whole. Else a token tells who gave a field its value: {"at", "by"} of a person, [job number, line], or null since
+-- the contact was made. It stands for the value: two values of a contact's field with the same token are the same.
 with found as (
     select j.contact_id, j.line, j.fields, j.own, j.origins, j.name_birth_zip_hash, c.contact_id is null as gone, c.origins as now, c.own as own_now,
-        -- again: l.origins as earlier, c.origins is null and l.origins is null and c.contact_id is not null and j.origins
-        j.origins is null and c.origins -- back
-            = ('{"jobs": [[' || (j.fields & 281474976710654) || ', ' || $2::bigint || ', ' || j.line
-            || case when j.own is null then '' else ', [' || (select string_agg(k, ', ') from jsonb_object_keys(j.own) as k) || ']' end || ']]}')::jsonb as whole
+        -- again: l.origins as earlier, c.contact_id is not null and c.origins is not distinct from l.origins and
+        case when b.origins is null
+            then ('{"jobs": [[' || (j.fields & 281474976710654) || ', ' || $2::bigint || ', ' || j.line || case when j.own is null then '' else ', [' || o.numbers || ']' end || ']]}')::jsonb
+            else contacts.origins_with(b.origins, j.fields & 281474976710654, j.own, jsonb_build_array(
+                case when j.own is null then jsonb_build_array(j.fields & 281474976710654, $2, j.line)
+                else jsonb_build_array(j.fields & 281474976710654, $2, j.line, ('[' || o.numbers || ']')::jsonb) end)) end
+            = c.origins as whole -- back
+            -- again: = j.origins as whole
     from was j
     left join contacts.contacts c on c.account_id = $1 and c.contact_id = j.contact_id
     -- again: left join earlier l on l.contact_id = j.contact_id
+    cross join lateral (select j.origins) as b (origins) -- back
+    -- again: cross join lateral (select l.origins) as b (origins)
+    cross join lateral (select case when j.own is not null then (select string_agg(k, ', ') from jsonb_object_keys(j.own) as k) end) as o (numbers)
     offset 0
 ), judged as (
     select contact_id, line, fields as back, own as back_own, null::bigint as kept, null::text[] as kept_own, now, own_now, name_birth_zip_hash, whole
@@ -31,8 +39,8 @@ with found as (
         from (
             select s.bits, s.name, case
                 when (n.token ->> 0)::bigint = $2 then 'back' -- back
-                when n.token is not distinct from contacts.token(w.origins, s.bit, s.name) then 'same' -- back
-                -- again: when n.token is not distinct from contacts.token(w.earlier, s.bit, s.name) then 'back'
+                when n.token is not distinct from t.token then 'same' -- back
+                -- again: when n.token is not distinct from t.token then 'back'
                 -- again: when (n.token ->> 0)::bigint = $2 then 'same'
                 else 'kept' end as word
             from (
@@ -61,7 +69,22 @@ with found as (
                 from jsonb_object_keys(w.own) as k (name)
                 left join unnest($3::text[], $4::bigint[]) as u (name, bit) on u.name = k.name
             ) as s (bit, bits, name)
-            cross join lateral (select contacts.token(w.now, s.bit, s.name) as token) as n
+            cross join lateral (select w.origins) as b (origins) -- back
+            -- again: cross join lateral (select w.earlier) as b (origins)
+            cross join lateral (
+                select case when w.now ? s.name then (w.now -> s.name) - 'replaced' else (
+                    select jsonb_build_array(o.e -> 1, o.e -> 2)
+                    from jsonb_array_elements(w.now -> 'jobs') as o (e)
+                    where case when s.bit > 1 then (o.e ->> 0)::bigint & s.bit <> 0 else o.e -> 3 @> s.name::jsonb end
+                    limit 1) end
+            ) as n (token)
+            cross join lateral (
+                select case when b.origins ? s.name then (b.origins -> s.name) - 'replaced' else (
+                    select jsonb_build_array(o.e -> 1, o.e -> 2)
+                    from jsonb_array_elements(b.origins -> 'jobs') as o (e)
+                    where case when s.bit > 1 then (o.e ->> 0)::bigint & s.bit <> 0 else o.e -> 3 @> s.name::jsonb end
+                    limit 1) end
+            ) as t (token)
         ) as f
     ) as t
     where not w.gone and w.whole is not true
