@@ -169,10 +169,11 @@ func (a *account) origins(text json.RawMessage) (map[contact.Field]model.Origin,
 		return nil, err
 	}
 	set := func(f contact.Field, o model.Origin) error {
-		if was, twice := all[f]; twice && !was.Hand {
+		was, twice := all[f]
+		switch {
+		case twice && !was.Hand:
 			return fmt.Errorf("origins %s name %s twice", text, schema.Name(f))
-		}
-		if _, twice := all[f]; !twice { // PREK: a person's entry beside a job's
+		case !twice: // a person's word is newer than the jobs' beside it, which comes to light when it is taken back
 			all[f] = o
 		}
 		return nil
