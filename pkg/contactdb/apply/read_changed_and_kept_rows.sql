@@ -5,7 +5,7 @@ with last as (
     select m.first, b.field, m.as_of
     from met m
     cross join generate_series(1, 17) as b (field)
-    where m.last & 1::bigint << b.field <> 0
+    where m.last & (1::bigint << b.field) <> 0
     union all
     select m.first, f.field, m.as_of
     from met m
@@ -28,15 +28,15 @@ full join (
             order by w.field) as values,
         array_agg(coalesce(floor(extract(epoch from case
             when w.changed then coalesce(to_timestamp(w.as_of), $2::timestamptz)
-            when w.origins is null then w.made_at
-            else contacts.given_at($1, w.name, w.bit, w.origins, w.made_at) end)), 0)::bigint order by w.field) as since
+            else contacts.given_at(w.origin, w.made_at, coalesce(a.as_of, a.applied_at)) end)), 0)::bigint order by w.field) as since
     from (
-        select k.row, k.field, k.reason, c.origins, coalesce(c.as_of, j.as_of, j.applied_at, c.created_at) as made_at,
+        select k.row, k.field, k.reason, coalesce(c.as_of, j.as_of, j.applied_at, c.created_at) as made_at,
             case when l.first is null then s.as_of else l.as_of end as as_of,
-            case when k.field < 256 then 1::bigint << k.field else 1 end as bit,
-            case when k.field < 256 then (array['first_name', 'last_name', 'full_name', 'phone', 'email', 'birth_date', 'ssn', 'account_number',
+            case when c.origins is null then null
+                when k.field >= 256 then contacts.origin_of(c.origins, k.field::text, 1)
+                else contacts.origin_of(c.origins, (array['first_name', 'last_name', 'full_name', 'phone', 'email', 'birth_date', 'ssn', 'account_number',
                 'zip', 'external_id', null, 'address', 'city', 'state', 'country', 'company',
-                'vat_number'])[k.field] else k.field::text end as name,
+                'vat_number'])[k.field], 1::bigint << k.field) end as origin,
             case when k.field < 256 then null when o.own ? k.field::text then o.own -> k.field::text else c.own -> k.field::text end as own,
             case k.field
                 when 1 then case when d.fields & 2 <> 0 then s.first_name else c.first_name end
@@ -56,7 +56,7 @@ full join (
                 when 16 then case when d.fields & 65536 <> 0 then s.company else c.company end
                 when 17 then case when d.fields & 131072 <> 0 then s.vat_number else c.vat_number end
             end as value,
-            coalesce(case when k.field < 256 then d.fields & 1::bigint << k.field <> 0 else o.own ? k.field::text end, false) as changed
+            coalesce(case when k.field < 256 then d.fields & (1::bigint << k.field) <> 0 else o.own ? k.field::text end, false) as changed
         from kept k
         join contacts.contacts c on c.account_id = $1 and c.contact_id = k.contact_id
         left join contacts.applied j on j.account_id = $1 and j.job_id = c.created_job
@@ -64,7 +64,9 @@ full join (
         left join staged s on s.row = d.row
         left join changed_own o on o.row = d.row
         left join last l on l.first = d.row and l.field = k.field
+        offset 0
     ) as w
+    left join contacts.applied a on a.account_id = $1 and a.number = (w.origin ->> 1)::bigint
     group by w.row
 ) as k on k.row = r.row
 order by 1

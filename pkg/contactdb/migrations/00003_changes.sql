@@ -132,6 +132,40 @@ language sql immutable parallel safe as $$
 $$;
 -- +goose StatementEnd
 
+-- origins_over is origins_with for all cases. It is planned once, also where each statement is planned for what is at hand.
+-- +goose StatementBegin
+create function contacts.origins_over(origins jsonb, fields bigint, own jsonb, changes jsonb) returns jsonb
+language plpgsql immutable parallel safe
+set plan_cache_mode = force_generic_plan as $$
+begin
+    return (coalesce(origins, '{}') - coalesce((
+        select array_agg(k.name)
+        from jsonb_object_keys(origins) as k (name)
+        where contacts.field_bit(k.name) & origins_over.fields <> 0 or origins_over.own ? k.name
+    ), '{}')) || jsonb_build_object('jobs', (
+        select jsonb_agg(n.e order by (n.e -> 1)::bigint, (n.e -> 2)::bigint)
+        from (
+            select case
+                when o.e -> 4 is not null then jsonb_build_array(stay.bits, o.e -> 1, o.e -> 2, stay.numbers, o.e -> 4)
+                when stay.numbers is not null then jsonb_build_array(stay.bits, o.e -> 1, o.e -> 2, stay.numbers)
+                else jsonb_build_array(stay.bits, o.e -> 1, o.e -> 2) end
+            from jsonb_array_elements(origins -> 'jobs') as o (e)
+            cross join lateral (
+                select (o.e ->> 0)::bigint & ~origins_over.fields as bits,
+                    case when jsonb_typeof(o.e -> 3) <> 'array' then null when origins_over.own is null then o.e -> 3 else (
+                        select jsonb_agg(f.n) from jsonb_array_elements(o.e -> 3) as f (n) where not origins_over.own ? (f.n #>> '{}')
+                    ) end as numbers
+            ) as stay
+            where stay.bits <> 0 or stay.numbers is not null
+            union all
+            select c.e
+            from jsonb_array_elements(changes) as c (e)
+        ) as n (e)
+    ));
+end
+$$;
+-- +goose StatementEnd
+
 -- origins_with gives the origins of a contact of which a job changed fields, and own fields: an object with an entry for each,
 -- whatever it is, or null. The changes are the job's entries; together they name these fields. What named them before does so
 -- no longer, so that no two entries name the same field, and there are never more of them than fields.
@@ -167,86 +201,49 @@ begin
         end if;
         return jsonb_build_object('jobs', result);
     end if;
-    return (coalesce(origins, '{}') - coalesce((
-        select array_agg(k.name)
-        from jsonb_object_keys(origins) as k (name)
-        where contacts.field_bit(k.name) & origins_with.fields <> 0 or origins_with.own ? k.name
-    ), '{}')) || jsonb_build_object('jobs', (
-        select jsonb_agg(n.e order by (n.e -> 1)::bigint, (n.e -> 2)::bigint)
-        from (
-            select case
-                when o.e -> 4 is not null then jsonb_build_array(stay.bits, o.e -> 1, o.e -> 2, stay.numbers, o.e -> 4)
-                when stay.numbers is not null then jsonb_build_array(stay.bits, o.e -> 1, o.e -> 2, stay.numbers)
-                else jsonb_build_array(stay.bits, o.e -> 1, o.e -> 2) end
-            from jsonb_array_elements(entries) as o (e)
-            cross join lateral (
-                select (o.e ->> 0)::bigint & ~origins_with.fields as bits,
-                    case when jsonb_typeof(o.e -> 3) <> 'array' then null when origins_with.own is null then o.e -> 3 else (
-                        select jsonb_agg(f.n) from jsonb_array_elements(o.e -> 3) as f (n) where not origins_with.own ? (f.n #>> '{}')
-                    ) end as numbers
-            ) as stay
-            where stay.bits <> 0 or stay.numbers is not null
-            union all
-            select c.e
-            from jsonb_array_elements(changes) as c (e)
-        ) as n (e)
-    ));
+    return contacts.origins_over(origins, fields, own, changes);
 end
 $$;
 -- +goose StatementEnd
 
--- given_at is as of when a contact's value in a field is, which its origin tells: the day that a person gave it, or that the row
--- of a job said, or that its job is of; made_at if it was made with it. field is its bit, or 1 for an own field, whose name is
--- its number.
+-- origin_of is where a contact's value in a field comes from: {"by", "at", ...} of a person, the entry of a job, or null since the
+-- contact was made. field is its bit, or 1 for an own field, whose name is its number.
 -- +goose StatementBegin
-create function contacts.given_at(account uuid, name text, field bigint, origins jsonb, made_at timestamptz) returns timestamptz
-language plpgsql stable parallel safe as $$
+create function contacts.origin_of(origins jsonb, name text, field bigint) returns jsonb
+language plpgsql immutable parallel safe as $$
 declare
     entry jsonb;
     its boolean;
 begin
     if origins ? name then
-        return (origins -> name ->> 'at')::timestamptz;
+        return origins -> name;
     end if;
     for i in 0 .. coalesce(jsonb_array_length(origins -> 'jobs'), 0) - 1 loop
-        entry := origins #> array['jobs', i::text];
+        entry := origins -> 'jobs' -> i;
         if field > 1 then
             its := (entry -> 0)::bigint & field <> 0;
         else
             its := entry -> 3 @> name::jsonb;
         end if;
         if its then
-            if entry -> 4 is not null then
-                return to_timestamp((entry -> 4)::bigint);
-            end if;
-            return (
-                select coalesce(a.as_of, a.applied_at)
-                from contacts.applied a
-                where a.account_id = account and a.number = (entry -> 1)::bigint);
+            return entry;
         end if;
     end loop;
-    return made_at;
+    return null;
 end
 $$;
 -- +goose StatementEnd
 
--- token tells who gave a field its value: {"at", "by"} of a person, [job number, line], or null since the contact was made. It
--- stands for the value: two values of a contact's field with the same token are the same. field is its bit, or 1 for an own field, whose
--- name is its number.
--- +goose StatementBegin
-create function contacts.token(origins jsonb, field bigint, name text) returns jsonb
-language sql immutable parallel safe as $$
+-- given_at is as of when a value is, by its origin: the day that a person gave it, or that the row of a job said, or that its job
+-- is of; made_at if the contact was made with it.
+create function contacts.given_at(origin jsonb, made_at timestamptz, job_at timestamptz) returns timestamptz
+language sql stable parallel safe as $$
     select case
-        when origins is null then null
-        when origins ? name then (origins -> name) - 'replaced'
-        else (
-            select jsonb_build_array(o.e -> 1, o.e -> 2)
-            from jsonb_array_elements(origins -> 'jobs') as o (e)
-            where case when field > 1 then (o.e ->> 0)::bigint & field <> 0 else o.e -> 3 @> name::jsonb end
-            limit 1)
-        end
+        when origin is null then made_at
+        when jsonb_typeof(origin) = 'object' then (origin ->> 'at')::timestamptz
+        when origin -> 4 is not null then to_timestamp((origin ->> 4)::bigint)
+        else job_at end
 $$;
--- +goose StatementEnd
 
 -- origins_back is the origins of a contact after some of its fields were put back: of these as they were before, of the
 -- others as they are now. own has an entry for each own field that was put back, whatever it is.
@@ -298,10 +295,11 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
-drop function contacts.given_at(uuid, text, bigint, jsonb, timestamptz);
+drop function contacts.given_at(jsonb, timestamptz, timestamptz);
+drop function contacts.origin_of(jsonb, text, bigint);
 drop function contacts.origins_with(jsonb, bigint, jsonb, jsonb);
+drop function contacts.origins_over(jsonb, bigint, jsonb, jsonb);
 drop function contacts.origins_back(jsonb, jsonb, bigint, jsonb);
-drop function contacts.token(jsonb, bigint, text);
 drop function contacts.field_bit(text);
 -- origins_with adds what a job changed and drops what that covers: there are never more entries than fields. An entry
 -- that names own fields stays, as no standard field covers those.
