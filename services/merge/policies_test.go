@@ -294,3 +294,25 @@ func hashOfFallback(w *world, first, last, birth, zip string) (string, error) {
 	text, _ := contact.AppendNameBirthZip(nil, []byte(first), []byte(last), d, []byte(zip))
 	return uuid.UUID(w.ring.Hash(w.account, uint8(contact.NameBirthZip), text)).String(), nil
 }
+
+// Whatever the kind of a field, the value that a person replaced is known again: by its key, by its hash, or sealed.
+func TestReplacedValuesOfEveryKindAreKnownAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := file{mode: row.Upsert, own: ownFields, head: []string{"email", "external_id", "phone", "account_number", "vat_number", "ssn", "birth_date", "address", "customer", "score", "newsletter", "pin", "tags", "since"}, rows: [][]string{
+		{"a@x.io", "E1", "+12015550101", "N1", "DE123456789", "219099998", "1990-01-02", "Old Road 1", "C1", "10.5", "True", "4711", "a;b", "2020-02-29"}}}
+	w.run(t, f)
+	w.set(t, "a@x.io", 3, "external_id", "E2", "phone", "+12015550102", "account_number", "N2", "vat_number", "DE999999999", "ssn", "219099999", "birth_date", "1990-01-03",
+		"address", "New Road 1", "customer", "C2", "score", "11", "newsletter", "False", "pin", "4712", "tags", "b", "since", "2020-03-01")
+	before := w.query(t, "select c::text from contacts.contacts c")
+	f.match = map[int64]row.Verdict{0: {Relation: row.One, Contact: w.contactOf(t, "a@x.io"), Keys: 1 << contact.Email}}
+	r, got := w.keptBy(t, f)
+	want := "UNCHANGED consent-kept (phone, birth_date, ssn, account_number, external_id, address, vat_number, customer, score, newsletter, pin, tags, since)"
+	if len(got) != 1 || !strings.HasPrefix(got[0], want) || r.Counts.NewerHere != 1 {
+		t.Errorf("outcomes %v (%d newer here), want %s", got, r.Counts.NewerHere, want)
+	}
+	if diff := cmp.Diff(before, w.query(t, "select c::text from contacts.contacts c")); diff != "" {
+		t.Errorf("contacts (-before +after):\n%s", diff)
+	}
+	w.sound(t)
+}
