@@ -232,3 +232,39 @@ func TestHistory(t *testing.T) {
 		t.Errorf("history %v, want that a person made it and a job changed it", h)
 	}
 }
+
+func TestHistoryTellsOfUndos(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run(t, file{mode: row.Add, head: []string{"email", "city"}, rows: [][]string{{"a@x.io", "Rome"}}})
+	w.run(t, file{mode: row.Update, head: []string{"email", "city"}, rows: [][]string{{"a@x.io", "Oslo"}}})
+	_, _, back := w.undoes(t, 2)     // 3 puts Rome back
+	_, _, gone := w.undoes(t, 1)     // 4 removes the contact
+	_, _, again := w.undoes(t, gone) // 5 makes it again
+	_, _, forth := w.undoes(t, back) // 6 takes 3 back
+	id := w.contactOf(t, "a@x.io")
+	h, err := w.edits.History(t.Context(), w.account, id, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, ch := range h.Changes {
+		got = append(got, fmt.Sprint(ch.What, " by ", ch.Origin.Number, " undoing ", ch.UndoOf, " ", ch.Values))
+	}
+	city := func(before, after string) string {
+		return fmt.Sprint([]contactdb.ValueChange{{Field: contact.FieldCity, Before: before, After: after}})
+	}
+	want := []string{
+		fmt.Sprint("changed by ", forth, " undoing ", back, " ", city("Rome", "Oslo")),
+		fmt.Sprint("restored by ", again, " undoing ", gone, " []"),
+		fmt.Sprint("changed by ", back, " undoing 2 ", city("Oslo", "Rome")),
+		fmt.Sprint("changed by 2 undoing 0 ", city("Rome", "Oslo")),
+		"made by 1 undoing 0 []",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	if n := len(h.Values); n != 2 || h.Values[1].Value != "Oslo" || h.Values[1].Origin.Number != 2 {
+		t.Errorf("values %v, want Oslo of job 2", h.Values)
+	}
+}
