@@ -99,7 +99,7 @@ func (p *program) accountsCreate() *cobra.Command {
 }
 
 func (p *program) accountsSet() *cobra.Command {
-	var country, bad, unknown, legacy string
+	var country, legacy string
 	var size int64
 	var raw, results int32
 	var ruled ruled
@@ -111,13 +111,17 @@ func (p *program) accountsSet() *cobra.Command {
 	f.StringSliceVar(&r.Recipients, "recipient", nil, "who is told of ended jobs; replaces all")
 	f.Int32Var(&raw, "raw-days", 0, "days that raw uploads are kept")
 	f.Int32Var(&results, "result-days", 0, "days that reports are kept")
-	f.StringVar(&bad, "bad-cell", "", "reject-row or drop-cell")
-	f.StringVar(&unknown, "unknown-to-provider", "", "add or keep-out")
 	f.StringVar(&legacy, "legacy-encoding", "", "charset of text files that are neither UTF-8 nor UTF-16, e.g. iso-8859-2; \"\" for windows-1252")
 	ruled.add(f, "; FIELD= takes its rule away", "all of them")
 	c.RunE = func(c *cobra.Command, names []string) error {
 		var err error
 		if r.Policies, err = ruled.read(true); err != nil {
+			return err
+		}
+		if r.BadCell, err = ruled.badCell(); err != nil {
+			return err
+		}
+		if r.UnknownToProvider, err = ruled.unknownToProvider(); err != nil {
 			return err
 		}
 		r.SetKeys = ruled.keysGiven()
@@ -132,20 +136,6 @@ func (p *program) accountsSet() *cobra.Command {
 			if f.Changed(name) {
 				do()
 			}
-		}
-		if bad != "" {
-			v, ok := accountsv1.BadCell_value["BAD_CELL_"+word(bad)]
-			if !ok {
-				return usage{fmt.Errorf("--bad-cell %s: say reject-row or drop-cell", bad)}
-			}
-			r.BadCell = accountsv1.BadCell(v).Enum()
-		}
-		if unknown != "" {
-			v, ok := accountsv1.UnknownToProvider_value["UNKNOWN_TO_PROVIDER_"+word(unknown)]
-			if !ok {
-				return usage{fmt.Errorf("--unknown-to-provider %s: say add or keep-out", unknown)}
-			}
-			r.UnknownToProvider = accountsv1.UnknownToProvider(v).Enum()
 		}
 		client, err := p.client()
 		if err != nil {

@@ -36,6 +36,8 @@ func TestUsageErrors(t *testing.T) {
 		{"jobs", "list", "--limit", "x"}, {"jobs", "report", "1", "--outcome", "lost"}, {"contacts", "add", "foo"}, {"contacts", "set", "id"}, {"contacts", "list", "--count", "--all"},
 		{"keys", "create", "--role", "boss"}, {"accounts", "set", "--bad-cell", "eat"}, {"accounts", "set", "--rule", "phone"}, {"accounts", "set", "--rule", "=never"},
 		{"accounts", "set", "--rule", "phone=sometimes"}, {"accounts", "set", "--rule", "phone=never", "--rule", "phone="}, {"accounts", "set", "--hand-made", ""},
+		{"accounts", "set", "--bad-cell", "unspecified"}, {"accounts", "set", "--bad-cell", ""}, {"accounts", "set", "--unknown-to-provider", "keep"},
+		{"import", "f.csv", "--mode", "add", "--bad-cell", "drop"}, {"import", "f.csv", "--mode", "add", "--bad-cell", ""}, {"import", "f.csv", "--mode", "add", "--unknown-to-provider", "unspecified"},
 		{"import", "f.csv", "--mode", "add", "--rule", "phone="}, {"import", "f.csv", "--mode", "add", "--rule", "phone=unspecified"}, {"import", "f.csv", "--mode", "add", "--hand-made", "drop"},
 		{"import", "f.csv", "--mode", "add", "--as-of", "yesterday"}, {"jobs", "undo"}, {"jobs", "report", "1", "--outcome", "held", "--return-to-sender"}, {"contacts", "history"},
 		{"accounts", "create"}, {"events", "watch", "now"},
@@ -120,6 +122,8 @@ func TestOutput(t *testing.T) {
 	kept := job("5", ingestv1.JobState_JOB_STATE_COMPLETED, &ingestv1.Counts{Rows: 1200, Updated: 900, Unchanged: 300, NewerHere: 4})
 	kept.Policies = &accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{"phone": accountsv1.FieldRule_FIELD_RULE_IF_EMPTY, "*": accountsv1.FieldRule_FIELD_RULE_NEWEST},
 		HandMade: accountsv1.HandMade_HAND_MADE_KEEP, Keys: []string{"external_id", "email"}}
+	kept.BadCell, kept.UnknownToProvider = accountsv1.BadCell_BAD_CELL_DROP_CELL, accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT
+	read.BadCell, read.UnknownToProvider = accountsv1.BadCell_BAD_CELL_REJECT_ROW, accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD
 	s.put(job("1", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1234567, Added: 1234560, Invalid: 7}), bad, asks, read, kept,
 		undo("6", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1210, Added: 1, Updated: 1200, Removed: 1100, Unchanged: 5, Held: 4}))
 	s.contacts = []*contactsv1.Contact{{Id: "c1", Values: map[string]string{"first_name": hostile, "email": "a@example.org", "favourite_colour_of_shoes": "R"}, Facts: []*contactsv1.ContactFact{{Name: "phone_line", Value: "mobile", About: "+1202"}}, Lists: []string{hostile}}, {Id: "c2"}}

@@ -58,7 +58,7 @@ func (p *program) importCommand() *cobra.Command {
 		if s.AsOf, err = instant("--as-of", asOf); err != nil {
 			return err
 		}
-		if s.Policies, err = ruled.read(false); err != nil {
+		if err := ruled.settings(s); err != nil {
 			return err
 		}
 		if request == "" {

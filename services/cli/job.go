@@ -13,11 +13,11 @@ import (
 // job shows a job.
 func (p *program) job(j *ingestv1.Job) error {
 	return p.one(j, func() {
-		fmt.Fprintln(p.out, strings.TrimSpace(fmt.Sprintf("job %d  %s  %s  %s", j.Number, printable(title(j)), state(j.State), counts(j))))
+		fmt.Fprintln(p.out, strings.TrimSpace(fmt.Sprintf("job %d  %s  %s  %s", j.Number, printable(title(j)), state(j.State), counts(j.Counts, j.UndoOf != ""))))
 		if j.File != nil {
 			fmt.Fprintf(p.out, "  file: %s\n", factsLine(j.File))
 		}
-		if s := unlikeDefaults(j.Policies); s != "" {
+		if s := unlikeDefaults(j); s != "" {
 			fmt.Fprintf(p.out, "  policies: %s\n", printable(s))
 		}
 		if q := j.Queue; q != nil {
@@ -74,12 +74,11 @@ func title(j *ingestv1.Job) string {
 
 func state(s ingestv1.JobState) string { return strings.TrimPrefix(s.String(), "JOB_STATE_") }
 
-// counts is what became of a job's rows, in words.
-func counts(j *ingestv1.Job) string {
-	c := j.GetCounts()
+// counts is what became of a job's rows, or of what an undo looked at, in words.
+func counts(c *ingestv1.Counts, undo bool) string {
 	all := []counted{{"added", c.GetAdded()}, {"updated", c.GetUpdated()}, {"unchanged", c.GetUnchanged()}, {"duplicate", c.GetDuplicate()}, {"unmatched", c.GetUnmatched()},
 		{"invalid", c.GetInvalid()}, {"conflict", c.GetConflict()}, {"held", c.GetHeld()}, {"suppressed", c.GetSuppressed()}}
-	if j.GetUndoOf() != "" { // its rows are contacts, and these words say more than their outcomes
+	if undo { // its rows are contacts, and these words say more than their outcomes
 		all = []counted{{"removed", c.GetRemoved()}, {"put back", c.GetUpdated() - c.GetRemoved()}, {"restored", c.GetAdded()}, {"undone before", c.GetUnchanged()}, {"kept", c.GetHeld()}}
 	}
 	var parts []string

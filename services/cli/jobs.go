@@ -54,7 +54,7 @@ func (p *program) jobsList() *cobra.Command {
 				return err
 			}
 			for _, j := range page.Jobs {
-				if err := l.add(j, strconv.FormatInt(j.Number, 10), state(j.State), shortened(title(j), listName), humanize.Comma(j.GetCounts().GetRows()), counts(j), j.CreatedAt.AsTime().Local().Format(time.DateTime)); err != nil {
+				if err := l.add(j, strconv.FormatInt(j.Number, 10), state(j.State), shortened(title(j), listName), humanize.Comma(j.GetCounts().GetRows()), counts(j.Counts, j.UndoOf != ""), j.CreatedAt.AsTime().Local().Format(time.DateTime)); err != nil {
 					return err
 				}
 			}

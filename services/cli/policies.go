@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
+	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
 
 // fallbackKey is the key that is no field: several together recognise a contact.
@@ -25,6 +26,8 @@ type ruled struct {
 	rules    []string
 	handMade string
 	keys     []string
+	bad      string
+	unknown  string
 	flags    *pflag.FlagSet
 }
 
@@ -34,6 +37,8 @@ func (r *ruled) add(f *pflag.FlagSet, ruleEmpty, keysEmpty string) {
 	f.StringArrayVar(&r.rules, "rule", nil, "FIELD=RULE, when a file may change a known contact's field: always, if-empty, never or newest;\nFIELD * is all that are not named, e.g. --rule phone=if-empty --rule '*'=newest"+ruleEmpty)
 	f.StringVar(&r.handMade, "hand-made", "", "what a file may do to values that a person gave: new-values (put a really new value in their place),\nkeep (nothing) or replace")
 	f.StringSliceVar(&r.keys, "match-by", nil, "keys that rows are matched by, e.g. external_id,email; --match-by= is "+keysEmpty)
+	f.StringVar(&r.bad, "bad-cell", "", "what becomes of a cell that its field refuses: reject-row (the row is INVALID)\nor drop-cell (the row is taken without it)")
+	f.StringVar(&r.unknown, "unknown-to-provider", "", "what becomes of a new contact that the provider of enrichment does not know: add\nor keep-out (the row is UNMATCHED)")
 }
 
 // keysGiven tells whether keys are said, be it that there are none.
@@ -68,6 +73,53 @@ func (r *ruled) read(mayBeEmpty bool) (*accountsv1.Policies, error) {
 		return nil, nil
 	}
 	return p, nil
+}
+
+// badCell is nil if nothing is said. Its errors are of usage.
+func (r *ruled) badCell() (*accountsv1.BadCell, error) {
+	if !r.flags.Changed("bad-cell") {
+		return nil, nil
+	}
+	v, ok := accountsv1.BadCell_value["BAD_CELL_"+word(r.bad)]
+	if !ok || v == 0 {
+		return nil, usage{fmt.Errorf("--bad-cell %q: say reject-row or drop-cell", r.bad)}
+	}
+	return accountsv1.BadCell(v).Enum(), nil
+}
+
+// unknownToProvider is nil if nothing is said. Its errors are of usage.
+func (r *ruled) unknownToProvider() (*accountsv1.UnknownToProvider, error) {
+	if !r.flags.Changed("unknown-to-provider") {
+		return nil, nil
+	}
+	v, ok := accountsv1.UnknownToProvider_value["UNKNOWN_TO_PROVIDER_"+word(r.unknown)]
+	if !ok || v == 0 {
+		return nil, usage{fmt.Errorf("--unknown-to-provider %q: say add or keep-out", r.unknown)}
+	}
+	return accountsv1.UnknownToProvider(v).Enum(), nil
+}
+
+// settings puts what is said into the settings of an import. Its errors are of usage.
+func (r *ruled) settings(to *ingestv1.ImportSettings) error {
+	var err error
+	if to.Policies, err = r.read(false); err != nil {
+		return err
+	}
+	bad, err := r.badCell()
+	if err != nil {
+		return err
+	}
+	unknown, err := r.unknownToProvider()
+	if err != nil {
+		return err
+	}
+	if bad != nil {
+		to.BadCell = *bad
+	}
+	if unknown != nil {
+		to.UnknownToProvider = *unknown
+	}
+	return nil
 }
 
 // rulesInWords is the rules of fields as they are said by --rule, with what holds for the rest.
@@ -120,8 +172,9 @@ func handInWords(p *accountsv1.Policies) string {
 	return valueWord(h, "HAND_MADE_")
 }
 
-// unlikeDefaults is what policies say that the defaults do not, empty if nothing.
-func unlikeDefaults(p *accountsv1.Policies) string {
+// unlikeDefaults is what a job's policies say that the defaults do not, empty if nothing.
+func unlikeDefaults(j *ingestv1.Job) string {
+	p := j.GetPolicies()
 	var parts []string
 	if s := rulesInWords(p); s != "always" {
 		parts = append(parts, s)
@@ -131,6 +184,12 @@ func unlikeDefaults(p *accountsv1.Policies) string {
 	}
 	if len(p.GetKeys()) > 0 {
 		parts = append(parts, "matched by "+keysInWords(p))
+	}
+	if j.GetBadCell() == accountsv1.BadCell_BAD_CELL_DROP_CELL {
+		parts = append(parts, "bad cell "+valueWord(j.GetBadCell(), "BAD_CELL_"))
+	}
+	if j.GetUnknownToProvider() == accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT {
+		parts = append(parts, "unknown to the provider "+valueWord(j.GetUnknownToProvider(), "UNKNOWN_TO_PROVIDER_"))
 	}
 	return strings.Join(parts, "; ")
 }

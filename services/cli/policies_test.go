@@ -1,6 +1,10 @@
 package cli_test
 
 import (
+	"bufio"
+	"context"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +15,7 @@ import (
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
+	"github.com/contactmill/contactmill/services/cli"
 )
 
 type ruleset = map[string]accountsv1.FieldRule
@@ -78,6 +83,35 @@ func TestPoliciesAreSaid(t *testing.T) {
 	}
 }
 
+func TestBadCellsAndUnknownContactsAreSaid(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	rejectRow, dropCell := accountsv1.BadCell_BAD_CELL_REJECT_ROW, accountsv1.BadCell_BAD_CELL_DROP_CELL
+	add, keepOut := accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD, accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT
+	for _, c := range []struct {
+		flags   []string
+		account *accountsv1.UpdateAccountRequest
+		job     *ingestv1.ImportSettings
+	}{
+		{nil, &accountsv1.UpdateAccountRequest{}, &ingestv1.ImportSettings{}},
+		{[]string{"--bad-cell", "drop-cell"}, &accountsv1.UpdateAccountRequest{BadCell: &dropCell}, &ingestv1.ImportSettings{BadCell: dropCell}},
+		{[]string{"--bad-cell", "REJECT_ROW", "--unknown-to-provider", "keep-out"}, &accountsv1.UpdateAccountRequest{BadCell: &rejectRow, UnknownToProvider: &keepOut},
+			&ingestv1.ImportSettings{BadCell: rejectRow, UnknownToProvider: keepOut}},
+		{[]string{"--unknown-to-provider", "add"}, &accountsv1.UpdateAccountRequest{UnknownToProvider: &add}, &ingestv1.ImportSettings{UnknownToProvider: add}},
+	} {
+		r := s.run(t, "", append([]string{"accounts", "set"}, c.flags...)...)
+		if d := cmp.Diff(c.account, s.set, protocmp.Transform()); d != "" || r.code != 0 {
+			t.Errorf("account, %q: %+v (-want +got):\n%s", c.flags, r, d)
+		}
+		s.header, s.file = nil, nil
+		r = s.run(t, "Email\n", append([]string{"import", "-", "--mode", "upsert"}, c.flags...)...)
+		c.job.Mode = ingestv1.Mode_MODE_UPSERT
+		if d := cmp.Diff(c.job, s.header.GetSettings(), protocmp.Transform()); d != "" || r.code != 0 {
+			t.Errorf("job, %q: %+v (-want +got):\n%s", c.flags, r, d)
+		}
+	}
+}
+
 func TestWhenTheFileWasSoIsSaid(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -127,5 +161,36 @@ func TestUndo(t *testing.T) {
 		if d := cmp.Diff(result{c.code, c.out, ""}, r, cmp.AllowUnexported(result{})); d != "" {
 			t.Errorf("%q (-want +got):\n%s", c.flags, d)
 		}
+	}
+}
+
+// An event tells the counts of an undo in the words that the job has for them.
+func TestEventsOfAnUndo(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	counts := &ingestv1.Counts{Rows: 8, Updated: 5, Removed: 2, Added: 1, Unchanged: 1, Held: 1}
+	var sent []*ingestv1.WatchEventsResponse
+	for n, of := range []int64{0, 3} {
+		e := event(int64(n+1), ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS)
+		e.GetEvent().Time, e.GetEvent().Counts, e.GetEvent().UndoOfNumber = job("1", 0, nil).CreatedAt, counts, of
+		sent = append(sent, e)
+	}
+	s.events = [][]*ingestv1.WatchEventsResponse{sent}
+	out, in := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan int, 1)
+	go func() {
+		done <- cli.Run(ctx, []string{"events", "watch"}, []string{"CONTACTMILL_ADDR=" + s.addr, "CONTACTMILL_API_KEY=" + apiKey}, strings.NewReader(""), in, io.Discard)
+		in.Close()
+	}()
+	lines := bufio.NewScanner(out)
+	for n, want := range []string{"1 added · 5 updated · 1 unchanged · 1 held", "2 removed · 3 put back · 1 restored · 1 undone before · 1 kept"} {
+		if !lines.Scan() || !strings.HasSuffix(lines.Text(), "  "+want) {
+			t.Errorf("event %d is told as %q, want %q at its end", n+1, lines.Text(), want)
+		}
+	}
+	cancel()
+	if code := <-done; code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 }

@@ -66,7 +66,7 @@ func rows(n int64) string {
 
 // endedWords is what became of a job's rows, or the state of one that changed nothing.
 func endedWords(j *ingestv1.Job) string {
-	words, would := counts(j), ""
+	words, would := counts(j.Counts, j.UndoOf != ""), ""
 	switch j.State {
 	case ingestv1.JobState_JOB_STATE_COMPLETED, ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS:
 	case ingestv1.JobState_JOB_STATE_CHECKED:
@@ -182,7 +182,7 @@ func (p *program) events() *cobra.Command {
 
 func (p *program) event(e *ingestv1.Event) error {
 	if p.output == "table" {
-		_, err := fmt.Fprintln(p.out, strings.TrimSpace(fmt.Sprintf("%-6d %s  job %-5d %-26s %s", e.Number, e.Time.AsTime().Local().Format(time.DateTime), e.JobNumber, e.Type, counts(&ingestv1.Job{Counts: e.Counts}))))
+		_, err := fmt.Fprintln(p.out, strings.TrimSpace(fmt.Sprintf("%-6d %s  job %-5d %-26s %s", e.Number, e.Time.AsTime().Local().Format(time.DateTime), e.JobNumber, e.Type, counts(e.Counts, e.UndoOfNumber != 0))))
 		return err
 	}
 	was := p.output

@@ -138,3 +138,46 @@ func TestARetryWithARuleOfADeletedField(t *testing.T) {
 	_, err = c.jobs.RetryJob(t.Context(), &ingestv1.RetryJobRequest{Job: "1", RequestId: "another"})
 	wanted(t, "another retry", err, fault.Invalid, "unknown-field")
 }
+
+// What becomes of bad cells and unknown contacts is the job's to say, and frozen; an account that says nothing does as ever.
+func TestBadCellsAndUnknownContacts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := uuid.New()
+	r := w.replica()
+	c, wk := r.client(account), r.worker(account)
+	content := []byte("email\na@example.com\n")
+	handIn := func(request string, cell accountsv1.BadCell, unknown accountsv1.UnknownToProvider) (*ingestv1.UploadResponse, error) {
+		h := header(request, content)
+		h.Settings.BadCell, h.Settings.UnknownToProvider = cell, unknown
+		return c.upload(t.Context(), h, content)
+	}
+	drop, keepOut := accountsv1.BadCell_BAD_CELL_DROP_CELL, accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT
+	resp, err := handIn("one", drop, keepOut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := resp.GetJob()
+	if s := job.GetSettings(); job.GetBadCell() != drop || job.GetUnknownToProvider() != keepOut || s.GetBadCell() != drop || s.GetUnknownToProvider() != keepOut {
+		t.Errorf("job is %v", job)
+	}
+	if again, err := handIn("one", drop, keepOut); err != nil || again.GetJob().GetId() != job.GetId() {
+		t.Errorf("the same request: %v, %v", again, err)
+	}
+	_, err = handIn("one", 0, keepOut)
+	wanted(t, "the same request without a word on cells", err, fault.Exists, "request-id-reused")
+	_, err = handIn("one", drop, 0)
+	wanted(t, "the same request without a word on unknown contacts", err, fault.Exists, "request-id-reused")
+	_, err = handIn("two", 9, 0)
+	wanted(t, "cells", err, fault.Invalid, "bad-policy")
+	_, err = handIn("two", 0, 9)
+	wanted(t, "unknown contacts", err, fault.Invalid, "bad-policy")
+	claim, err := wk.service.Claim(wk.ctx(), &ingestv1.ClaimRequest{JobId: job.GetId(), Stage: string(event.Validate), Instance: "worker-" + wk.life, Incarnation: wk.life})
+	if a := claim.GetWork().GetAccount(); err != nil || !a.GetDropBadCells() || !a.GetKeepOutUnknown() {
+		t.Errorf("claim: %v, %v", claim, err)
+	}
+	plain, err := handIn("two", 0, 0)
+	if j := plain.GetJob(); err != nil || j.GetBadCell() != accountsv1.BadCell_BAD_CELL_REJECT_ROW || j.GetUnknownToProvider() != accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD || j.GetSettings().GetBadCell() != 0 {
+		t.Errorf("job that says nothing: %v, %v", j, err)
+	}
+}

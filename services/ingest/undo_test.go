@@ -78,6 +78,20 @@ func TestUndo(t *testing.T) {
 	}
 	wk.merge(preview, ended)
 	wk.merge(undo, ended)
+	for _, only := range []string{"", undo.GetId()} { // events say whose undo a job is, be it among all or by themselves
+		s, err := c.events.WatchEvents(soon(t), &ingestv1.WatchEventsRequest{Job: only})
+		if err != nil {
+			t.Fatal(err)
+		}
+		final := func(e []*ingestv1.Event) bool {
+			return len(e) > 0 && e[len(e)-1].GetState() == ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS
+		}
+		for _, e := range watching(t, s, final) {
+			if want := map[bool]int64{true: 0, false: 1}[e.GetJobId() == of.GetId()]; e.GetUndoOfNumber() != want {
+				t.Errorf("event %v says that its job undoes %d, want %d", e, e.GetUndoOfNumber(), want)
+			}
+		}
+	}
 	for job, state := range map[*ingestv1.Job]ingestv1.JobState{preview: ingestv1.JobState_JOB_STATE_CHECKED, undo: ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS} {
 		got, err := c.jobs.GetJob(t.Context(), &ingestv1.GetJobRequest{Job: job.GetId()})
 		if err != nil {

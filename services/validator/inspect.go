@@ -1,6 +1,7 @@
 package validator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -230,7 +231,7 @@ func (l *looking) at(ctx context.Context, w *wishes, size int64) (_ *validatorv1
 func (l *looking) read(f *sheet.File, found mapping.Result, columns []column, e evidence, b *sheet.Block, out *validatorv1.Inspection) error {
 	p := newPlan([16]byte{}, [16]byte{}, l.a.schema, columns)
 	p.by = newKeyChoice(l.policies.Keys, l.a.schema)
-	p.mode, p.drop = row.Mode(l.settings.GetMode()), l.a.GetBadCell() == accountsv1.BadCell_BAD_CELL_DROP_CELL
+	p.mode, p.drop = row.Mode(l.settings.GetMode()), cmp.Or(l.settings.GetBadCell(), l.a.GetBadCell()) == accountsv1.BadCell_BAD_CELL_DROP_CELL
 	p.home, p.today = contact.CountryByCode(l.a.GetCountry()), day(time.Now())
 	w := &worker{plan: p, parser: f.Parser(), normaliser: l.i.s.normaliser, tally: newTally(len(columns))}
 	survey := newSurvey(columns)

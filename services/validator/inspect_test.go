@@ -117,6 +117,23 @@ func TestInspect(t *testing.T) {
 	}
 }
 
+// An inspection takes bad cells as the settings say, else as the account does, which rejects the row.
+func TestInspectTakesBadCellsAsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.client(t)
+	file := "External id,Email\nA1,nonsense\n"
+	for said, invalid := range map[accountsv1.BadCell]bool{0: true, accountsv1.BadCell_BAD_CELL_REJECT_ROW: true, accountsv1.BadCell_BAD_CELL_DROP_CELL: false} {
+		got, err := inspect(t.Context(), c, strings.NewReader(file), int64(len(file)), &ingestv1.ImportSettings{BadCell: said})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := got.GetRows()[0]; r.GetInvalid() != invalid || len(r.GetFindings()) != 1 || !invalid && r.GetValues()["external_id"] != "A1" {
+			t.Errorf("%s: row %v, want invalid %t", said, r, invalid)
+		}
+	}
+}
+
 // An inspection goes by what was said of such files before, as the job would.
 func TestInspectRemembers(t *testing.T) {
 	t.Parallel()

@@ -41,8 +41,8 @@ const (
 
 // Work is all that a worker needs.
 type Work struct {
-	Job        Job // its Question, for a notice about one, is the one last asked
-	Account    Account
+	Job        Job     // its Question, for a notice about one, is the one last asked
+	Account    Account // with what the job says itself over it
 	Results    Results
 	Notice     string   // NoticeEnded or NoticeQuestion, for notify
 	Recipients []string // who is to be told, for notify
@@ -286,7 +286,7 @@ func (c *change) claim(stage event.Stage, life Life) (Grant, error) {
 		return Grant{}, err
 	}
 	g := Grant{Granted: true, Token: c.token, Lease: c.ledger.cfg.Lease}
-	g.Work = Work{Account: c.job.AccountSettings, Notice: free.Notice, Committing: stage == event.Merge && c.job.State == Committing}
+	g.Work = Work{Account: c.job.Settings.over(c.job.AccountSettings), Notice: free.Notice, Committing: stage == event.Merge && c.job.State == Committing}
 	if stage == event.Notify {
 		g.Work.Recipients = c.recipients()
 	}

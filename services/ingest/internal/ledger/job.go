@@ -50,6 +50,29 @@ type Settings struct {
 	Values     Values            `json:"values,omitempty"`
 	Policies   Policies          `json:"policies,omitzero"`
 	AsOf       time.Time         `json:"as_of,omitzero"` // when the values of the file were so, UTC; zero: when the job was accepted
+
+	BadCell           string `json:"bad_cell,omitempty"`            // reject-row, drop-cell; empty: as the account says
+	UnknownToProvider string `json:"unknown_to_provider,omitempty"` // add, keep-out; empty: as the account says
+}
+
+// What becomes of a cell that its field refuses, and of a new contact that the provider does not know.
+const (
+	RejectRow = "reject-row"
+	DropCell  = "drop-cell"
+
+	AddUnknown = "add"
+	KeepOut    = "keep-out"
+)
+
+// over is the account with what the job says itself.
+func (s Settings) over(a Account) Account {
+	if s.BadCell != "" {
+		a.DropBadCells = s.BadCell == DropCell
+	}
+	if s.UnknownToProvider != "" {
+		a.KeepOutUnknown = s.UnknownToProvider == KeepOut
+	}
+	return a
 }
 
 // Policies is how files change contacts; what is empty is not said.
@@ -79,6 +102,18 @@ type Account struct {
 
 	Fields     []byte `json:"-"`                     // its own fields, opaque; kept apart from the job, once for all that are alike
 	FieldsHash string `json:"fields_hash,omitempty"` // given by the ledger; empty where there are none
+}
+
+// cellsAndUnknown is the account's policies as settings spell them.
+func (a Account) cellsAndUnknown() (badCell, unknown string) {
+	badCell, unknown = RejectRow, AddUnknown
+	if a.DropBadCells {
+		badCell = DropCell
+	}
+	if a.KeepOutUnknown {
+		unknown = KeepOut
+	}
+	return badCell, unknown
 }
 
 // Object is a stored object.
@@ -195,6 +230,9 @@ type Job struct {
 	Progress     *Progress // while a worker is at it
 	FileSwept    bool      // the uploaded file is gone: the job can be retried no more; false for an undo, that has none
 	WorkSwept    bool      // chunks and outcomes are gone: reports are no more
+
+	BadCell           string // what holds for the job: RejectRow or DropCell; empty for an undo
+	UnknownToProvider string // likewise: AddUnknown or KeepOut
 }
 
 // Ref names a job by its id or, where that is nil, by its number.
@@ -232,6 +270,7 @@ type Event struct {
 	Type      string
 	Job       uuid.UUID
 	JobNumber int64
+	UndoOf    int64 // number of the job that the job undoes, 0 if it is no undo
 	Time      time.Time
 	State     State
 	Counts    *Counts  // in final events of a job that was validated

@@ -117,6 +117,9 @@ func (r *jobRow) toJob() Job {
 	if r.UndoOf != nil {
 		j.UndoOf, j.UndoOfNumber = *r.UndoOf, *r.UndoOfNumber
 	}
+	if r.Kind == Import {
+		j.BadCell, j.UnknownToProvider = r.Settings.over(r.AccountSettings).cellsAndUnknown()
+	}
 	if r.Started != nil {
 		j.Started = r.Started.UTC()
 	}
@@ -212,6 +215,7 @@ type eventRow struct {
 	Type      string    `db:"type"`
 	Job       uuid.UUID `db:"job_id"`
 	JobNumber int64     `db:"job_number"`
+	UndoOf    int64     `db:"undo_of_number"` // only read by views
 	State     State     `db:"state"`
 	At        time.Time `db:"at"`
 	Counts    *Counts   `db:"counts"`
@@ -219,7 +223,7 @@ type eventRow struct {
 }
 
 func (r eventRow) toEvent() Event {
-	return Event{Number: r.Number, Type: r.Type, Job: r.Job, JobNumber: r.JobNumber, Time: r.At.UTC(), State: r.State, Counts: r.Counts, Problem: r.Problem}
+	return Event{Number: r.Number, Type: r.Type, Job: r.Job, JobNumber: r.JobNumber, UndoOf: r.UndoOf, Time: r.At.UTC(), State: r.State, Counts: r.Counts, Problem: r.Problem}
 }
 
 // progress is how far a stage is, with the time left by its rate.

@@ -58,6 +58,9 @@ func TestWayOfAnUndo(t *testing.T) {
 	if g := r.try(u, event.Merge); g.Granted {
 		t.Fatal("the undo went before job 2")
 	}
+	if u.BadCell != "" || u.UnknownToProvider != "" {
+		t.Errorf("an undo, that follows no file, goes by %q, %q", u.BadCell, u.UnknownToProvider)
+	}
 	if again, existing, err := r.Undo(t.Context(), a, Ref{Number: 1}, false, Resubmission{RequestID: u.RequestID}); err != nil || !existing || again.ID != u.ID {
 		t.Fatalf("the same request again: job %d, existing %v, %v", again.Number, existing, err)
 	}
@@ -282,11 +285,58 @@ func TestPoliciesAreFrozenAndTellRequestsApart(t *testing.T) {
 		"a rule":  func(s *Settings) { s.Policies.Rules = map[string]string{"phone": "never"} },
 		"the key": func(s *Settings) { s.Policies.Keys = nil },
 		"as of":   func(s *Settings) { s.AsOf = at.Add(time.Second) },
+		"cell":    func(s *Settings) { s.BadCell = RejectRow },
+		"unknown": func(s *Settings) { s.UnknownToProvider = AddUnknown },
 	} {
 		s := r.upload(a, "one")
 		s.Settings.Policies, s.Settings.AsOf = mine, at
 		change(&s.Settings)
 		_, _, err := r.Accept(t.Context(), a, s)
 		wantFault(t, "the same request with another "+what, err, fault.Exists, "request-id-reused")
+	}
+}
+
+// What becomes of bad cells and unknown contacts is as the job says, else as its account said when it was accepted; so it is
+// in the job, in its work, and in a retry, whatever the account has settled since.
+func TestAJobsWordOnCellsAndUnknownContactsGoesFirst(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	strict, lax := Account{Name: "Demo", Country: "US", KeepOutUnknown: true}, Account{Name: "Demo", Country: "US", DropBadCells: true}
+	for what, c := range map[string]struct {
+		said          Settings
+		account       Account
+		cell, unknown string
+	}{
+		"nothing":             {Settings{}, strict, RejectRow, KeepOut},
+		"nothing, lax":        {Settings{}, lax, DropCell, AddUnknown},
+		"otherwise":           {Settings{BadCell: DropCell, UnknownToProvider: AddUnknown}, strict, DropCell, AddUnknown},
+		"otherwise, lax":      {Settings{BadCell: RejectRow, UnknownToProvider: KeepOut}, lax, RejectRow, KeepOut},
+		"the same":            {Settings{BadCell: RejectRow, UnknownToProvider: KeepOut}, strict, RejectRow, KeepOut},
+		"of cells alone":      {Settings{BadCell: DropCell}, strict, DropCell, KeepOut},
+		"of contacts, strict": {Settings{UnknownToProvider: AddUnknown}, strict, RejectRow, AddUnknown},
+	} {
+		a := newAccount()
+		holds := func(which string, j Job) {
+			t.Helper()
+			if j.BadCell != c.cell || j.UnknownToProvider != c.unknown || j.Settings.BadCell != c.said.BadCell || j.Settings.UnknownToProvider != c.said.UnknownToProvider {
+				t.Errorf("%s: %s goes by %s, %s and was asked for %q, %q; want %s, %s", what, which, j.BadCell, j.UnknownToProvider, j.Settings.BadCell, j.Settings.UnknownToProvider, c.cell, c.unknown)
+			}
+			g := r.try(j, event.Validate)
+			if w := g.Work.Account; !g.Granted || w.DropBadCells != (c.cell == DropCell) || w.KeepOutUnknown != (c.unknown == KeepOut) {
+				t.Errorf("%s: work of %s is %+v", what, which, g)
+			}
+		}
+		j := r.accept(a, "one", func(s *Submission) {
+			s.Settings.BadCell, s.Settings.UnknownToProvider, s.Account = c.said.BadCell, c.said.UnknownToProvider, c.account
+		})
+		holds("the job", j)
+		if _, err := r.Cancel(t.Context(), a, Ref{ID: j.ID}); err != nil {
+			t.Fatal(err)
+		}
+		again, _, err := r.Retry(t.Context(), a, Ref{ID: j.ID}, Resubmission{Account: c.account})
+		if err != nil {
+			t.Fatal(err)
+		}
+		holds("its retry", again)
 	}
 }

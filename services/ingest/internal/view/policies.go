@@ -13,6 +13,8 @@ import (
 const (
 	rulePrefix     = "FIELD_RULE_"
 	handMadePrefix = "HAND_MADE_"
+	badCellPrefix  = "BAD_CELL_"
+	unknownPrefix  = "UNKNOWN_TO_PROVIDER_"
 
 	maxRules = 1024 // above what an account has of fields
 	maxKeys  = 64   // likewise of keys
@@ -89,6 +91,34 @@ func KnownPolicies(frozen []byte, p ledger.Policies) error {
 	}
 	_, err = fields.PoliciesOf(Policies(p), schema)
 	return err
+}
+
+// FromBadCell is empty for not set.
+func FromBadCell(b accountsv1.BadCell) (string, error) {
+	w, ok := word(accountsv1.BadCell_name, badCellPrefix, int32(b))
+	if !ok {
+		return "", fault.New(fault.Invalid, "bad-policy", "there is no policy %d for bad cells", b).Hint("say reject-row or drop-cell")
+	}
+	return w, nil
+}
+
+// BadCell is what FromBadCell was given.
+func BadCell(w string) accountsv1.BadCell {
+	return accountsv1.BadCell(number(accountsv1.BadCell_value, badCellPrefix, w))
+}
+
+// FromUnknownToProvider is empty for not set.
+func FromUnknownToProvider(u accountsv1.UnknownToProvider) (string, error) {
+	w, ok := word(accountsv1.UnknownToProvider_name, unknownPrefix, int32(u))
+	if !ok {
+		return "", fault.New(fault.Invalid, "bad-policy", "there is no policy %d for contacts that the provider does not know", u).Hint("say add or keep-out")
+	}
+	return w, nil
+}
+
+// UnknownToProvider is what FromUnknownToProvider was given.
+func UnknownToProvider(w string) accountsv1.UnknownToProvider {
+	return accountsv1.UnknownToProvider(number(accountsv1.UnknownToProvider_value, unknownPrefix, w))
 }
 
 // word is how the number of an enum is spelled everywhere but in the contract: "if-empty" for FIELD_RULE_IF_EMPTY, nothing

@@ -64,6 +64,12 @@ func FromSettings(s *ingestv1.ImportSettings, now time.Time) (ledger.Settings, e
 	if out.Policies, err = FromPolicies(s.GetPolicies()); err != nil {
 		return ledger.Settings{}, err
 	}
+	if out.BadCell, err = FromBadCell(s.GetBadCell()); err != nil {
+		return ledger.Settings{}, err
+	}
+	if out.UnknownToProvider, err = FromUnknownToProvider(s.GetUnknownToProvider()); err != nil {
+		return ledger.Settings{}, err
+	}
 	if out.AsOf, err = asOf(s.GetAsOf(), now); err != nil {
 		return ledger.Settings{}, err
 	}

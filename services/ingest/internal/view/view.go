@@ -39,7 +39,9 @@ func Job(j ledger.Job) *ingestv1.Job {
 		LastEvent:   j.LastEvent,
 		File:        facts(j.Facts),
 
-		UndoOfNumber: j.UndoOfNumber,
+		UndoOfNumber:      j.UndoOfNumber,
+		BadCell:           BadCell(j.BadCell),
+		UnknownToProvider: UnknownToProvider(j.UnknownToProvider),
 	}
 	for _, u := range j.Unknown {
 		out.UnknownValues = append(out.UnknownValues, &ingestv1.UnknownValue{Field: u.Field, Value: u.Value, Rows: u.Rows, Lines: u.Lines})
@@ -59,7 +61,7 @@ func Job(j ledger.Job) *ingestv1.Job {
 // Event is a numbered event.
 func Event(e ledger.Event) *ingestv1.Event {
 	out := &ingestv1.Event{
-		Number: e.Number, Type: e.Type, JobId: id(e.Job), JobNumber: e.JobNumber, Time: at(e.Time), State: State(e.State), Problem: Problem(e.Problem),
+		Number: e.Number, Type: e.Type, JobId: id(e.Job), JobNumber: e.JobNumber, UndoOfNumber: e.UndoOf, Time: at(e.Time), State: State(e.State), Problem: Problem(e.Problem),
 	}
 	if e.Counts != nil {
 		out.Counts = Counts(*e.Counts)

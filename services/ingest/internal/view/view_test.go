@@ -46,7 +46,7 @@ func TestModesAndOrdersAreTheSame(t *testing.T) {
 	}
 }
 
-// Rules and what is done with values made by hand have a word each, that of the command line, and come back by it.
+// Rules, what is done with values made by hand, with bad cells and with unknown contacts have a word each, that of the command line, and come back by it.
 func TestPoliciesAreTheSame(t *testing.T) {
 	t.Parallel()
 	words := map[string]bool{}
@@ -69,7 +69,21 @@ func TestPoliciesAreTheSame(t *testing.T) {
 		}
 		words[p.HandMade] = true
 	}
-	for _, w := range []string{"", "always", "if-empty", "never", "newest", "new-values", "keep", "replace"} {
+	for n := range accountsv1.BadCell_name {
+		w, err := view.FromBadCell(accountsv1.BadCell(n))
+		if err != nil || view.BadCell(w) != accountsv1.BadCell(n) {
+			t.Errorf("bad cell %d is %q, %v", n, w, err)
+		}
+		words[w] = true
+	}
+	for n := range accountsv1.UnknownToProvider_name {
+		w, err := view.FromUnknownToProvider(accountsv1.UnknownToProvider(n))
+		if err != nil || view.UnknownToProvider(w) != accountsv1.UnknownToProvider(n) {
+			t.Errorf("unknown to the provider %d is %q, %v", n, w, err)
+		}
+		words[w] = true
+	}
+	for _, w := range []string{"", "always", "if-empty", "never", "newest", "new-values", "keep", "replace", ledger.RejectRow, ledger.DropCell, ledger.AddUnknown, ledger.KeepOut} {
 		if !words[w] {
 			t.Errorf("nothing is spelled %q", w)
 		}

@@ -42,6 +42,9 @@ func Settings(s ledger.Settings) *ingestv1.ImportSettings {
 		Values:     Values(s.Values),
 		Policies:   Policies(s.Policies),
 		AsOf:       at(s.AsOf),
+
+		BadCell:           BadCell(s.BadCell),
+		UnknownToProvider: UnknownToProvider(s.UnknownToProvider),
 	}
 }
 

@@ -22,112 +22,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// BadCell is the policy for a cell that its field refuses.
-type BadCell int32
-
-const (
-	// Not set: reject the row.
-	BadCell_BAD_CELL_UNSPECIFIED BadCell = 0
-	// The row is INVALID.
-	BadCell_BAD_CELL_REJECT_ROW BadCell = 1
-	// The cell is dropped with a warning and the row goes on.
-	BadCell_BAD_CELL_DROP_CELL BadCell = 2
-)
-
-// Enum value maps for BadCell.
-var (
-	BadCell_name = map[int32]string{
-		0: "BAD_CELL_UNSPECIFIED",
-		1: "BAD_CELL_REJECT_ROW",
-		2: "BAD_CELL_DROP_CELL",
-	}
-	BadCell_value = map[string]int32{
-		"BAD_CELL_UNSPECIFIED": 0,
-		"BAD_CELL_REJECT_ROW":  1,
-		"BAD_CELL_DROP_CELL":   2,
-	}
-)
-
-func (x BadCell) Enum() *BadCell {
-	p := new(BadCell)
-	*p = x
-	return p
-}
-
-func (x BadCell) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (BadCell) Descriptor() protoreflect.EnumDescriptor {
-	return file_contactmill_accounts_v1_accounts_service_proto_enumTypes[0].Descriptor()
-}
-
-func (BadCell) Type() protoreflect.EnumType {
-	return &file_contactmill_accounts_v1_accounts_service_proto_enumTypes[0]
-}
-
-func (x BadCell) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use BadCell.Descriptor instead.
-func (BadCell) EnumDescriptor() ([]byte, []int) {
-	return file_contactmill_accounts_v1_accounts_service_proto_rawDescGZIP(), []int{0}
-}
-
-// UnknownToProvider is the policy for new contacts that the provider does not know.
-type UnknownToProvider int32
-
-const (
-	// Not set: add.
-	UnknownToProvider_UNKNOWN_TO_PROVIDER_UNSPECIFIED UnknownToProvider = 0
-	// The contact is added all the same.
-	UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD UnknownToProvider = 1
-	// The row is kept out as UNMATCHED.
-	UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT UnknownToProvider = 2
-)
-
-// Enum value maps for UnknownToProvider.
-var (
-	UnknownToProvider_name = map[int32]string{
-		0: "UNKNOWN_TO_PROVIDER_UNSPECIFIED",
-		1: "UNKNOWN_TO_PROVIDER_ADD",
-		2: "UNKNOWN_TO_PROVIDER_KEEP_OUT",
-	}
-	UnknownToProvider_value = map[string]int32{
-		"UNKNOWN_TO_PROVIDER_UNSPECIFIED": 0,
-		"UNKNOWN_TO_PROVIDER_ADD":         1,
-		"UNKNOWN_TO_PROVIDER_KEEP_OUT":    2,
-	}
-)
-
-func (x UnknownToProvider) Enum() *UnknownToProvider {
-	p := new(UnknownToProvider)
-	*p = x
-	return p
-}
-
-func (x UnknownToProvider) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (UnknownToProvider) Descriptor() protoreflect.EnumDescriptor {
-	return file_contactmill_accounts_v1_accounts_service_proto_enumTypes[1].Descriptor()
-}
-
-func (UnknownToProvider) Type() protoreflect.EnumType {
-	return &file_contactmill_accounts_v1_accounts_service_proto_enumTypes[1]
-}
-
-func (x UnknownToProvider) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use UnknownToProvider.Descriptor instead.
-func (UnknownToProvider) EnumDescriptor() ([]byte, []int) {
-	return file_contactmill_accounts_v1_accounts_service_proto_rawDescGZIP(), []int{1}
-}
-
 // Role is what a key may do.
 type Role int32
 
@@ -169,11 +63,11 @@ func (x Role) String() string {
 }
 
 func (Role) Descriptor() protoreflect.EnumDescriptor {
-	return file_contactmill_accounts_v1_accounts_service_proto_enumTypes[2].Descriptor()
+	return file_contactmill_accounts_v1_accounts_service_proto_enumTypes[0].Descriptor()
 }
 
 func (Role) Type() protoreflect.EnumType {
-	return &file_contactmill_accounts_v1_accounts_service_proto_enumTypes[2]
+	return &file_contactmill_accounts_v1_accounts_service_proto_enumTypes[0]
 }
 
 func (x Role) Number() protoreflect.EnumNumber {
@@ -182,7 +76,7 @@ func (x Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Role.Descriptor instead.
 func (Role) EnumDescriptor() ([]byte, []int) {
-	return file_contactmill_accounts_v1_accounts_service_proto_rawDescGZIP(), []int{2}
+	return file_contactmill_accounts_v1_accounts_service_proto_rawDescGZIP(), []int{0}
 }
 
 // TemplateFormat is a kind of file.
@@ -222,11 +116,11 @@ func (x TemplateFormat) String() string {
 }
 
 func (TemplateFormat) Descriptor() protoreflect.EnumDescriptor {
-	return file_contactmill_accounts_v1_accounts_service_proto_enumTypes[3].Descriptor()
+	return file_contactmill_accounts_v1_accounts_service_proto_enumTypes[1].Descriptor()
 }
 
 func (TemplateFormat) Type() protoreflect.EnumType {
-	return &file_contactmill_accounts_v1_accounts_service_proto_enumTypes[3]
+	return &file_contactmill_accounts_v1_accounts_service_proto_enumTypes[1]
 }
 
 func (x TemplateFormat) Number() protoreflect.EnumNumber {
@@ -235,7 +129,7 @@ func (x TemplateFormat) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TemplateFormat.Descriptor instead.
 func (TemplateFormat) EnumDescriptor() ([]byte, []int) {
-	return file_contactmill_accounts_v1_accounts_service_proto_rawDescGZIP(), []int{3}
+	return file_contactmill_accounts_v1_accounts_service_proto_rawDescGZIP(), []int{1}
 }
 
 // Account is a tenant.
@@ -1448,15 +1342,7 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\x06format\x18\x01 \x01(\x0e2'.contactmill.accounts.v1.TemplateFormatR\x06format\"L\n" +
 	"\x13GetTemplateResponse\x12\x1b\n" +
 	"\tfile_name\x18\x01 \x01(\tR\bfileName\x12\x18\n" +
-	"\acontent\x18\x02 \x01(\fR\acontent*T\n" +
-	"\aBadCell\x12\x18\n" +
-	"\x14BAD_CELL_UNSPECIFIED\x10\x00\x12\x17\n" +
-	"\x13BAD_CELL_REJECT_ROW\x10\x01\x12\x16\n" +
-	"\x12BAD_CELL_DROP_CELL\x10\x02*w\n" +
-	"\x11UnknownToProvider\x12#\n" +
-	"\x1fUNKNOWN_TO_PROVIDER_UNSPECIFIED\x10\x00\x12\x1b\n" +
-	"\x17UNKNOWN_TO_PROVIDER_ADD\x10\x01\x12 \n" +
-	"\x1cUNKNOWN_TO_PROVIDER_KEEP_OUT\x10\x02*S\n" +
+	"\acontent\x18\x02 \x01(\fR\acontent*S\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eROLE_SUBMITTER\x10\x01\x12\x0e\n" +
@@ -1491,71 +1377,71 @@ func file_contactmill_accounts_v1_accounts_service_proto_rawDescGZIP() []byte {
 	return file_contactmill_accounts_v1_accounts_service_proto_rawDescData
 }
 
-var file_contactmill_accounts_v1_accounts_service_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_contactmill_accounts_v1_accounts_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_contactmill_accounts_v1_accounts_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_contactmill_accounts_v1_accounts_service_proto_goTypes = []any{
-	(BadCell)(0),                  // 0: contactmill.accounts.v1.BadCell
-	(UnknownToProvider)(0),        // 1: contactmill.accounts.v1.UnknownToProvider
-	(Role)(0),                     // 2: contactmill.accounts.v1.Role
-	(TemplateFormat)(0),           // 3: contactmill.accounts.v1.TemplateFormat
-	(*Account)(nil),               // 4: contactmill.accounts.v1.Account
-	(*Key)(nil),                   // 5: contactmill.accounts.v1.Key
-	(*CreateAccountRequest)(nil),  // 6: contactmill.accounts.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil), // 7: contactmill.accounts.v1.CreateAccountResponse
-	(*GetAccountRequest)(nil),     // 8: contactmill.accounts.v1.GetAccountRequest
-	(*GetAccountResponse)(nil),    // 9: contactmill.accounts.v1.GetAccountResponse
-	(*ListAccountsRequest)(nil),   // 10: contactmill.accounts.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil),  // 11: contactmill.accounts.v1.ListAccountsResponse
-	(*UpdateAccountRequest)(nil),  // 12: contactmill.accounts.v1.UpdateAccountRequest
-	(*UpdateAccountResponse)(nil), // 13: contactmill.accounts.v1.UpdateAccountResponse
-	(*CreateKeyRequest)(nil),      // 14: contactmill.accounts.v1.CreateKeyRequest
-	(*CreateKeyResponse)(nil),     // 15: contactmill.accounts.v1.CreateKeyResponse
-	(*ListKeysRequest)(nil),       // 16: contactmill.accounts.v1.ListKeysRequest
-	(*ListKeysResponse)(nil),      // 17: contactmill.accounts.v1.ListKeysResponse
-	(*RevokeKeyRequest)(nil),      // 18: contactmill.accounts.v1.RevokeKeyRequest
-	(*RevokeKeyResponse)(nil),     // 19: contactmill.accounts.v1.RevokeKeyResponse
-	(*GetTemplateRequest)(nil),    // 20: contactmill.accounts.v1.GetTemplateRequest
-	(*GetTemplateResponse)(nil),   // 21: contactmill.accounts.v1.GetTemplateResponse
+	(Role)(0),                     // 0: contactmill.accounts.v1.Role
+	(TemplateFormat)(0),           // 1: contactmill.accounts.v1.TemplateFormat
+	(*Account)(nil),               // 2: contactmill.accounts.v1.Account
+	(*Key)(nil),                   // 3: contactmill.accounts.v1.Key
+	(*CreateAccountRequest)(nil),  // 4: contactmill.accounts.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil), // 5: contactmill.accounts.v1.CreateAccountResponse
+	(*GetAccountRequest)(nil),     // 6: contactmill.accounts.v1.GetAccountRequest
+	(*GetAccountResponse)(nil),    // 7: contactmill.accounts.v1.GetAccountResponse
+	(*ListAccountsRequest)(nil),   // 8: contactmill.accounts.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),  // 9: contactmill.accounts.v1.ListAccountsResponse
+	(*UpdateAccountRequest)(nil),  // 10: contactmill.accounts.v1.UpdateAccountRequest
+	(*UpdateAccountResponse)(nil), // 11: contactmill.accounts.v1.UpdateAccountResponse
+	(*CreateKeyRequest)(nil),      // 12: contactmill.accounts.v1.CreateKeyRequest
+	(*CreateKeyResponse)(nil),     // 13: contactmill.accounts.v1.CreateKeyResponse
+	(*ListKeysRequest)(nil),       // 14: contactmill.accounts.v1.ListKeysRequest
+	(*ListKeysResponse)(nil),      // 15: contactmill.accounts.v1.ListKeysResponse
+	(*RevokeKeyRequest)(nil),      // 16: contactmill.accounts.v1.RevokeKeyRequest
+	(*RevokeKeyResponse)(nil),     // 17: contactmill.accounts.v1.RevokeKeyResponse
+	(*GetTemplateRequest)(nil),    // 18: contactmill.accounts.v1.GetTemplateRequest
+	(*GetTemplateResponse)(nil),   // 19: contactmill.accounts.v1.GetTemplateResponse
+	(BadCell)(0),                  // 20: contactmill.accounts.v1.BadCell
+	(UnknownToProvider)(0),        // 21: contactmill.accounts.v1.UnknownToProvider
 	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
 	(*Policies)(nil),              // 23: contactmill.accounts.v1.Policies
 }
 var file_contactmill_accounts_v1_accounts_service_proto_depIdxs = []int32{
-	0,  // 0: contactmill.accounts.v1.Account.bad_cell:type_name -> contactmill.accounts.v1.BadCell
-	1,  // 1: contactmill.accounts.v1.Account.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
+	20, // 0: contactmill.accounts.v1.Account.bad_cell:type_name -> contactmill.accounts.v1.BadCell
+	21, // 1: contactmill.accounts.v1.Account.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
 	22, // 2: contactmill.accounts.v1.Account.created_at:type_name -> google.protobuf.Timestamp
 	23, // 3: contactmill.accounts.v1.Account.policies:type_name -> contactmill.accounts.v1.Policies
-	2,  // 4: contactmill.accounts.v1.Key.role:type_name -> contactmill.accounts.v1.Role
+	0,  // 4: contactmill.accounts.v1.Key.role:type_name -> contactmill.accounts.v1.Role
 	22, // 5: contactmill.accounts.v1.Key.created_at:type_name -> google.protobuf.Timestamp
 	22, // 6: contactmill.accounts.v1.Key.revoked_at:type_name -> google.protobuf.Timestamp
-	4,  // 7: contactmill.accounts.v1.CreateAccountRequest.account:type_name -> contactmill.accounts.v1.Account
-	4,  // 8: contactmill.accounts.v1.CreateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
-	4,  // 9: contactmill.accounts.v1.GetAccountResponse.account:type_name -> contactmill.accounts.v1.Account
-	4,  // 10: contactmill.accounts.v1.ListAccountsResponse.accounts:type_name -> contactmill.accounts.v1.Account
-	0,  // 11: contactmill.accounts.v1.UpdateAccountRequest.bad_cell:type_name -> contactmill.accounts.v1.BadCell
-	1,  // 12: contactmill.accounts.v1.UpdateAccountRequest.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
+	2,  // 7: contactmill.accounts.v1.CreateAccountRequest.account:type_name -> contactmill.accounts.v1.Account
+	2,  // 8: contactmill.accounts.v1.CreateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	2,  // 9: contactmill.accounts.v1.GetAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	2,  // 10: contactmill.accounts.v1.ListAccountsResponse.accounts:type_name -> contactmill.accounts.v1.Account
+	20, // 11: contactmill.accounts.v1.UpdateAccountRequest.bad_cell:type_name -> contactmill.accounts.v1.BadCell
+	21, // 12: contactmill.accounts.v1.UpdateAccountRequest.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
 	23, // 13: contactmill.accounts.v1.UpdateAccountRequest.policies:type_name -> contactmill.accounts.v1.Policies
-	4,  // 14: contactmill.accounts.v1.UpdateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
-	2,  // 15: contactmill.accounts.v1.CreateKeyRequest.role:type_name -> contactmill.accounts.v1.Role
-	5,  // 16: contactmill.accounts.v1.CreateKeyResponse.key:type_name -> contactmill.accounts.v1.Key
-	5,  // 17: contactmill.accounts.v1.ListKeysResponse.keys:type_name -> contactmill.accounts.v1.Key
-	5,  // 18: contactmill.accounts.v1.RevokeKeyResponse.key:type_name -> contactmill.accounts.v1.Key
-	3,  // 19: contactmill.accounts.v1.GetTemplateRequest.format:type_name -> contactmill.accounts.v1.TemplateFormat
-	6,  // 20: contactmill.accounts.v1.AccountsService.CreateAccount:input_type -> contactmill.accounts.v1.CreateAccountRequest
-	8,  // 21: contactmill.accounts.v1.AccountsService.GetAccount:input_type -> contactmill.accounts.v1.GetAccountRequest
-	10, // 22: contactmill.accounts.v1.AccountsService.ListAccounts:input_type -> contactmill.accounts.v1.ListAccountsRequest
-	12, // 23: contactmill.accounts.v1.AccountsService.UpdateAccount:input_type -> contactmill.accounts.v1.UpdateAccountRequest
-	14, // 24: contactmill.accounts.v1.AccountsService.CreateKey:input_type -> contactmill.accounts.v1.CreateKeyRequest
-	16, // 25: contactmill.accounts.v1.AccountsService.ListKeys:input_type -> contactmill.accounts.v1.ListKeysRequest
-	18, // 26: contactmill.accounts.v1.AccountsService.RevokeKey:input_type -> contactmill.accounts.v1.RevokeKeyRequest
-	20, // 27: contactmill.accounts.v1.AccountsService.GetTemplate:input_type -> contactmill.accounts.v1.GetTemplateRequest
-	7,  // 28: contactmill.accounts.v1.AccountsService.CreateAccount:output_type -> contactmill.accounts.v1.CreateAccountResponse
-	9,  // 29: contactmill.accounts.v1.AccountsService.GetAccount:output_type -> contactmill.accounts.v1.GetAccountResponse
-	11, // 30: contactmill.accounts.v1.AccountsService.ListAccounts:output_type -> contactmill.accounts.v1.ListAccountsResponse
-	13, // 31: contactmill.accounts.v1.AccountsService.UpdateAccount:output_type -> contactmill.accounts.v1.UpdateAccountResponse
-	15, // 32: contactmill.accounts.v1.AccountsService.CreateKey:output_type -> contactmill.accounts.v1.CreateKeyResponse
-	17, // 33: contactmill.accounts.v1.AccountsService.ListKeys:output_type -> contactmill.accounts.v1.ListKeysResponse
-	19, // 34: contactmill.accounts.v1.AccountsService.RevokeKey:output_type -> contactmill.accounts.v1.RevokeKeyResponse
-	21, // 35: contactmill.accounts.v1.AccountsService.GetTemplate:output_type -> contactmill.accounts.v1.GetTemplateResponse
+	2,  // 14: contactmill.accounts.v1.UpdateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	0,  // 15: contactmill.accounts.v1.CreateKeyRequest.role:type_name -> contactmill.accounts.v1.Role
+	3,  // 16: contactmill.accounts.v1.CreateKeyResponse.key:type_name -> contactmill.accounts.v1.Key
+	3,  // 17: contactmill.accounts.v1.ListKeysResponse.keys:type_name -> contactmill.accounts.v1.Key
+	3,  // 18: contactmill.accounts.v1.RevokeKeyResponse.key:type_name -> contactmill.accounts.v1.Key
+	1,  // 19: contactmill.accounts.v1.GetTemplateRequest.format:type_name -> contactmill.accounts.v1.TemplateFormat
+	4,  // 20: contactmill.accounts.v1.AccountsService.CreateAccount:input_type -> contactmill.accounts.v1.CreateAccountRequest
+	6,  // 21: contactmill.accounts.v1.AccountsService.GetAccount:input_type -> contactmill.accounts.v1.GetAccountRequest
+	8,  // 22: contactmill.accounts.v1.AccountsService.ListAccounts:input_type -> contactmill.accounts.v1.ListAccountsRequest
+	10, // 23: contactmill.accounts.v1.AccountsService.UpdateAccount:input_type -> contactmill.accounts.v1.UpdateAccountRequest
+	12, // 24: contactmill.accounts.v1.AccountsService.CreateKey:input_type -> contactmill.accounts.v1.CreateKeyRequest
+	14, // 25: contactmill.accounts.v1.AccountsService.ListKeys:input_type -> contactmill.accounts.v1.ListKeysRequest
+	16, // 26: contactmill.accounts.v1.AccountsService.RevokeKey:input_type -> contactmill.accounts.v1.RevokeKeyRequest
+	18, // 27: contactmill.accounts.v1.AccountsService.GetTemplate:input_type -> contactmill.accounts.v1.GetTemplateRequest
+	5,  // 28: contactmill.accounts.v1.AccountsService.CreateAccount:output_type -> contactmill.accounts.v1.CreateAccountResponse
+	7,  // 29: contactmill.accounts.v1.AccountsService.GetAccount:output_type -> contactmill.accounts.v1.GetAccountResponse
+	9,  // 30: contactmill.accounts.v1.AccountsService.ListAccounts:output_type -> contactmill.accounts.v1.ListAccountsResponse
+	11, // 31: contactmill.accounts.v1.AccountsService.UpdateAccount:output_type -> contactmill.accounts.v1.UpdateAccountResponse
+	13, // 32: contactmill.accounts.v1.AccountsService.CreateKey:output_type -> contactmill.accounts.v1.CreateKeyResponse
+	15, // 33: contactmill.accounts.v1.AccountsService.ListKeys:output_type -> contactmill.accounts.v1.ListKeysResponse
+	17, // 34: contactmill.accounts.v1.AccountsService.RevokeKey:output_type -> contactmill.accounts.v1.RevokeKeyResponse
+	19, // 35: contactmill.accounts.v1.AccountsService.GetTemplate:output_type -> contactmill.accounts.v1.GetTemplateResponse
 	28, // [28:36] is the sub-list for method output_type
 	20, // [20:28] is the sub-list for method input_type
 	20, // [20:20] is the sub-list for extension type_name
@@ -1575,7 +1461,7 @@ func file_contactmill_accounts_v1_accounts_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_accounts_v1_accounts_service_proto_rawDesc), len(file_contactmill_accounts_v1_accounts_service_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      2,
 			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,

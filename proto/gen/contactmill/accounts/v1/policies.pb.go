@@ -139,6 +139,112 @@ func (HandMade) EnumDescriptor() ([]byte, []int) {
 	return file_contactmill_accounts_v1_policies_proto_rawDescGZIP(), []int{1}
 }
 
+// BadCell is what becomes of a cell that its field refuses.
+type BadCell int32
+
+const (
+	// Not set: as the account says, and reject the row where it says nothing.
+	BadCell_BAD_CELL_UNSPECIFIED BadCell = 0
+	// The row is INVALID.
+	BadCell_BAD_CELL_REJECT_ROW BadCell = 1
+	// The cell is dropped with a warning and the row goes on.
+	BadCell_BAD_CELL_DROP_CELL BadCell = 2
+)
+
+// Enum value maps for BadCell.
+var (
+	BadCell_name = map[int32]string{
+		0: "BAD_CELL_UNSPECIFIED",
+		1: "BAD_CELL_REJECT_ROW",
+		2: "BAD_CELL_DROP_CELL",
+	}
+	BadCell_value = map[string]int32{
+		"BAD_CELL_UNSPECIFIED": 0,
+		"BAD_CELL_REJECT_ROW":  1,
+		"BAD_CELL_DROP_CELL":   2,
+	}
+)
+
+func (x BadCell) Enum() *BadCell {
+	p := new(BadCell)
+	*p = x
+	return p
+}
+
+func (x BadCell) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BadCell) Descriptor() protoreflect.EnumDescriptor {
+	return file_contactmill_accounts_v1_policies_proto_enumTypes[2].Descriptor()
+}
+
+func (BadCell) Type() protoreflect.EnumType {
+	return &file_contactmill_accounts_v1_policies_proto_enumTypes[2]
+}
+
+func (x BadCell) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BadCell.Descriptor instead.
+func (BadCell) EnumDescriptor() ([]byte, []int) {
+	return file_contactmill_accounts_v1_policies_proto_rawDescGZIP(), []int{2}
+}
+
+// UnknownToProvider is what becomes of a new contact that the provider does not know.
+type UnknownToProvider int32
+
+const (
+	// Not set: as the account says, and add where it says nothing.
+	UnknownToProvider_UNKNOWN_TO_PROVIDER_UNSPECIFIED UnknownToProvider = 0
+	// The contact is added all the same.
+	UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD UnknownToProvider = 1
+	// The row is kept out as UNMATCHED.
+	UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT UnknownToProvider = 2
+)
+
+// Enum value maps for UnknownToProvider.
+var (
+	UnknownToProvider_name = map[int32]string{
+		0: "UNKNOWN_TO_PROVIDER_UNSPECIFIED",
+		1: "UNKNOWN_TO_PROVIDER_ADD",
+		2: "UNKNOWN_TO_PROVIDER_KEEP_OUT",
+	}
+	UnknownToProvider_value = map[string]int32{
+		"UNKNOWN_TO_PROVIDER_UNSPECIFIED": 0,
+		"UNKNOWN_TO_PROVIDER_ADD":         1,
+		"UNKNOWN_TO_PROVIDER_KEEP_OUT":    2,
+	}
+)
+
+func (x UnknownToProvider) Enum() *UnknownToProvider {
+	p := new(UnknownToProvider)
+	*p = x
+	return p
+}
+
+func (x UnknownToProvider) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UnknownToProvider) Descriptor() protoreflect.EnumDescriptor {
+	return file_contactmill_accounts_v1_policies_proto_enumTypes[3].Descriptor()
+}
+
+func (UnknownToProvider) Type() protoreflect.EnumType {
+	return &file_contactmill_accounts_v1_policies_proto_enumTypes[3]
+}
+
+func (x UnknownToProvider) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UnknownToProvider.Descriptor instead.
+func (UnknownToProvider) EnumDescriptor() ([]byte, []int) {
+	return file_contactmill_accounts_v1_policies_proto_rawDescGZIP(), []int{3}
+}
+
 // Policies say how files change contacts. What is not set is as it was settled before: by the account for a job, by
 // the defaults for an account.
 type Policies struct {
@@ -228,7 +334,15 @@ const file_contactmill_accounts_v1_policies_proto_rawDesc = "" +
 	"\x15HAND_MADE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14HAND_MADE_NEW_VALUES\x10\x01\x12\x12\n" +
 	"\x0eHAND_MADE_KEEP\x10\x02\x12\x15\n" +
-	"\x11HAND_MADE_REPLACE\x10\x03B\xfb\x01\n" +
+	"\x11HAND_MADE_REPLACE\x10\x03*T\n" +
+	"\aBadCell\x12\x18\n" +
+	"\x14BAD_CELL_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13BAD_CELL_REJECT_ROW\x10\x01\x12\x16\n" +
+	"\x12BAD_CELL_DROP_CELL\x10\x02*w\n" +
+	"\x11UnknownToProvider\x12#\n" +
+	"\x1fUNKNOWN_TO_PROVIDER_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17UNKNOWN_TO_PROVIDER_ADD\x10\x01\x12 \n" +
+	"\x1cUNKNOWN_TO_PROVIDER_KEEP_OUT\x10\x02B\xfb\x01\n" +
 	"\x1bcom.contactmill.accounts.v1B\rPoliciesProtoP\x01ZOgithub.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1;accountsv1\xa2\x02\x03CAX\xaa\x02\x17Contactmill.Accounts.V1\xca\x02\x17Contactmill\\Accounts\\V1\xe2\x02#Contactmill\\Accounts\\V1\\GPBMetadata\xea\x02\x19Contactmill::Accounts::V1b\x06proto3"
 
 var (
@@ -243,16 +357,18 @@ func file_contactmill_accounts_v1_policies_proto_rawDescGZIP() []byte {
 	return file_contactmill_accounts_v1_policies_proto_rawDescData
 }
 
-var file_contactmill_accounts_v1_policies_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_contactmill_accounts_v1_policies_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_contactmill_accounts_v1_policies_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_contactmill_accounts_v1_policies_proto_goTypes = []any{
-	(FieldRule)(0),   // 0: contactmill.accounts.v1.FieldRule
-	(HandMade)(0),    // 1: contactmill.accounts.v1.HandMade
-	(*Policies)(nil), // 2: contactmill.accounts.v1.Policies
-	nil,              // 3: contactmill.accounts.v1.Policies.RulesEntry
+	(FieldRule)(0),         // 0: contactmill.accounts.v1.FieldRule
+	(HandMade)(0),          // 1: contactmill.accounts.v1.HandMade
+	(BadCell)(0),           // 2: contactmill.accounts.v1.BadCell
+	(UnknownToProvider)(0), // 3: contactmill.accounts.v1.UnknownToProvider
+	(*Policies)(nil),       // 4: contactmill.accounts.v1.Policies
+	nil,                    // 5: contactmill.accounts.v1.Policies.RulesEntry
 }
 var file_contactmill_accounts_v1_policies_proto_depIdxs = []int32{
-	3, // 0: contactmill.accounts.v1.Policies.rules:type_name -> contactmill.accounts.v1.Policies.RulesEntry
+	5, // 0: contactmill.accounts.v1.Policies.rules:type_name -> contactmill.accounts.v1.Policies.RulesEntry
 	1, // 1: contactmill.accounts.v1.Policies.hand_made:type_name -> contactmill.accounts.v1.HandMade
 	0, // 2: contactmill.accounts.v1.Policies.RulesEntry.value:type_name -> contactmill.accounts.v1.FieldRule
 	3, // [3:3] is the sub-list for method output_type
@@ -272,7 +388,7 @@ func file_contactmill_accounts_v1_policies_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_accounts_v1_policies_proto_rawDesc), len(file_contactmill_accounts_v1_policies_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      4,
 			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -191,7 +191,9 @@ type Event struct {
 	// Its counts, in final events.
 	Counts *Counts `protobuf:"bytes,7,opt,name=counts,proto3" json:"counts,omitempty"`
 	// Why, where it was rejected, failed or asks.
-	Problem       *Problem `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"`
+	Problem *Problem `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"`
+	// The number of the job that this job undoes.
+	UndoOfNumber  int64 `protobuf:"varint,9,opt,name=undo_of_number,json=undoOfNumber,proto3" json:"undo_of_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -282,6 +284,13 @@ func (x *Event) GetProblem() *Problem {
 	return nil
 }
 
+func (x *Event) GetUndoOfNumber() int64 {
+	if x != nil {
+		return x.UndoOfNumber
+	}
+	return 0
+}
+
 // JobProgress is the progress of a job.
 type JobProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -358,7 +367,7 @@ const file_contactmill_ingest_v1_events_service_proto_rawDesc = "" +
 	"\x13WatchEventsResponse\x124\n" +
 	"\x05event\x18\x01 \x01(\v2\x1c.contactmill.ingest.v1.EventH\x00R\x05event\x12@\n" +
 	"\bprogress\x18\x02 \x01(\v2\".contactmill.ingest.v1.JobProgressH\x00R\bprogressB\x06\n" +
-	"\x04item\"\xc1\x02\n" +
+	"\x04item\"\xe7\x02\n" +
 	"\x05Event\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x03R\x06number\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x15\n" +
@@ -368,7 +377,8 @@ const file_contactmill_ingest_v1_events_service_proto_rawDesc = "" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x125\n" +
 	"\x05state\x18\x06 \x01(\x0e2\x1f.contactmill.ingest.v1.JobStateR\x05state\x125\n" +
 	"\x06counts\x18\a \x01(\v2\x1d.contactmill.ingest.v1.CountsR\x06counts\x128\n" +
-	"\aproblem\x18\b \x01(\v2\x1e.contactmill.ingest.v1.ProblemR\aproblem\"\x80\x01\n" +
+	"\aproblem\x18\b \x01(\v2\x1e.contactmill.ingest.v1.ProblemR\aproblem\x12$\n" +
+	"\x0eundo_of_number\x18\t \x01(\x03R\fundoOfNumber\"\x80\x01\n" +
 	"\vJobProgress\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x1d\n" +
 	"\n" +

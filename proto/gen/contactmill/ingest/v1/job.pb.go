@@ -350,9 +350,13 @@ type ImportSettings struct {
 	Policies *v1.Policies `protobuf:"bytes,9,opt,name=policies,proto3" json:"policies,omitempty"`
 	// When the values of the file were so, for the rule newest; a column mapped to changed_at says it per row. Absent: when
 	// the job was accepted.
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AsOf *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// What becomes of a bad cell, where it shall not be as the account says.
+	BadCell v1.BadCell `protobuf:"varint,11,opt,name=bad_cell,json=badCell,proto3,enum=contactmill.accounts.v1.BadCell" json:"bad_cell,omitempty"`
+	// What becomes of a new contact that the provider does not know, where it shall not be as the account says.
+	UnknownToProvider v1.UnknownToProvider `protobuf:"varint,12,opt,name=unknown_to_provider,json=unknownToProvider,proto3,enum=contactmill.accounts.v1.UnknownToProvider" json:"unknown_to_provider,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *ImportSettings) Reset() {
@@ -453,6 +457,20 @@ func (x *ImportSettings) GetAsOf() *timestamppb.Timestamp {
 		return x.AsOf
 	}
 	return nil
+}
+
+func (x *ImportSettings) GetBadCell() v1.BadCell {
+	if x != nil {
+		return x.BadCell
+	}
+	return v1.BadCell(0)
+}
+
+func (x *ImportSettings) GetUnknownToProvider() v1.UnknownToProvider {
+	if x != nil {
+		return x.UnknownToProvider
+	}
+	return v1.UnknownToProvider(0)
 }
 
 // Counts adds up: rows = added + updated + unchanged + duplicate + unmatched + invalid + conflict + held + suppressed.
@@ -1064,9 +1082,13 @@ type Job struct {
 	// The job that this one undoes, by id; its settings say nothing but whether it is a preview (check).
 	UndoOf string `protobuf:"bytes,25,opt,name=undo_of,json=undoOf,proto3" json:"undo_of,omitempty"`
 	// The number of that job.
-	UndoOfNumber  int64 `protobuf:"varint,26,opt,name=undo_of_number,json=undoOfNumber,proto3" json:"undo_of_number,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	UndoOfNumber int64 `protobuf:"varint,26,opt,name=undo_of_number,json=undoOfNumber,proto3" json:"undo_of_number,omitempty"`
+	// What becomes of a bad cell: as the job's settings say, else as its account said when it was accepted. Not set for an undo.
+	BadCell v1.BadCell `protobuf:"varint,27,opt,name=bad_cell,json=badCell,proto3,enum=contactmill.accounts.v1.BadCell" json:"bad_cell,omitempty"`
+	// What becomes of a new contact that the provider does not know, likewise.
+	UnknownToProvider v1.UnknownToProvider `protobuf:"varint,28,opt,name=unknown_to_provider,json=unknownToProvider,proto3,enum=contactmill.accounts.v1.UnknownToProvider" json:"unknown_to_provider,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
@@ -1281,11 +1303,25 @@ func (x *Job) GetUndoOfNumber() int64 {
 	return 0
 }
 
+func (x *Job) GetBadCell() v1.BadCell {
+	if x != nil {
+		return x.BadCell
+	}
+	return v1.BadCell(0)
+}
+
+func (x *Job) GetUnknownToProvider() v1.UnknownToProvider {
+	if x != nil {
+		return x.UnknownToProvider
+	}
+	return v1.UnknownToProvider(0)
+}
+
 var File_contactmill_ingest_v1_job_proto protoreflect.FileDescriptor
 
 const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcontactmill/ingest/v1/job.proto\x12\x15contactmill.ingest.v1\x1a&contactmill/accounts/v1/policies.proto\x1a#contactmill/ingest/v1/reading.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x05\n" +
+	"\x1fcontactmill/ingest/v1/job.proto\x12\x15contactmill.ingest.v1\x1a&contactmill/accounts/v1/policies.proto\x1a#contactmill/ingest/v1/reading.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x06\n" +
 	"\x0eImportSettings\x12/\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x1b.contactmill.ingest.v1.ModeR\x04mode\x12\x12\n" +
 	"\x04list\x18\x02 \x01(\tR\x04list\x12L\n" +
@@ -1300,7 +1336,9 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\x06values\x18\b \x03(\v21.contactmill.ingest.v1.ImportSettings.ValuesEntryR\x06values\x12=\n" +
 	"\bpolicies\x18\t \x01(\v2!.contactmill.accounts.v1.PoliciesR\bpolicies\x12/\n" +
 	"\x05as_of\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x1a:\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12;\n" +
+	"\bbad_cell\x18\v \x01(\x0e2 .contactmill.accounts.v1.BadCellR\abadCell\x12Z\n" +
+	"\x13unknown_to_provider\x18\f \x01(\x0e2*.contactmill.accounts.v1.UnknownToProviderR\x11unknownToProvider\x1a:\n" +
 	"\fMappingEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aZ\n" +
@@ -1358,7 +1396,8 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"QueuePlace\x12\x14\n" +
 	"\x05ahead\x18\x01 \x01(\x03R\x05ahead\x12C\n" +
-	"\x0festimated_start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0eestimatedStart\"\xa7\t\n" +
+	"\x0festimated_start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0eestimatedStart\"\xc0\n" +
+	"\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x03R\x06number\x12\x1d\n" +
@@ -1392,7 +1431,9 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\x0eunknown_values\x18\x17 \x03(\v2#.contactmill.ingest.v1.UnknownValueR\runknownValues\x12=\n" +
 	"\bpolicies\x18\x18 \x01(\v2!.contactmill.accounts.v1.PoliciesR\bpolicies\x12\x17\n" +
 	"\aundo_of\x18\x19 \x01(\tR\x06undoOf\x12$\n" +
-	"\x0eundo_of_number\x18\x1a \x01(\x03R\fundoOfNumber*\xbf\x03\n" +
+	"\x0eundo_of_number\x18\x1a \x01(\x03R\fundoOfNumber\x12;\n" +
+	"\bbad_cell\x18\x1b \x01(\x0e2 .contactmill.accounts.v1.BadCellR\abadCell\x12Z\n" +
+	"\x13unknown_to_provider\x18\x1c \x01(\x0e2*.contactmill.accounts.v1.UnknownToProviderR\x11unknownToProvider*\xbf\x03\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_STATE_QUEUED\x10\x01\x12\x18\n" +
@@ -1467,9 +1508,11 @@ var file_contactmill_ingest_v1_job_proto_goTypes = []any{
 	(*Reading)(nil),               // 14: contactmill.ingest.v1.Reading
 	(*v1.Policies)(nil),           // 15: contactmill.accounts.v1.Policies
 	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(*FileFacts)(nil),             // 17: contactmill.ingest.v1.FileFacts
-	(*UnknownValue)(nil),          // 18: contactmill.ingest.v1.UnknownValue
-	(*ValueMap)(nil),              // 19: contactmill.ingest.v1.ValueMap
+	(v1.BadCell)(0),               // 17: contactmill.accounts.v1.BadCell
+	(v1.UnknownToProvider)(0),     // 18: contactmill.accounts.v1.UnknownToProvider
+	(*FileFacts)(nil),             // 19: contactmill.ingest.v1.FileFacts
+	(*UnknownValue)(nil),          // 20: contactmill.ingest.v1.UnknownValue
+	(*ValueMap)(nil),              // 21: contactmill.ingest.v1.ValueMap
 }
 var file_contactmill_ingest_v1_job_proto_depIdxs = []int32{
 	1,  // 0: contactmill.ingest.v1.ImportSettings.mode:type_name -> contactmill.ingest.v1.Mode
@@ -1479,30 +1522,34 @@ var file_contactmill_ingest_v1_job_proto_depIdxs = []int32{
 	13, // 4: contactmill.ingest.v1.ImportSettings.values:type_name -> contactmill.ingest.v1.ImportSettings.ValuesEntry
 	15, // 5: contactmill.ingest.v1.ImportSettings.policies:type_name -> contactmill.accounts.v1.Policies
 	16, // 6: contactmill.ingest.v1.ImportSettings.as_of:type_name -> google.protobuf.Timestamp
-	8,  // 7: contactmill.ingest.v1.Question.columns:type_name -> contactmill.ingest.v1.Column
-	3,  // 8: contactmill.ingest.v1.Column.date_order:type_name -> contactmill.ingest.v1.DateOrder
-	16, // 9: contactmill.ingest.v1.Progress.at:type_name -> google.protobuf.Timestamp
-	16, // 10: contactmill.ingest.v1.QueuePlace.estimated_start:type_name -> google.protobuf.Timestamp
-	0,  // 11: contactmill.ingest.v1.Job.state:type_name -> contactmill.ingest.v1.JobState
-	4,  // 12: contactmill.ingest.v1.Job.settings:type_name -> contactmill.ingest.v1.ImportSettings
-	16, // 13: contactmill.ingest.v1.Job.created_at:type_name -> google.protobuf.Timestamp
-	16, // 14: contactmill.ingest.v1.Job.started_at:type_name -> google.protobuf.Timestamp
-	16, // 15: contactmill.ingest.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
-	5,  // 16: contactmill.ingest.v1.Job.counts:type_name -> contactmill.ingest.v1.Counts
-	6,  // 17: contactmill.ingest.v1.Job.problem:type_name -> contactmill.ingest.v1.Problem
-	7,  // 18: contactmill.ingest.v1.Job.question:type_name -> contactmill.ingest.v1.Question
-	10, // 19: contactmill.ingest.v1.Job.queue:type_name -> contactmill.ingest.v1.QueuePlace
-	9,  // 20: contactmill.ingest.v1.Job.progress:type_name -> contactmill.ingest.v1.Progress
-	8,  // 21: contactmill.ingest.v1.Job.columns:type_name -> contactmill.ingest.v1.Column
-	17, // 22: contactmill.ingest.v1.Job.file:type_name -> contactmill.ingest.v1.FileFacts
-	18, // 23: contactmill.ingest.v1.Job.unknown_values:type_name -> contactmill.ingest.v1.UnknownValue
-	15, // 24: contactmill.ingest.v1.Job.policies:type_name -> contactmill.accounts.v1.Policies
-	19, // 25: contactmill.ingest.v1.ImportSettings.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	17, // 7: contactmill.ingest.v1.ImportSettings.bad_cell:type_name -> contactmill.accounts.v1.BadCell
+	18, // 8: contactmill.ingest.v1.ImportSettings.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
+	8,  // 9: contactmill.ingest.v1.Question.columns:type_name -> contactmill.ingest.v1.Column
+	3,  // 10: contactmill.ingest.v1.Column.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	16, // 11: contactmill.ingest.v1.Progress.at:type_name -> google.protobuf.Timestamp
+	16, // 12: contactmill.ingest.v1.QueuePlace.estimated_start:type_name -> google.protobuf.Timestamp
+	0,  // 13: contactmill.ingest.v1.Job.state:type_name -> contactmill.ingest.v1.JobState
+	4,  // 14: contactmill.ingest.v1.Job.settings:type_name -> contactmill.ingest.v1.ImportSettings
+	16, // 15: contactmill.ingest.v1.Job.created_at:type_name -> google.protobuf.Timestamp
+	16, // 16: contactmill.ingest.v1.Job.started_at:type_name -> google.protobuf.Timestamp
+	16, // 17: contactmill.ingest.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
+	5,  // 18: contactmill.ingest.v1.Job.counts:type_name -> contactmill.ingest.v1.Counts
+	6,  // 19: contactmill.ingest.v1.Job.problem:type_name -> contactmill.ingest.v1.Problem
+	7,  // 20: contactmill.ingest.v1.Job.question:type_name -> contactmill.ingest.v1.Question
+	10, // 21: contactmill.ingest.v1.Job.queue:type_name -> contactmill.ingest.v1.QueuePlace
+	9,  // 22: contactmill.ingest.v1.Job.progress:type_name -> contactmill.ingest.v1.Progress
+	8,  // 23: contactmill.ingest.v1.Job.columns:type_name -> contactmill.ingest.v1.Column
+	19, // 24: contactmill.ingest.v1.Job.file:type_name -> contactmill.ingest.v1.FileFacts
+	20, // 25: contactmill.ingest.v1.Job.unknown_values:type_name -> contactmill.ingest.v1.UnknownValue
+	15, // 26: contactmill.ingest.v1.Job.policies:type_name -> contactmill.accounts.v1.Policies
+	17, // 27: contactmill.ingest.v1.Job.bad_cell:type_name -> contactmill.accounts.v1.BadCell
+	18, // 28: contactmill.ingest.v1.Job.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
+	21, // 29: contactmill.ingest.v1.ImportSettings.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_ingest_v1_job_proto_init() }

@@ -582,7 +582,7 @@ func (x *Work) GetCommitting() bool {
 	return false
 }
 
-// AccountSettings is frozen at acceptance.
+// AccountSettings is frozen at acceptance. Where the job may say otherwise, it is what holds for the job.
 type AccountSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the account.
