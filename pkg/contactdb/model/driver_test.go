@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"math/bits"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -123,6 +124,10 @@ func (a *account) do(ctx context.Context, n int, op model.Operation) ([]string, 
 			return a.refused(err)
 		}
 		return []string{"set"}, nil
+	case "call":
+		_, err := a.owner.Exec(ctx, `update contacts.list_members m set ending = 'reached', attempts_left = 1 from contacts.lists l
+			where m.account_id = $1 and m.contact_id = $2 and l.account_id = $1 and l.name = $3 and m.list_id = l.list_id`, a.id, a.contact(op.Contact), op.Lists[0])
+		return []string{"called"}, err
 	case "undo", "preview":
 		return a.undo(ctx, n, op)
 	}
@@ -180,6 +185,9 @@ func (a *account) undo(ctx context.Context, n int, op model.Operation) ([]string
 	return r.Lines(schema), err
 }
 
+// ids are those of contacts in texts for people.
+var ids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
 // undone reads what became of each contact.
 func (a *account) undone(ctx context.Context, tx pgx.Tx, c contactdb.UndoChange, r *model.Result) error {
 	all, err := a.merges.Undone(ctx, tx, c)
@@ -195,7 +203,8 @@ func (a *account) undone(ctx context.Context, tx pgx.Tx, c contactdb.UndoChange,
 		if err != nil {
 			return err
 		}
-		r.Rows = append(r.Rows, model.Ended{Contact: a.numbers[u.Contact], Line: int(u.Line), Outcome: u.Outcome, Reason: string(u.Reason)})
+		r.Rows = append(r.Rows, model.Ended{Contact: a.numbers[u.Contact], Line: int(u.Line), Outcome: u.Outcome, Reason: string(u.Reason),
+			Detail: ids.ReplaceAllStringFunc(u.Detail, func(id string) string { return fmt.Sprintf("#%d", a.numbers[uuid.MustParse(id)]) })})
 		if string(u.Reason) == model.Removed {
 			r.Removed++
 		}

@@ -75,7 +75,8 @@ func (l *List) clone() *List {
 // Member is a contact on a list.
 type Member struct {
 	Contact int
-	Job     int // that put it there; 0 if a person did
+	Job     int  // that put it there; 0 if a person did
+	Called  bool // it has an ending, or what else a call leaves
 	list    int
 	place   int
 }
@@ -227,6 +228,15 @@ func (a *Account) join(name string, id, job int) (Member, bool) {
 	m := Member{Contact: id, Job: job, list: l.id, place: l.last}
 	l.Members = append(l.Members, m)
 	return m, true
+}
+
+// Call notes what a call left at a contact on a list; nothing if it is not on it.
+func (a *Account) Call(id int, list string) {
+	if l := a.Lists[list]; l != nil {
+		for i := range l.Members {
+			l.Members[i].Called = l.Members[i].Called || l.Members[i].Contact == id
+		}
+	}
 }
 
 // time is as of when a value is: what its row said, what its job said, or when a person gave it.

@@ -18,17 +18,18 @@ import (
 //	cancel upsert ...     cancelled when all is done but the commit
 //	add phone=P1 list=L   by hand
 //	set #1 phone=UNSET    by hand
+//	call #1 list=L        a call leaves its ending at a contact on a list
 //	undo 3                take back the job with that number
 //	preview 3             predict that
 //
 // The job's number is the number of the operation, from 1, and so is the time in hours at which it happens.
 type Operation struct {
-	Kind     string // import, check, cancel, add, set, undo, preview
-	Job      Job    // import, check, cancel; of its rows the lines are those of a file with a heading
-	Contact  int    // set
-	Words    Words  // add, set
-	Lists    []string
-	Of       int // undo, preview
+	Kind     string   // import, check, cancel, add, set, call, undo, preview
+	Job      Job      // import, check, cancel; of its rows the lines are those of a file with a heading
+	Contact  int      // set, call
+	Words    Words    // add, set
+	Lists    []string // add; call: one
+	Of       int      // undo, preview
 	AsOfSaid bool
 }
 
@@ -54,6 +55,8 @@ func Parse(s *contact.Schema, n int, line string) (op Operation, err error) {
 		return Operation{Kind: kind, Lists: lists(head), Words: words(s, head)}, nil
 	case "set":
 		return Operation{Kind: kind, Contact: contactOf(head[0]), Words: words(s, head[1:])}, nil
+	case "call":
+		return Operation{Kind: kind, Contact: contactOf(head[0]), Lists: lists(head)}, nil
 	case "undo", "preview":
 		return Operation{Kind: kind, Of: number(head[0])}, nil
 	case "check", "cancel":
@@ -123,6 +126,8 @@ func (op Operation) String(s *contact.Schema) string {
 		return strings.TrimSpace("add " + op.Words.text(s) + " " + strings.Join(each("list=", op.Lists), " "))
 	case "set":
 		return "set " + name(op.Contact) + " " + op.Words.text(s)
+	case "call":
+		return "call " + name(op.Contact) + " " + strings.Join(each("list=", op.Lists), " ")
 	case "undo", "preview":
 		return fmt.Sprintf("%s %d", op.Kind, op.Of)
 	case "check", "cancel":

@@ -290,7 +290,7 @@ func (a *account) keysOf(id uuid.UUID, c *model.Contact) []string {
 
 // lists reads the lists and who is on them.
 func (a *account) lists(ctx context.Context, is *model.Account) error {
-	rows, err := a.owner.Query(ctx, `select l.name, l.made_by_job, m.contact_id, m.added_by_job
+	rows, err := a.owner.Query(ctx, `select l.name, l.made_by_job, m.contact_id, m.added_by_job, m.ending is not null
 		from contacts.lists l left join contacts.list_members m on m.account_id = l.account_id and m.list_id = l.list_id
 		where l.account_id = $1 order by l.name, m.position`, a.id)
 	if err != nil {
@@ -298,7 +298,8 @@ func (a *account) lists(ctx context.Context, is *model.Account) error {
 	}
 	var name string
 	var madeBy, member, addedBy uuid.NullUUID
-	_, err = pgx.ForEachRow(rows, []any{&name, &madeBy, &member, &addedBy}, func() error {
+	var called bool
+	_, err = pgx.ForEachRow(rows, []any{&name, &madeBy, &member, &addedBy, &called}, func() error {
 		if is.Lists[name] == nil {
 			is.Lists[name] = &model.List{}
 			if madeBy.Valid {
@@ -308,7 +309,7 @@ func (a *account) lists(ctx context.Context, is *model.Account) error {
 		if !member.Valid {
 			return nil
 		}
-		m := model.Member{Contact: a.numbers[member.UUID]}
+		m := model.Member{Contact: a.numbers[member.UUID], Called: called}
 		if addedBy.Valid {
 			m.Job = a.job(addedBy.UUID)
 		}

@@ -25,6 +25,9 @@ func (a *Account) Do(n int, op Operation) []string {
 			return []string{refused.text()}
 		}
 		return []string{"set"}
+	case "call":
+		a.Call(op.Contact, op.Lists[0])
+		return []string{"called"}
 	case "undo":
 		return a.Undo(n, op.Of, at).Lines(a.Schema)
 	case "preview":
@@ -129,6 +132,9 @@ func (a *Account) State() []string {
 		t := n + by(l.MadeBy) + ":"
 		for _, m := range l.Members {
 			t += " " + name(m.Contact) + by(m.Job)
+			if m.Called {
+				t += " called"
+			}
 		}
 		lines = append(lines, t)
 	}

@@ -1,8 +1,11 @@
 package model
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/row"
@@ -47,11 +50,11 @@ type undoing struct {
 type undone struct {
 	line          int
 	removed       bool
-	touched       bool                   // made by the job, and stays
+	touched       []string               // made by the job, stays: the fields and lists of others, and whose they are
 	restored      bool                   // made again
 	back          map[contact.Field]Step // what is put back
-	kept          bool                   // something stays, as somebody else changed it
-	taken         bool                   // something stays away, as another contact has its key
+	kept          []string               // fields and lists that stay, with who changed them
+	taken         Words                  // what stays away, as another contact has its key
 	left, rejoins bool                   // off the list, or on it again
 }
 
@@ -85,7 +88,7 @@ func (a *Account) undo(number, of int, asOf int64) Result {
 func (u *undoing) note() {
 	at := func(id, line int) {
 		if u.all[id] == nil {
-			u.all[id] = &undone{back: map[contact.Field]Step{}}
+			u.all[id] = &undone{back: map[contact.Field]Step{}, taken: Words{}}
 		}
 		u.all[id].line = max(u.all[id].line, line)
 	}
@@ -123,23 +126,40 @@ func (a *Account) entire(id int) *Entire {
 }
 
 // remove removes the contacts that the job made, or made again, unless they were touched since: they have a value of
-// somebody else, or are on a list that another job or a person put them on.
+// somebody else, are on a list that another job or a person put them on, or were called.
 func (u *undoing) remove() {
 	for id := range u.x.Came {
 		now := u.entire(id)
-		switch others := func(m Member) bool { return m.Job != u.root }; {
-		case now.Contact == nil:
-		case len(now.Contact.Origins) > 0 || slices.ContainsFunc(slices.Collect(maps.Values(now.On)), others):
-			u.all[id].touched = true
-		default:
-			u.all[id].removed = true
-			u.done.Went[id] = now
-			delete(u.Contacts, id)
-			for _, l := range u.Lists {
-				l.Members = slices.DeleteFunc(l.Members, func(m Member) bool { return m.Contact == id })
+		if now.Contact == nil {
+			continue
+		}
+		e := u.all[id]
+		for _, f := range inOrder(now.Contact.Origins) {
+			e.touched = append(e.touched, u.given(f, now.Contact.Origins[f]))
+		}
+		for _, l := range slices.Sorted(maps.Keys(now.On)) {
+			if m := now.On[l]; m.Job != u.root || m.Called {
+				e.touched = append(e.touched, "list "+l)
 			}
 		}
+		if len(e.touched) > 0 {
+			continue
+		}
+		e.removed = true
+		u.done.Went[id] = now
+		delete(u.Contacts, id)
+		for _, l := range u.Lists {
+			l.Members = slices.DeleteFunc(l.Members, func(m Member) bool { return m.Contact == id })
+		}
 	}
+}
+
+// given tells who gave a field its value.
+func (u *undoing) given(f contact.Field, o Origin) string {
+	if o.Hand {
+		return fmt.Sprintf("%s by hand %s", u.Schema.Name(f), time.Unix(o.At, 0).UTC().Format(time.RFC3339))
+	}
+	return fmt.Sprintf("%s by job %d", u.Schema.Name(f), o.Job)
 }
 
 // takeBack puts what the job changed back to what it was, where it is as the job left it.
@@ -149,14 +169,17 @@ func (u *undoing) takeBack() {
 		if c == nil {
 			continue
 		}
-		for f, step := range ch.Fields {
+		for _, f := range inOrder(ch.Fields) {
+			step := ch.Fields[f]
 			switch now := c.was(f); {
 			case now.Origin.same(step.After):
 				u.all[id].back[f] = Step{Before: now, After: step.Before.Origin}
 				c.restore(f, step.Before)
 			case now.Origin.same(step.Before.Origin):
+			case now.Made:
+				u.all[id].kept = append(u.all[id].kept, u.Schema.Name(f))
 			default:
-				u.all[id].kept = true
+				u.all[id].kept = append(u.all[id].kept, u.given(f, now.Origin))
 			}
 		}
 	}
@@ -186,15 +209,20 @@ func (u *undoing) free() bool {
 			continue
 		}
 		if e.restored && taken(id, c.Values) {
-			e.restored, e.taken = false, true
+			e.restored = false
+			for f, v := range c.Values {
+				if spec, _ := u.Schema.Spec(f); spec.Key != contact.NoKey {
+					e.taken[f] = Word{Value: v}
+				}
+			}
 			delete(u.Contacts, id)
 			return true
 		}
 		for f, step := range e.back {
 			if v, has := c.Values[f]; has && taken(id, map[contact.Field]string{f: v}) {
+				e.taken[f] = Word{Value: v}
 				c.restore(f, step.Before)
 				delete(e.back, f)
-				e.taken = true
 				return true
 			}
 		}
@@ -224,7 +252,11 @@ func (u *undoing) lists() {
 	}
 	for id := range u.x.Joined {
 		for _, m := range slices.Clone(l.Members) {
-			if u.Contacts[id] != nil && m.Contact == id && m.Job == u.root {
+			switch {
+			case u.Contacts[id] == nil || m.Contact != id || m.Job != u.root:
+			case m.Called:
+				u.all[id].kept = append(u.all[id].kept, "list "+u.x.List)
+			default:
 				l.Members = slices.DeleteFunc(l.Members, func(o Member) bool { return o == m })
 				u.all[id].left = true
 				u.done.Left[id] = m
@@ -306,12 +338,13 @@ func (u *undoing) result() Result {
 	for _, id := range slices.Sorted(maps.Keys(u.all)) {
 		e := u.all[id]
 		w := Ended{Contact: id, Line: e.line, Outcome: row.Held}
+		others := u.inTheWay(e.taken)
 		switch {
-		case e.touched:
+		case len(e.touched) > 0:
 			w.Reason = Touched
-		case e.taken:
+		case len(e.taken) > 0:
 			w.Reason = KeyTaken
-		case e.kept:
+		case len(e.kept) > 0:
 			w.Reason = ChangedSince
 		case e.removed:
 			w.Outcome, w.Reason = row.Updated, Removed
@@ -323,7 +356,37 @@ func (u *undoing) result() Result {
 		default:
 			w.Outcome, w.Reason = row.Unchanged, AlreadyUndone
 		}
+		if w.Outcome == row.Held {
+			var back []string
+			for _, f := range inOrder(e.back) {
+				back = append(back, u.Schema.Name(f))
+			}
+			if e.left || e.rejoins {
+				back = append(back, "list "+u.x.List)
+			}
+			parts := slices.Concat(e.touched, e.kept, others)
+			if len(back) > 0 {
+				parts = append(parts, "put back: "+strings.Join(back, ", "))
+			}
+			w.Detail = strings.Join(parts, "; ")
+		}
 		r.Rows = append(r.Rows, w)
 	}
 	return r
+}
+
+// inTheWay are the contacts that have the keys of words, and by which fields, in the order of the contacts.
+func (u *undoing) inTheWay(words Words) []string {
+	by := map[int][]string{}
+	for _, f := range inOrder(words) {
+		spec, _ := u.Schema.Spec(f)
+		for _, o := range u.owners(key{spec.Key, words[f].Value}) {
+			by[o] = append(by[o], spec.Name)
+		}
+	}
+	var all []string
+	for _, o := range slices.Sorted(maps.Keys(by)) {
+		all = append(all, fmt.Sprintf("contact %s by %s", name(o), strings.Join(by[o], ", ")))
+	}
+	return all
 }

@@ -13,17 +13,19 @@ import (
 	"github.com/contactmill/contactmill/pkg/row"
 )
 
-// alphabet is what rows and people say of fields: so little that all meet. Of keys, the nth value is the nth person's, and
-// rows are mostly about one.
+// persons is how many people rows are mostly about. Of keys, the nth value is the nth person's, and so is every third after.
+const persons = 3
+
+// alphabet is what rows and people say of fields: so little that all meet.
 var alphabet = []struct {
 	field  string
 	values []string
 	often  int // of 20
 }{
-	{"phone", []string{"P1", "P2", "P3", "P4", "UNSET"}, 4},
-	{"email", []string{"E1", "E2", "E3", "UNSET"}, 4},
-	{"external_id", []string{"X1", "X2", "X3", "UNSET"}, 2},
-	{"customer", []string{"C1", "C2", "C3", "UNSET"}, 2},
+	{"phone", []string{"P1", "P2", "P3", "P4", "P5", "P6", "UNSET"}, 6},
+	{"email", []string{"E1", "E2", "E3", "E4", "E5", "E6", "UNSET"}, 5},
+	{"external_id", []string{"X1", "X2", "X3", "UNSET"}, 3},
+	{"customer", []string{"C1", "C2", "C3", "C4", "C5", "C6", "UNSET"}, 4},
 	{"badge", []string{"B1", "B2", "UNSET"}, 2},
 	{"ssn", []string{"S1", "S2", "UNSET"}, 2},
 	{"city", []string{"Rome", "Oslo", "Bern", "UNSET"}, 11},
@@ -78,8 +80,12 @@ func Place(op model.Operation, n int, a *model.Account) model.Operation {
 	if !op.AsOfSaid {
 		op.Job.AsOf = int64(n) * model.Hour
 	}
+	op.Job.Rows = slices.Clone(op.Job.Rows)
 	for i := range op.Job.Rows {
 		op.Job.Rows[i].Line = i + 2
+		if op.Job.Rows[i].ID < 0 {
+			find(&op.Job.Rows[i], a)
+		}
 	}
 	if made := a.Made(); made > 0 && op.Contact > made && op.Contact < unknown {
 		op.Contact = (op.Contact-1)%made + 1
@@ -88,6 +94,31 @@ func Place(op model.Operation, n int, a *model.Account) model.Operation {
 		op.Of = jobs[(op.Of-1)%len(jobs)]
 	}
 	return op
+}
+
+// find gives a row that was drawn to be about one of the account's contacts one of its keys, or else its id.
+func find(x *model.Row, a *model.Account) {
+	drawn := -x.ID
+	x.ID = 0
+	ids := slices.Sorted(maps.Keys(a.Contacts))
+	if len(ids) == 0 {
+		return
+	}
+	id := ids[drawn%len(ids)]
+	var keys []contact.Field
+	for f := range a.Contacts[id].Values {
+		if spec, _ := fields.Spec(f); spec.Key != contact.NoKey {
+			keys = append(keys, f)
+		}
+	}
+	if len(keys) == 0 {
+		x.ID = id
+		return
+	}
+	slices.Sort(keys)
+	f := keys[drawn/len(ids)%len(keys)]
+	x.Words = maps.Clone(x.Words)
+	x.Words[f] = model.Word{Value: a.Contacts[id].Values[f]}
 }
 
 // numbers is from how many contacts and jobs one is drawn; contacts from unknown on are left as drawn.
@@ -124,7 +155,7 @@ func Some[T comparable](t *rapid.T, n int, of ...T) []T {
 func Draw(t *rapid.T) Sequence {
 	all := make(Sequence, 1+Below(t, 12))
 	for i := range all {
-		kinds := []string{"import", "import", "import", "import", "import", "add", "set", "set", "set", "undo", "undo", "undo", "check", "cancel", "preview"}
+		kinds := []string{"import", "import", "import", "import", "import", "add", "set", "set", "set", "undo", "undo", "undo", "check", "cancel", "preview", "call"}
 		if i == 0 {
 			kinds = []string{"import", "import", "import", "add"}
 		}
@@ -150,6 +181,8 @@ func DrawOperation(t *rapid.T, kind string) model.Operation {
 		}
 	case "set":
 		op.Contact, op.Words = 1+Below(t, numbers), drawWords(t)
+	case "call":
+		op.Contact, op.Lists = 1+Below(t, unknown-1), []string{One(t, Lists()...)}
 	case "undo", "preview":
 		op.Of = 1 + Below(t, numbers)
 	default:
@@ -200,10 +233,14 @@ func drawRow(t *rapid.T) model.Row {
 		return model.Row{Bad: "phone-invalid", Words: model.Words{}}
 	case 1, 2:
 		x.ID = 1 + Below(t, 5)
-		for f := range x.Words { // else hardly any is without another contact's key
-			if spec, _ := fields.Spec(f); spec.Key != contact.NoKey && Below(t, 3) > 0 {
-				delete(x.Words, f)
-			}
+	case 3, 4, 5, 6, 7, 8, 9, 10:
+		x.ID = -1 - Below(t, numbers) // see Place
+	default:
+		return x
+	}
+	for _, f := range slices.Sorted(maps.Keys(x.Words)) { // else hardly any is without another contact's key
+		if spec, _ := fields.Spec(f); spec.Key != contact.NoKey && Below(t, 3) > 0 {
+			delete(x.Words, f)
 		}
 	}
 	return x
@@ -220,32 +257,42 @@ func drawWords(t *rapid.T) model.Words {
 			w[f] = model.Word{Clear: true}
 		}
 	}
-	person := Below(t, 10) / 3 // the fourth is nobody
+	person := Below(t, 10) / persons // the one after the last is nobody
+	mine := func(values []string) string {
+		var all []string
+		for i := person; i < len(values) && values[i] != "UNSET"; i += persons {
+			all = append(all, values[i])
+		}
+		if all == nil {
+			return values[0]
+		}
+		return One(t, all...)
+	}
 	for _, a := range alphabet {
 		f, _ := fields.Field(a.field)
 		spec, _ := fields.Spec(f)
 		switch {
 		case Below(t, 20) >= a.often:
-		case spec.Key == contact.NoKey || person == 3 || Below(t, 4) == 0:
+		case spec.Key == contact.NoKey || person == persons || Below(t, 4) == 0:
 			say(a.field, One(t, a.values...))
 		default:
-			say(a.field, a.values[min(person, len(a.values)-1)])
+			say(a.field, mine(a.values))
 		}
 	}
-	if person == 3 {
+	if person == persons {
 		return w
 	}
 	for _, name := range Some(t, 2, "phone", "email", "external_id", "customer", "whole name") {
 		for _, a := range alphabet {
 			if a.field == name {
-				say(name, a.values[person])
+				say(name, mine(a.values))
 			}
 		}
 		if name == "whole name" {
 			say("first_name", []string{"Ann", "Bob", "Cid"}[person])
 			say("last_name", "Ash")
 			say("birth_date", "2000-01-01")
-			say("zip", "10001")
+			say("zip", One(t, "10001", "10001", "10002"))
 		}
 	}
 	return w
