@@ -123,6 +123,7 @@ func TestOutput(t *testing.T) {
 	kept.Policies = &accountsv1.Policies{Rules: map[string]accountsv1.FieldRule{"phone": accountsv1.FieldRule_FIELD_RULE_IF_EMPTY, "*": accountsv1.FieldRule_FIELD_RULE_NEWEST},
 		HandMade: accountsv1.HandMade_HAND_MADE_KEEP, Keys: []string{"external_id", "email"}}
 	kept.BadCell, kept.UnknownToProvider = accountsv1.BadCell_BAD_CELL_DROP_CELL, accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT
+	read.Settings.UnknownToProvider = accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD // over an account that says otherwise
 	read.BadCell, read.UnknownToProvider = accountsv1.BadCell_BAD_CELL_REJECT_ROW, accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD
 	s.put(job("1", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1234567, Added: 1234560, Invalid: 7}), bad, asks, read, kept,
 		undo("6", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1210, Added: 1, Updated: 1200, Removed: 1100, Unchanged: 5, Held: 4}))

@@ -17,7 +17,7 @@ func (p *program) job(j *ingestv1.Job) error {
 		if j.File != nil {
 			fmt.Fprintf(p.out, "  file: %s\n", factsLine(j.File))
 		}
-		if s := unlikeDefaults(j); s != "" {
+		if s := ruledInWords(j); s != "" {
 			fmt.Fprintf(p.out, "  policies: %s\n", printable(s))
 		}
 		if q := j.Queue; q != nil {

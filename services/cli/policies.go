@@ -172,8 +172,8 @@ func handInWords(p *accountsv1.Policies) string {
 	return valueWord(h, "HAND_MADE_")
 }
 
-// unlikeDefaults is what a job's policies say that the defaults do not, empty if nothing.
-func unlikeDefaults(j *ingestv1.Job) string {
+// ruledInWords is what holds for a job that the defaults do not say, or that the job was asked for; empty if nothing.
+func ruledInWords(j *ingestv1.Job) string {
 	p := j.GetPolicies()
 	var parts []string
 	if s := rulesInWords(p); s != "always" {
@@ -185,10 +185,10 @@ func unlikeDefaults(j *ingestv1.Job) string {
 	if len(p.GetKeys()) > 0 {
 		parts = append(parts, "matched by "+keysInWords(p))
 	}
-	if j.GetBadCell() == accountsv1.BadCell_BAD_CELL_DROP_CELL {
+	if j.GetBadCell() == accountsv1.BadCell_BAD_CELL_DROP_CELL || j.GetSettings().GetBadCell() != 0 {
 		parts = append(parts, "bad cell "+valueWord(j.GetBadCell(), "BAD_CELL_"))
 	}
-	if j.GetUnknownToProvider() == accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT {
+	if j.GetUnknownToProvider() == accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT || j.GetSettings().GetUnknownToProvider() != 0 {
 		parts = append(parts, "unknown to the provider "+valueWord(j.GetUnknownToProvider(), "UNKNOWN_TO_PROVIDER_"))
 	}
 	return strings.Join(parts, "; ")
