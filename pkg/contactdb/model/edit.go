@@ -70,10 +70,15 @@ func (a *Account) Set(id int, words Words, at int64) Refused {
 	if r := inTheWay(hits); r.Code != "" {
 		return r
 	}
+	before := map[contact.Field]Word{}
 	for f, w := range changes {
 		was := c.was(f)
+		before[f] = was.Word
 		a.remember(id, f, was)
 		c.put(f, w, Origin{Hand: true, At: at, Replaced: a.had(id, f)})
+	}
+	if len(changes) > 0 {
+		a.changed(id, Origin{Hand: true, At: at}, 0, before)
 	}
 	return Refused{}
 }

@@ -68,6 +68,9 @@ func replay(t *testing.T, w *world, text string) string {
 		}
 		out.WriteString(op.String(schema) + "\n" + indented(p.told))
 	}
+	if diff := p.histories(t.Context()); diff != "" {
+		t.Fatal(diff)
+	}
 	return out.String() + "account\n" + indented(p.model.State())
 }
 

@@ -127,7 +127,7 @@ func (a *Account) apply(was *Account, j Job) Result {
 		done.List, done.list = j.List, a.Lists[j.List].id
 	}
 	for id := range changing {
-		a.settle(id, was.Contacts[id], done)
+		a.settle(id, j.Number, was.Contacts[id], done)
 	}
 	for id := range done.Came {
 		done.Came[id] = a.entire(id)
@@ -223,8 +223,8 @@ func (a *Account) follow(was *Account, j Job, x Row, e *Ended, done *Applied) {
 
 // settle keeps what a contact was in the fields that are otherwise after the whole job. A field that one row changed and
 // another changed back has the origin that it had.
-func (a *Account) settle(id int, before *Contact, done *Applied) {
-	c := a.Contacts[id]
+func (a *Account) settle(id, number int, before *Contact, done *Applied) {
+	c, changed := a.Contacts[id], map[contact.Field]Word{}
 	for f := range c.Origins {
 		switch was := before.was(f); {
 		case c.value(f) == was.Word:
@@ -232,10 +232,13 @@ func (a *Account) settle(id int, before *Contact, done *Applied) {
 		default:
 			a.remember(id, f, was)
 			done.Changed[id].Fields[f] = Step{Before: was, After: c.Origins[f]}
+			changed[f] = was.Word
 		}
 	}
 	if ch := done.Changed[id]; ch != nil && len(ch.Fields) == 0 {
 		delete(done.Changed, id)
+	} else if ch != nil {
+		a.changed(id, Origin{Job: number, Line: ch.Line}, 0, changed)
 	}
 }
 

@@ -25,6 +25,7 @@ type Account struct {
 	listed int           // lists ever made
 	gone   map[int]*List // those that an undo removed, as they were, by their ids
 	past   map[had]bool  // what contacts are known to have had
+	pasts  map[int][]Event
 }
 
 // had is a value that a contact had before a change.
@@ -88,13 +89,13 @@ func (l *List) has(id int) bool {
 // New makes an account without contacts.
 func New(s *contact.Schema, most int) *Account {
 	return &Account{Schema: s, Package: most, Contacts: map[int]*Contact{}, Lists: map[string]*List{}, Jobs: map[int]*Applied{},
-		past: map[had]bool{}, gone: map[int]*List{}}
+		past: map[had]bool{}, gone: map[int]*List{}, pasts: map[int][]Event{}}
 }
 
 // clone is a copy that shares nothing that is ever changed.
 func (a *Account) clone() *Account {
 	c := *a
-	c.Contacts, c.Lists, c.Jobs, c.past, c.gone = map[int]*Contact{}, map[string]*List{}, maps.Clone(a.Jobs), maps.Clone(a.past), maps.Clone(a.gone)
+	c.Contacts, c.Lists, c.Jobs, c.past, c.gone, c.pasts = map[int]*Contact{}, map[string]*List{}, maps.Clone(a.Jobs), maps.Clone(a.past), maps.Clone(a.gone), maps.Clone(a.pasts)
 	for id, x := range a.Contacts {
 		c.Contacts[id] = x.clone()
 	}
@@ -210,6 +211,7 @@ func (a *Account) make(made Origin) (int, *Contact) {
 	a.made++
 	c := &Contact{Values: map[contact.Field]string{}, Origins: map[contact.Field]Origin{}, Made: made}
 	a.Contacts[a.made] = c
+	a.happened(a.made, Event{What: "made", By: made})
 	return a.made, c
 }
 

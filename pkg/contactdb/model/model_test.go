@@ -68,6 +68,20 @@ func (w *world) differs(ctx context.Context, all *modeltest.Sequence) string {
 			return diff
 		}
 	}
+	return p.histories(ctx)
+}
+
+// histories are those of all contacts; the answer is what is not alike, or empty.
+func (p *pair) histories(ctx context.Context) string {
+	for id := range p.model.Contacts {
+		got, err := p.is.history(ctx, id)
+		if err != nil {
+			return err.Error()
+		}
+		if diff := cmp.Diff(p.model.History(id), got); diff != "" {
+			return fmt.Sprintf("the history of #%d (-model +database):\n%s", id, diff)
+		}
+	}
 	return ""
 }
 

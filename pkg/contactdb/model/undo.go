@@ -40,10 +40,11 @@ func (a *Account) Preview(number, of int, asOf int64) Result { return a.clone().
 // undoing is an undo at work.
 type undoing struct {
 	*Account
-	x    *Applied // what is taken back
-	root int      // the job with a file that it is all about, which an undo, and the undo of that one, were of
-	done *Applied
-	all  map[int]*undone
+	number int
+	x      *Applied // what is taken back
+	root   int      // the job with a file that it is all about, which an undo, and the undo of that one, were of
+	done   *Applied
+	all    map[int]*undone
 }
 
 // undone is what becomes of a contact.
@@ -63,7 +64,7 @@ func (a *Account) undo(number, of int, asOf int64) Result {
 	if x == nil {
 		return Result{Refused: "not-undoable"}
 	}
-	u := &undoing{Account: a, x: x, root: of, done: newApplied(asOf), all: map[int]*undone{}}
+	u := &undoing{Account: a, number: number, x: x, root: of, done: newApplied(asOf), all: map[int]*undone{}}
 	for a.Jobs[u.root].UndoOf != 0 {
 		u.root = a.Jobs[u.root].UndoOf
 	}
@@ -322,12 +323,16 @@ func (u *undoing) write() {
 	for id, e := range u.all {
 		if len(e.back) > 0 {
 			u.done.Changed[id] = &Change{Line: e.line, Fields: e.back}
+			was := map[contact.Field]Word{}
 			for f, step := range e.back {
 				u.remember(id, f, step.Before)
+				was[f] = step.Before.Word
 			}
+			u.changed(id, Origin{Job: u.number}, u.done.UndoOf, was)
 		}
 		if e.restored {
 			u.done.Came[id] = u.entire(id)
+			u.happened(id, Event{What: "restored", By: Origin{Job: u.number}, UndoOf: u.done.UndoOf})
 		}
 	}
 }
