@@ -36,6 +36,7 @@ insert into contacts.applied (account_id, job_id, token, number, rows, added, up
 	select md5('a' || i % 2000)::uuid, md5('j' || i)::uuid, 1, i, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, '', md5('c' || i)::uuid, md5('c' || i)::uuid from generate_series(0, 99999) i;
 insert into contacts.journal (account_id, job_id, contact_id, line, fields, updated_at) select md5('a' || i % 2000)::uuid, md5('j' || i)::uuid, md5('c' || i)::uuid, 1, 2, now() from generate_series(0, 99999) i;
 insert into contacts.removed (account_id, job_id, contact_id) select md5('a' || i % 2000)::uuid, md5('j' || i)::uuid, md5('c' || i)::uuid from generate_series(0, 99999) i;
+insert into contacts.restored (account_id, job_id, contact_id, whole) select md5('a' || i % 2000)::uuid, md5('j' || i)::uuid, md5('c' || i)::uuid, true from generate_series(0, 99999) i;
 insert into contacts.removed_members (account_id, job_id, list_id, list_name, contact_id, position) select md5('a' || i % 2000)::uuid, md5('j' || i)::uuid, md5('l' || i)::uuid, 'x', md5('c' || i)::uuid, 1 from generate_series(0, 99999) i;
 `
 
@@ -65,10 +66,10 @@ func (p *planned) take(notice string) {
 
 var (
 	// wholeTable is a scan of a table of all accounts; those of the session's own temporary tables are meant.
-	wholeTable = regexp.MustCompile(`Seq Scan on (contacts|contact_keys|contact_fallbacks|holdings|fences|lists|list_members|journal|key_changes|suppressions|applied|removed|removed_members)\b.*`)
+	wholeTable = regexp.MustCompile(`Seq Scan on (contacts|contact_keys|contact_fallbacks|holdings|fences|lists|list_members|journal|key_changes|suppressions|applied|removed|removed_members|restored)\b.*`)
 
 	// wholeAccount is a search by the account alone in a table that has a line for each contact.
-	wholeAccount = regexp.MustCompile(`on (contacts|contact_keys|contact_fallbacks|list_members|journal|removed|removed_members)\b.*\n\s+Index Cond: \(account_id = [^ ()]+\)(\n|$)`)
+	wholeAccount = regexp.MustCompile(`on (contacts|contact_keys|contact_fallbacks|list_members|journal|removed|removed_members|restored)\b.*\n\s+Index Cond: \(account_id = [^ ()]+\)(\n|$)`)
 )
 
 // In an account of a million contacts, under row-level security, what small jobs, hand edits and questions run must find its
@@ -120,6 +121,17 @@ func TestStatementsFindTheirIndexes(t *testing.T) {
 		run(file{mode: row.Update, head: benchHead, rows: small(500, 9), policies: p})
 		run(file{mode: row.Update, head: []string{"email", "phone", "city", "changed_at"}, rows: [][]string{{"user800@example0.com", "", "C", "2026-01-01T00:00:00Z"}, {"", "+12010000800", "D", ""}}, policies: p})
 		run(file{mode: row.Upsert, head: []string{"external_id", "club", "mail_ok"}, own: own, rows: [][]string{{"C00000900", "A4", "False"}, {"C00000901", "A2", "True"}}, policies: p})
+	}
+	// undos of jobs that made contacts and a list, changed keys, parts of the fallback key and own fields, and undos of these
+	for _, of := range []int64{2, 4, 5, 7, 8} {
+		for range 3 {
+			for _, preview := range []bool{true, false} {
+				if _, err := w.once(t, w.prepareUndo(t, of, preview, own...), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			of = w.number.Load()
+		}
 	}
 
 	texts := 0
