@@ -6,4 +6,4 @@ left join changed_own o on o.row = d.row
 union all
 select u.contact_id, u.line, u.found, coalesce(u.kept, u.taken), u.kept_own, u.origins, u.other, u.lists
 from undone u
-order by contact_id
+order by contact_id, found
