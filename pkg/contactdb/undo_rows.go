@@ -195,7 +195,12 @@ func (l *UndoneList) row() *UndoneRow {
 		r.Outcome, r.Reason = row.Unchanged, finding.AlreadyUndone
 		return r
 	}
-	parts := slices.Concat(l.touched, l.kept)
+	parts := slices.Clone(l.touched)
+	for _, kept := range l.kept { // a call on the job's own list is a touch of the contact too
+		if !slices.Contains(parts, kept) {
+			parts = append(parts, kept)
+		}
+	}
 	for _, id := range slices.SortedFunc(maps.Keys(l.taken), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }) {
 		parts = append(parts, fmt.Sprintf("contact %s by %s", id, strings.Join(l.names(l.taken[id]), ", ")))
 	}

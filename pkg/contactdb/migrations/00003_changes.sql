@@ -246,10 +246,11 @@ language sql stable parallel safe as $$
 $$;
 
 -- origins_back is the origins of a contact after some of its fields were put back: of these as they were before, of the
--- others as they are now. own has an entry for each own field that was put back, whatever it is.
+-- others as they are now. own has an entry for each own field that was put back, whatever it is. It is planned once.
 -- +goose StatementBegin
 create function contacts.origins_back(now jsonb, before jsonb, fields bigint, own jsonb) returns jsonb
-language sql immutable parallel safe as $$
+language sql immutable parallel safe
+set plan_cache_mode = force_generic_plan as $$
     select nullif(coalesce((
         select jsonb_object_agg(p.name, p.override)
         from (

@@ -369,7 +369,8 @@ func (u *undoing) result() Result {
 			if e.left || e.rejoins {
 				back = append(back, "list "+u.x.List)
 			}
-			parts := slices.Concat(e.touched, e.kept, others)
+			kept := slices.DeleteFunc(slices.Clone(e.kept), func(k string) bool { return slices.Contains(e.touched, k) }) // told once
+			parts := slices.Concat(e.touched, kept, others)
 			if len(back) > 0 {
 				parts = append(parts, "put back: "+strings.Join(back, ", "))
 			}
