@@ -213,7 +213,7 @@ var catalogue = [...]Entry{
 	{RepeatsRow, Warning, "an earlier row of the file has one of its keys", "keep one of the rows"},
 	{KnownContact, Warning, "a contact has one of its keys already", "use mode update or upsert to change it"},
 	{NoContact, Error, "no contact has one of its keys", "use mode upsert to add it, or correct the keys"},
-	{UnknownToProvider, Error, "the provider does not know the contact, and the account keeps such contacts out", "correct phone or email"},
+	{UnknownToProvider, Error, "the provider does not know the contact, and such contacts are kept out", "correct phone or email"},
 	{Erased, Error, "the person was erased", "do not send the row again"},
 	{NewerHere, Warning, "the contact has a newer value than the file", "take it over at its source; the report return to sender lists all such values"},
 	{KeptByRule, Warning, "a rule of the account or the job keeps the contact's value", "say --rule FIELD=always to replace it"},
