@@ -197,7 +197,7 @@ func drawJob(t *rapid.T) (j model.Job, said bool) {
 		j.List = One(t, Lists()...)
 	}
 	if Below(t, 4) == 0 {
-		j.AsOf, said = int64(Below(t, 13))*model.Hour, true
+		j.AsOf, said = int64(Below(t, 6))*model.Hour, true
 	}
 	if Below(t, 3) == 0 {
 		j.Policies = drawPolicies(t)
@@ -226,7 +226,7 @@ func drawPolicies(t *rapid.T) model.Policies {
 func drawRow(t *rapid.T) model.Row {
 	x := model.Row{Words: drawWords(t)}
 	if Below(t, 8) == 0 {
-		x.AsOf, x.Said = int64(Below(t, 13))*model.Hour, true
+		x.AsOf, x.Said = int64(Below(t, 6))*model.Hour, true
 	}
 	switch Below(t, 20) {
 	case 0:
