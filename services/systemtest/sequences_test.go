@@ -168,14 +168,21 @@ func (q *pair) do(t *testing.T, op model.Operation) (want, got []string, err err
 	switch op.Kind {
 	case "add":
 		id, refused := q.model.Add(op.Words, slices.Clone(op.Lists), q.byHand())
-		r, err := q.contacts.AddContact(q.ctx(ctx), &contactsv1.AddContactRequest{Values: q.values(op.Words), Lists: op.Lists})
+		var r *contactsv1.AddContactResponse
+		err := again(ctx, func() (err error) {
+			r, err = q.contacts.AddContact(q.ctx(ctx), &contactsv1.AddContactRequest{Values: q.values(op.Words), Lists: op.Lists})
+			return err
+		})
 		if err == nil {
 			q.ids = append(q.ids, r.Contact.Id)
 		}
 		return []string{refused.Code, fmt.Sprint(id)}, []string{reason(err), fmt.Sprint(q.number(r.GetContact().GetId()))}, nil
 	case "set":
 		refused := q.model.Set(op.Contact, op.Words, q.byHand())
-		_, err := q.contacts.SetContact(q.ctx(ctx), &contactsv1.SetContactRequest{Id: q.ids[op.Contact-1], Values: q.values(op.Words)})
+		err := again(ctx, func() error {
+			_, err := q.contacts.SetContact(q.ctx(ctx), &contactsv1.SetContactRequest{Id: q.ids[op.Contact-1], Values: q.values(op.Words)})
+			return err
+		})
 		return []string{refused.Code}, []string{reason(err)}, nil
 	case "undo", "preview":
 		preview := op.Kind == "preview"
@@ -207,6 +214,16 @@ func (q *pair) do(t *testing.T, op model.Operation) (want, got []string, err err
 		return q.ended(ctx, r.Job, q.model.Check(op.Job), op)
 	}
 	return q.ended(ctx, r.Job, q.model.Import(op.Job), op)
+}
+
+// again makes a change until no job is in its way: one that was cancelled may be at work a moment longer.
+func again(ctx context.Context, change func() error) error {
+	for {
+		err := change()
+		if code := reason(err); ctx.Err() != nil || code != "job-being-applied" && code != "contacts-being-changed" {
+			return err
+		}
+	}
 }
 
 // wait waits until a job is final.
