@@ -39,7 +39,7 @@ type Applied struct {
 	Removed   int64 // contacts that an undo removed; they are among Updated
 	NewerHere int64 // rows with a value that is newer here
 
-	ListID   uuid.NullUUID // of an undo: the list that it removed
+	ListID   uuid.NullUUID // of an undo: the list that it removed or made again
 	ListName string        // the list that its contacts joined; of an undo, that which it removed
 
 	OutcomesName   string

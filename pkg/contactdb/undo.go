@@ -77,7 +77,7 @@ type UndoChange struct {
 type Undone struct {
 	Removed, Restored int64         // contacts
 	Contacts          int64         // that it changed, about
-	ListID            uuid.NullUUID // the list that it removed
+	ListID            uuid.NullUUID // the list that it removed, or made again
 	ListName          string
 }
 
@@ -158,7 +158,7 @@ func (m *Merges) Undo(ctx context.Context, tx pgx.Tx, c UndoChange, held, most i
 		s.add("write changed contacts", m.undo.writeChangedContacts, account)
 	}
 	if u.again {
-		m.bringBack(&s, u)
+		m.bringBack(&s, u, &d)
 	} else {
 		m.takeAway(&s, u, &d)
 	}
@@ -188,20 +188,23 @@ func (m *Merges) takeAway(s *script, u *undoing, d *Undone) {
 		s.add("remove contacts", m.undo.WriteRemoved, account, job)
 	}
 	if u.listThere {
-		s.read("remove list", func(r pgx.Row) error {
-			if err := r.Scan(&d.ListID, &d.ListName); !errors.Is(err, pgx.ErrNoRows) {
-				return err
-			}
-			return nil
-		}, m.undo.RemoveList, account, job, u.root.id, u.list)
+		s.read("remove list", d.scanList, m.undo.RemoveList, account, job, u.root.id, u.list, u.of.id, u.redone && u.of.list == u.list)
 	}
 }
 
+// scanList reads the list that was removed or made again, if one was.
+func (d *Undone) scanList(r pgx.Row) error {
+	if err := r.Scan(&d.ListID, &d.ListName); !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	return nil
+}
+
 // bringBack makes removed contacts and the list again, and puts contacts on it.
-func (m *Merges) bringBack(s *script, u *undoing) {
+func (m *Merges) bringBack(s *script, u *undoing, d *Undone) {
 	account, of := u.Job.Account, u.of.id
 	if u.listMay {
-		s.add("make list again", m.undo.MakeListAgain, account, u.list, of)
+		s.read("make list again", d.scanList, m.undo.MakeListAgain, account, u.list, of)
 	}
 	if u.restored > 0 {
 		s.add("make contacts again", m.undo.WriteRestored, account, of)

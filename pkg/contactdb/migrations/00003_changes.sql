@@ -15,7 +15,7 @@ create index applied_undos on contacts.applied (account_id, undo_of) where undo_
 comment on column contacts.applied.number is 'the job''s number in its account; null of jobs applied before it was kept';
 comment on column contacts.applied.undo_of is 'the job that this one took back';
 comment on column contacts.applied.as_of is 'when the values of the job''s file were so';
-comment on column contacts.applied.list_id is 'the list that the job''s contacts joined, or, of an undo, the list that it removed';
+comment on column contacts.applied.list_id is 'the list that the job''s contacts joined, or, of an undo, the list that it removed or made again';
 comment on column contacts.applied.removed is 'contacts that an undo removed; they count among updated';
 
 -- Hand edits leave a before-image too, under an id of their own in the place of the job's.

@@ -175,6 +175,7 @@ type Applied struct {
 	Joined  map[int]Member  // contacts that it put on its list
 	Left    map[int]Member  // contacts that stayed and that it took off its list
 	dropped bool            // it removed the list
+	remade  bool            // it made the list again
 }
 
 func newApplied(asOf int64) *Applied {

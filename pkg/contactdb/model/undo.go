@@ -245,7 +245,7 @@ func (u *undoing) lists() {
 		comes = comes || on && u.all[id].restored
 	}
 	if l == nil && u.again() && u.gone[u.x.list] != nil && comes {
-		l = u.gone[u.x.list].clone()
+		l, u.done.remade = u.gone[u.x.list].clone(), true
 		u.Lists[u.x.List] = l
 	}
 	if l == nil {
@@ -286,7 +286,12 @@ func (u *undoing) lists() {
 		u.done.Joined[m.Contact] = m
 	}
 	slices.SortFunc(l.Members, func(a, b Member) int { return a.place - b.place })
-	if len(l.Members) == 0 && l.MadeBy != 0 && u.isUndone(l.MadeBy) {
+	its := l.MadeBy == u.done.UndoOf || u.x.remade || len(u.done.Left) > 0 // an empty list that was there before stays
+	for _, was := range u.done.Went {
+		_, on := was.On[u.x.List]
+		its = its || on
+	}
+	if len(l.Members) == 0 && l.MadeBy != 0 && u.isUndone(l.MadeBy) && its {
 		u.gone[l.id] = l
 		u.done.dropped = true
 		delete(u.Lists, u.x.List)

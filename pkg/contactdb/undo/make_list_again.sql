@@ -13,3 +13,4 @@ where r.account_id = $1 and r.list_id = $2
 order by r.last_position desc
 limit 1
 on conflict do nothing
+returning list_id, name

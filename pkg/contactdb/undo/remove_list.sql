@@ -1,5 +1,6 @@
 -- Removes the list $4 if nobody is left on it and a job made it that is undone: $3, here, or one of whose undos, and undos of
--- these, the last took it back.
+-- these, the last took it back. If this undo took nobody off it, then only if the job that it takes back, $5, made it, or $6
+-- made it again: an empty list that was there before that job stays.
 with recursive words as (
     select a.job_id, a.number, 0 as depth
     from contacts.lists l
@@ -13,6 +14,8 @@ with recursive words as (
     delete from contacts.lists l
     where l.account_id = $1 and l.list_id = $4 and l.members = 0
         and (l.made_by_job = $3 or (select w.depth % 2 = 1 from words w order by w.number desc limit 1))
+        and (l.made_by_job = $5 or $6 or exists (
+            select from contacts.removed_members m where m.account_id = $1 and m.job_id = $2 and m.list_id = l.list_id))
     returning list_id, name, last_position, created_at, made_by_job
 ), kept as (
     insert into contacts.removed_lists (account_id, job_id, list_id, name, last_position, created_at, made_by_job)
