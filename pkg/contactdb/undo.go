@@ -290,7 +290,7 @@ func (m *Merges) findMembers(ctx context.Context, tx pgx.Tx, u *undoing) error {
 		s.add("find ended memberships", m.undo.FindRemovedMembers, account, of, u.list)
 	case u.redone:
 		s.add("find memberships", m.undo.findMembersAgain, account, root, u.list, of)
-		s.add("find ended memberships", m.undo.FindLeftRestored, account, of, u.list)
+		s.add("find ended memberships", m.undo.FindLeftRestored, account, of, u.list, root)
 	default:
 		s.add("find memberships", m.undo.FindMembers, account, root, u.list)
 		s.add("find ended memberships", m.undo.FindLeftMembers, account, root, u.list)

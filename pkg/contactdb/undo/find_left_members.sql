@@ -6,7 +6,7 @@ join contacts.removed_members r on r.account_id = $1 and r.job_id = u.job_id
 left join lateral (
     select x.contact_id
     from contacts.list_members x
-    where x.account_id = $1 and x.contact_id = r.contact_id and x.list_id = $3
+    where x.account_id = $1 and x.contact_id = r.contact_id and x.list_id = $3 and x.added_by_job = $2
     offset 0
 ) as m on true
 where u.account_id = $1 and u.undo_of is not null and r.added_by_job = $2 and m.contact_id is null
