@@ -130,6 +130,11 @@ func all(ctx context.Context, o options, p *platform, ref *reference, file strin
 	if err != nil {
 		return err
 	}
+	sql, err := watchStatements(ctx, o, owner)
+	if err != nil {
+		return err
+	}
+	c.sql = sql
 	idle := p.memory()
 	fmt.Fprintln(errs, "new rows")
 	fresh, err := c.file(ctx, file, &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPSERT})
@@ -175,6 +180,10 @@ func all(ctx context.Context, o options, p *platform, ref *reference, file strin
 		return err
 	}
 	if err := undo(ctx, c, []*run{changed, fresh}, copied, out, errs); err != nil {
+		return err
+	}
+	c.sql = nil
+	if err := sql.end(ctx); err != nil {
 		return err
 	}
 	if err := deep(ctx, o, p, out, errs); err != nil {
@@ -274,6 +283,13 @@ func show(out io.Writer, what string, r *run, copied time.Duration) {
 		fmt.Fprintf(out, " · %s %.2f", strings.TrimPrefix(s.name, "job."), s.took.Seconds())
 	}
 	fmt.Fprintln(out)
+	for _, t := range r.statements {
+		times := ""
+		if t.runs > 1 {
+			times = fmt.Sprintf(" in %d runs", t.runs)
+		}
+		fmt.Fprintf(out, "    %6.2f s%s  %s\n", t.took.Seconds(), times, t.text)
+	}
 }
 
 // small measures jobs of 100 rows one after the other, in the account that the large files have filled.

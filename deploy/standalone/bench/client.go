@@ -22,6 +22,7 @@ type client struct {
 	uploads ingestv1.UploadServiceClient
 	events  ingestv1.EventsServiceClient
 	jobs    ingestv1.JobsServiceClient
+	sql     *statements // that PostgreSQL was slow at; nil where nobody asks
 }
 
 func dial(addr, key string) (*client, error) {
@@ -29,7 +30,7 @@ func dial(addr, key string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{conn, ingestv1.NewUploadServiceClient(conn), ingestv1.NewEventsServiceClient(conn), ingestv1.NewJobsServiceClient(conn)}, nil
+	return &client{conn: conn, uploads: ingestv1.NewUploadServiceClient(conn), events: ingestv1.NewEventsServiceClient(conn), jobs: ingestv1.NewJobsServiceClient(conn)}, nil
 }
 
 // run is one job as its submitter saw it.
@@ -38,6 +39,8 @@ type run struct {
 	whole  time.Duration // from the first byte sent to the final event seen
 	upload time.Duration
 	stages []stageTime
+
+	statements []statementTime // the longest
 }
 
 type stageTime struct {
@@ -105,6 +108,11 @@ func (c *client) ended(ctx context.Context, begun time.Time, job *ingestv1.Job) 
 		return nil, err
 	}
 	out.job = got.Job
+	if c.sql != nil {
+		if out.statements, err = c.sql.took(); err != nil {
+			return nil, err
+		}
+	}
 	return out, nil
 }
 
