@@ -28,6 +28,7 @@ func TestMigrateBySeveralAtOnce(t *testing.T) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
+	d.Admit(t, mill())
 	if err := postgres.CheckVersion(t.Context(), d.Open(t, "mill", "mill"), mill()); err != nil {
 		t.Error(err)
 	}

@@ -71,6 +71,26 @@ func (d *Database) URL(role string) string {
 	return u.String()
 }
 
+// Admit lets the roles of schemas log in that a test migrates itself. Roles are the server's: without it they may only because
+// another test has let them.
+func (d *Database) Admit(t testing.TB, schemas ...postgres.Schema) {
+	t.Helper()
+	admit(t.Context(), t, d.OwnerURL, schemas)
+}
+
+func admit(ctx context.Context, t testing.TB, owner string, schemas []postgres.Schema) {
+	t.Helper()
+	passwords := map[string]string{}
+	for _, s := range schemas {
+		for _, role := range s.Users() {
+			passwords[role] = password
+		}
+	}
+	if err := postgres.SetPasswords(ctx, owner, passwords); err != nil {
+		t.Fatalf("let roles log in: %v", err)
+	}
+}
+
 // Open opens the database as a role, and closes it before the database is dropped.
 func (d *Database) Open(t testing.TB, role, schema string) *postgres.DB {
 	t.Helper()
@@ -149,15 +169,7 @@ func migrated(ctx context.Context, t testing.TB, admin *pgx.Conn, base *url.URL,
 	if err := postgres.Migrate(ctx, owner, schemas...); err != nil {
 		t.Fatalf("migrate template: %v", err)
 	}
-	passwords := map[string]string{}
-	for _, s := range schemas {
-		for _, role := range s.Users() {
-			passwords[role] = password
-		}
-	}
-	if err := postgres.SetPasswords(ctx, owner, passwords); err != nil {
-		t.Fatalf("let roles log in to template: %v", err)
-	}
+	admit(ctx, t, owner, schemas)
 	exec(ctx, t, admin, "alter database "+work+" rename to "+template)
 	exec(ctx, t, admin, fmt.Sprintf("select pg_advisory_unlock(%d)", templateLock))
 }
