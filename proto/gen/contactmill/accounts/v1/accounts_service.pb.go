@@ -158,7 +158,11 @@ type Account struct {
 	// Charset of text files that are neither UTF-8 nor UTF-16; empty: windows-1252.
 	LegacyEncoding string `protobuf:"bytes,11,opt,name=legacy_encoding,json=legacyEncoding,proto3" json:"legacy_encoding,omitempty"`
 	// How files change contacts, where a job does not say otherwise.
-	Policies      *Policies `protobuf:"bytes,12,opt,name=policies,proto3" json:"policies,omitempty"`
+	Policies *Policies `protobuf:"bytes,12,opt,name=policies,proto3" json:"policies,omitempty"`
+	// What a job does whose provider does not answer.
+	ProviderDown ProviderDown `protobuf:"varint,13,opt,name=provider_down,json=providerDown,proto3,enum=contactmill.accounts.v1.ProviderDown" json:"provider_down,omitempty"`
+	// Days that a provider's answers are used again; 0 is the default, 90.
+	ProviderDays  int32 `protobuf:"varint,14,opt,name=provider_days,json=providerDays,proto3" json:"provider_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -275,6 +279,20 @@ func (x *Account) GetPolicies() *Policies {
 		return x.Policies
 	}
 	return nil
+}
+
+func (x *Account) GetProviderDown() ProviderDown {
+	if x != nil {
+		return x.ProviderDown
+	}
+	return ProviderDown_PROVIDER_DOWN_UNSPECIFIED
+}
+
+func (x *Account) GetProviderDays() int32 {
+	if x != nil {
+		return x.ProviderDays
+	}
+	return 0
 }
 
 // Key is an API key without its secret.
@@ -671,7 +689,11 @@ type UpdateAccountRequest struct {
 	// keys if set_keys.
 	Policies *Policies `protobuf:"bytes,11,opt,name=policies,proto3" json:"policies,omitempty"`
 	// Whether the keys of the policies are to be replaced.
-	SetKeys       bool `protobuf:"varint,12,opt,name=set_keys,json=setKeys,proto3" json:"set_keys,omitempty"`
+	SetKeys bool `protobuf:"varint,12,opt,name=set_keys,json=setKeys,proto3" json:"set_keys,omitempty"`
+	// Policy for a provider that does not answer, if set.
+	ProviderDown *ProviderDown `protobuf:"varint,13,opt,name=provider_down,json=providerDown,proto3,enum=contactmill.accounts.v1.ProviderDown,oneof" json:"provider_down,omitempty"`
+	// Days that a provider's answers are used again, if set.
+	ProviderDays  *int32 `protobuf:"varint,14,opt,name=provider_days,json=providerDays,proto3,oneof" json:"provider_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -788,6 +810,20 @@ func (x *UpdateAccountRequest) GetSetKeys() bool {
 		return x.SetKeys
 	}
 	return false
+}
+
+func (x *UpdateAccountRequest) GetProviderDown() ProviderDown {
+	if x != nil && x.ProviderDown != nil {
+		return *x.ProviderDown
+	}
+	return ProviderDown_PROVIDER_DOWN_UNSPECIFIED
+}
+
+func (x *UpdateAccountRequest) GetProviderDays() int32 {
+	if x != nil && x.ProviderDays != nil {
+		return *x.ProviderDays
+	}
+	return 0
 }
 
 // UpdateAccountResponse is the account afterwards.
@@ -1253,7 +1289,7 @@ var File_contactmill_accounts_v1_accounts_service_proto protoreflect.FileDescrip
 
 const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\n" +
-	".contactmill/accounts/v1/accounts_service.proto\x12\x17contactmill.accounts.v1\x1a&contactmill/accounts/v1/policies.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x03\n" +
+	".contactmill/accounts/v1/accounts_service.proto\x12\x17contactmill.accounts.v1\x1a&contactmill/accounts/v1/policies.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x04\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1271,7 +1307,9 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"created_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12'\n" +
 	"\x0flegacy_encoding\x18\v \x01(\tR\x0elegacyEncoding\x12=\n" +
-	"\bpolicies\x18\f \x01(\v2!.contactmill.accounts.v1.PoliciesR\bpolicies\"\x87\x02\n" +
+	"\bpolicies\x18\f \x01(\v2!.contactmill.accounts.v1.PoliciesR\bpolicies\x12J\n" +
+	"\rprovider_down\x18\r \x01(\x0e2%.contactmill.accounts.v1.ProviderDownR\fproviderDown\x12#\n" +
+	"\rprovider_days\x18\x0e \x01(\x05R\fproviderDays\"\x87\x02\n" +
 	"\x03Key\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -1293,7 +1331,7 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\aaccount\x18\x01 \x01(\v2 .contactmill.accounts.v1.AccountR\aaccount\"\x15\n" +
 	"\x13ListAccountsRequest\"T\n" +
 	"\x14ListAccountsResponse\x12<\n" +
-	"\baccounts\x18\x01 \x03(\v2 .contactmill.accounts.v1.AccountR\baccounts\"\x94\x05\n" +
+	"\baccounts\x18\x01 \x03(\v2 .contactmill.accounts.v1.AccountR\baccounts\"\xb3\x06\n" +
 	"\x14UpdateAccountRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x1d\n" +
 	"\acountry\x18\x02 \x01(\tH\x00R\acountry\x88\x01\x01\x12\x1d\n" +
@@ -1310,7 +1348,9 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\x0flegacy_encoding\x18\n" +
 	" \x01(\tH\x06R\x0elegacyEncoding\x88\x01\x01\x12=\n" +
 	"\bpolicies\x18\v \x01(\v2!.contactmill.accounts.v1.PoliciesR\bpolicies\x12\x19\n" +
-	"\bset_keys\x18\f \x01(\bR\asetKeysB\n" +
+	"\bset_keys\x18\f \x01(\bR\asetKeys\x12O\n" +
+	"\rprovider_down\x18\r \x01(\x0e2%.contactmill.accounts.v1.ProviderDownH\aR\fproviderDown\x88\x01\x01\x12(\n" +
+	"\rprovider_days\x18\x0e \x01(\x05H\bR\fproviderDays\x88\x01\x01B\n" +
 	"\n" +
 	"\b_countryB\n" +
 	"\n" +
@@ -1319,7 +1359,9 @@ const file_contactmill_accounts_v1_accounts_service_proto_rawDesc = "" +
 	"\f_result_daysB\v\n" +
 	"\t_bad_cellB\x16\n" +
 	"\x14_unknown_to_providerB\x12\n" +
-	"\x10_legacy_encoding\"S\n" +
+	"\x10_legacy_encodingB\x10\n" +
+	"\x0e_provider_downB\x10\n" +
+	"\x0e_provider_days\"S\n" +
 	"\x15UpdateAccountResponse\x12:\n" +
 	"\aaccount\x18\x01 \x01(\v2 .contactmill.accounts.v1.AccountR\aaccount\"\x89\x01\n" +
 	"\x10CreateKeyRequest\x12\x18\n" +
@@ -1404,49 +1446,52 @@ var file_contactmill_accounts_v1_accounts_service_proto_goTypes = []any{
 	(UnknownToProvider)(0),        // 21: contactmill.accounts.v1.UnknownToProvider
 	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
 	(*Policies)(nil),              // 23: contactmill.accounts.v1.Policies
+	(ProviderDown)(0),             // 24: contactmill.accounts.v1.ProviderDown
 }
 var file_contactmill_accounts_v1_accounts_service_proto_depIdxs = []int32{
 	20, // 0: contactmill.accounts.v1.Account.bad_cell:type_name -> contactmill.accounts.v1.BadCell
 	21, // 1: contactmill.accounts.v1.Account.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
 	22, // 2: contactmill.accounts.v1.Account.created_at:type_name -> google.protobuf.Timestamp
 	23, // 3: contactmill.accounts.v1.Account.policies:type_name -> contactmill.accounts.v1.Policies
-	0,  // 4: contactmill.accounts.v1.Key.role:type_name -> contactmill.accounts.v1.Role
-	22, // 5: contactmill.accounts.v1.Key.created_at:type_name -> google.protobuf.Timestamp
-	22, // 6: contactmill.accounts.v1.Key.revoked_at:type_name -> google.protobuf.Timestamp
-	2,  // 7: contactmill.accounts.v1.CreateAccountRequest.account:type_name -> contactmill.accounts.v1.Account
-	2,  // 8: contactmill.accounts.v1.CreateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
-	2,  // 9: contactmill.accounts.v1.GetAccountResponse.account:type_name -> contactmill.accounts.v1.Account
-	2,  // 10: contactmill.accounts.v1.ListAccountsResponse.accounts:type_name -> contactmill.accounts.v1.Account
-	20, // 11: contactmill.accounts.v1.UpdateAccountRequest.bad_cell:type_name -> contactmill.accounts.v1.BadCell
-	21, // 12: contactmill.accounts.v1.UpdateAccountRequest.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
-	23, // 13: contactmill.accounts.v1.UpdateAccountRequest.policies:type_name -> contactmill.accounts.v1.Policies
-	2,  // 14: contactmill.accounts.v1.UpdateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
-	0,  // 15: contactmill.accounts.v1.CreateKeyRequest.role:type_name -> contactmill.accounts.v1.Role
-	3,  // 16: contactmill.accounts.v1.CreateKeyResponse.key:type_name -> contactmill.accounts.v1.Key
-	3,  // 17: contactmill.accounts.v1.ListKeysResponse.keys:type_name -> contactmill.accounts.v1.Key
-	3,  // 18: contactmill.accounts.v1.RevokeKeyResponse.key:type_name -> contactmill.accounts.v1.Key
-	1,  // 19: contactmill.accounts.v1.GetTemplateRequest.format:type_name -> contactmill.accounts.v1.TemplateFormat
-	4,  // 20: contactmill.accounts.v1.AccountsService.CreateAccount:input_type -> contactmill.accounts.v1.CreateAccountRequest
-	6,  // 21: contactmill.accounts.v1.AccountsService.GetAccount:input_type -> contactmill.accounts.v1.GetAccountRequest
-	8,  // 22: contactmill.accounts.v1.AccountsService.ListAccounts:input_type -> contactmill.accounts.v1.ListAccountsRequest
-	10, // 23: contactmill.accounts.v1.AccountsService.UpdateAccount:input_type -> contactmill.accounts.v1.UpdateAccountRequest
-	12, // 24: contactmill.accounts.v1.AccountsService.CreateKey:input_type -> contactmill.accounts.v1.CreateKeyRequest
-	14, // 25: contactmill.accounts.v1.AccountsService.ListKeys:input_type -> contactmill.accounts.v1.ListKeysRequest
-	16, // 26: contactmill.accounts.v1.AccountsService.RevokeKey:input_type -> contactmill.accounts.v1.RevokeKeyRequest
-	18, // 27: contactmill.accounts.v1.AccountsService.GetTemplate:input_type -> contactmill.accounts.v1.GetTemplateRequest
-	5,  // 28: contactmill.accounts.v1.AccountsService.CreateAccount:output_type -> contactmill.accounts.v1.CreateAccountResponse
-	7,  // 29: contactmill.accounts.v1.AccountsService.GetAccount:output_type -> contactmill.accounts.v1.GetAccountResponse
-	9,  // 30: contactmill.accounts.v1.AccountsService.ListAccounts:output_type -> contactmill.accounts.v1.ListAccountsResponse
-	11, // 31: contactmill.accounts.v1.AccountsService.UpdateAccount:output_type -> contactmill.accounts.v1.UpdateAccountResponse
-	13, // 32: contactmill.accounts.v1.AccountsService.CreateKey:output_type -> contactmill.accounts.v1.CreateKeyResponse
-	15, // 33: contactmill.accounts.v1.AccountsService.ListKeys:output_type -> contactmill.accounts.v1.ListKeysResponse
-	17, // 34: contactmill.accounts.v1.AccountsService.RevokeKey:output_type -> contactmill.accounts.v1.RevokeKeyResponse
-	19, // 35: contactmill.accounts.v1.AccountsService.GetTemplate:output_type -> contactmill.accounts.v1.GetTemplateResponse
-	28, // [28:36] is the sub-list for method output_type
-	20, // [20:28] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	24, // 4: contactmill.accounts.v1.Account.provider_down:type_name -> contactmill.accounts.v1.ProviderDown
+	0,  // 5: contactmill.accounts.v1.Key.role:type_name -> contactmill.accounts.v1.Role
+	22, // 6: contactmill.accounts.v1.Key.created_at:type_name -> google.protobuf.Timestamp
+	22, // 7: contactmill.accounts.v1.Key.revoked_at:type_name -> google.protobuf.Timestamp
+	2,  // 8: contactmill.accounts.v1.CreateAccountRequest.account:type_name -> contactmill.accounts.v1.Account
+	2,  // 9: contactmill.accounts.v1.CreateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	2,  // 10: contactmill.accounts.v1.GetAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	2,  // 11: contactmill.accounts.v1.ListAccountsResponse.accounts:type_name -> contactmill.accounts.v1.Account
+	20, // 12: contactmill.accounts.v1.UpdateAccountRequest.bad_cell:type_name -> contactmill.accounts.v1.BadCell
+	21, // 13: contactmill.accounts.v1.UpdateAccountRequest.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
+	23, // 14: contactmill.accounts.v1.UpdateAccountRequest.policies:type_name -> contactmill.accounts.v1.Policies
+	24, // 15: contactmill.accounts.v1.UpdateAccountRequest.provider_down:type_name -> contactmill.accounts.v1.ProviderDown
+	2,  // 16: contactmill.accounts.v1.UpdateAccountResponse.account:type_name -> contactmill.accounts.v1.Account
+	0,  // 17: contactmill.accounts.v1.CreateKeyRequest.role:type_name -> contactmill.accounts.v1.Role
+	3,  // 18: contactmill.accounts.v1.CreateKeyResponse.key:type_name -> contactmill.accounts.v1.Key
+	3,  // 19: contactmill.accounts.v1.ListKeysResponse.keys:type_name -> contactmill.accounts.v1.Key
+	3,  // 20: contactmill.accounts.v1.RevokeKeyResponse.key:type_name -> contactmill.accounts.v1.Key
+	1,  // 21: contactmill.accounts.v1.GetTemplateRequest.format:type_name -> contactmill.accounts.v1.TemplateFormat
+	4,  // 22: contactmill.accounts.v1.AccountsService.CreateAccount:input_type -> contactmill.accounts.v1.CreateAccountRequest
+	6,  // 23: contactmill.accounts.v1.AccountsService.GetAccount:input_type -> contactmill.accounts.v1.GetAccountRequest
+	8,  // 24: contactmill.accounts.v1.AccountsService.ListAccounts:input_type -> contactmill.accounts.v1.ListAccountsRequest
+	10, // 25: contactmill.accounts.v1.AccountsService.UpdateAccount:input_type -> contactmill.accounts.v1.UpdateAccountRequest
+	12, // 26: contactmill.accounts.v1.AccountsService.CreateKey:input_type -> contactmill.accounts.v1.CreateKeyRequest
+	14, // 27: contactmill.accounts.v1.AccountsService.ListKeys:input_type -> contactmill.accounts.v1.ListKeysRequest
+	16, // 28: contactmill.accounts.v1.AccountsService.RevokeKey:input_type -> contactmill.accounts.v1.RevokeKeyRequest
+	18, // 29: contactmill.accounts.v1.AccountsService.GetTemplate:input_type -> contactmill.accounts.v1.GetTemplateRequest
+	5,  // 30: contactmill.accounts.v1.AccountsService.CreateAccount:output_type -> contactmill.accounts.v1.CreateAccountResponse
+	7,  // 31: contactmill.accounts.v1.AccountsService.GetAccount:output_type -> contactmill.accounts.v1.GetAccountResponse
+	9,  // 32: contactmill.accounts.v1.AccountsService.ListAccounts:output_type -> contactmill.accounts.v1.ListAccountsResponse
+	11, // 33: contactmill.accounts.v1.AccountsService.UpdateAccount:output_type -> contactmill.accounts.v1.UpdateAccountResponse
+	13, // 34: contactmill.accounts.v1.AccountsService.CreateKey:output_type -> contactmill.accounts.v1.CreateKeyResponse
+	15, // 35: contactmill.accounts.v1.AccountsService.ListKeys:output_type -> contactmill.accounts.v1.ListKeysResponse
+	17, // 36: contactmill.accounts.v1.AccountsService.RevokeKey:output_type -> contactmill.accounts.v1.RevokeKeyResponse
+	19, // 37: contactmill.accounts.v1.AccountsService.GetTemplate:output_type -> contactmill.accounts.v1.GetTemplateResponse
+	30, // [30:38] is the sub-list for method output_type
+	22, // [22:30] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_accounts_v1_accounts_service_proto_init() }

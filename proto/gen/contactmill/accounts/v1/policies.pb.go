@@ -245,6 +245,59 @@ func (UnknownToProvider) EnumDescriptor() ([]byte, []int) {
 	return file_contactmill_accounts_v1_policies_proto_rawDescGZIP(), []int{3}
 }
 
+// ProviderDown is what a job does whose provider does not answer.
+type ProviderDown int32
+
+const (
+	// Not set: as the account says, and wait where it says nothing.
+	ProviderDown_PROVIDER_DOWN_UNSPECIFIED ProviderDown = 0
+	// The job waits until the provider answers.
+	ProviderDown_PROVIDER_DOWN_WAIT ProviderDown = 1
+	// The job goes on without, and its contacts are enriched by themselves once the provider answers.
+	ProviderDown_PROVIDER_DOWN_COMPLETE ProviderDown = 2
+)
+
+// Enum value maps for ProviderDown.
+var (
+	ProviderDown_name = map[int32]string{
+		0: "PROVIDER_DOWN_UNSPECIFIED",
+		1: "PROVIDER_DOWN_WAIT",
+		2: "PROVIDER_DOWN_COMPLETE",
+	}
+	ProviderDown_value = map[string]int32{
+		"PROVIDER_DOWN_UNSPECIFIED": 0,
+		"PROVIDER_DOWN_WAIT":        1,
+		"PROVIDER_DOWN_COMPLETE":    2,
+	}
+)
+
+func (x ProviderDown) Enum() *ProviderDown {
+	p := new(ProviderDown)
+	*p = x
+	return p
+}
+
+func (x ProviderDown) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ProviderDown) Descriptor() protoreflect.EnumDescriptor {
+	return file_contactmill_accounts_v1_policies_proto_enumTypes[4].Descriptor()
+}
+
+func (ProviderDown) Type() protoreflect.EnumType {
+	return &file_contactmill_accounts_v1_policies_proto_enumTypes[4]
+}
+
+func (x ProviderDown) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ProviderDown.Descriptor instead.
+func (ProviderDown) EnumDescriptor() ([]byte, []int) {
+	return file_contactmill_accounts_v1_policies_proto_rawDescGZIP(), []int{4}
+}
+
 // Policies say how files change contacts. What is not set is as it was settled before: by the account for a job, by
 // the defaults for an account.
 type Policies struct {
@@ -342,7 +395,11 @@ const file_contactmill_accounts_v1_policies_proto_rawDesc = "" +
 	"\x11UnknownToProvider\x12#\n" +
 	"\x1fUNKNOWN_TO_PROVIDER_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17UNKNOWN_TO_PROVIDER_ADD\x10\x01\x12 \n" +
-	"\x1cUNKNOWN_TO_PROVIDER_KEEP_OUT\x10\x02B\xfb\x01\n" +
+	"\x1cUNKNOWN_TO_PROVIDER_KEEP_OUT\x10\x02*a\n" +
+	"\fProviderDown\x12\x1d\n" +
+	"\x19PROVIDER_DOWN_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12PROVIDER_DOWN_WAIT\x10\x01\x12\x1a\n" +
+	"\x16PROVIDER_DOWN_COMPLETE\x10\x02B\xfb\x01\n" +
 	"\x1bcom.contactmill.accounts.v1B\rPoliciesProtoP\x01ZOgithub.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1;accountsv1\xa2\x02\x03CAX\xaa\x02\x17Contactmill.Accounts.V1\xca\x02\x17Contactmill\\Accounts\\V1\xe2\x02#Contactmill\\Accounts\\V1\\GPBMetadata\xea\x02\x19Contactmill::Accounts::V1b\x06proto3"
 
 var (
@@ -357,18 +414,19 @@ func file_contactmill_accounts_v1_policies_proto_rawDescGZIP() []byte {
 	return file_contactmill_accounts_v1_policies_proto_rawDescData
 }
 
-var file_contactmill_accounts_v1_policies_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_contactmill_accounts_v1_policies_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_contactmill_accounts_v1_policies_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_contactmill_accounts_v1_policies_proto_goTypes = []any{
 	(FieldRule)(0),         // 0: contactmill.accounts.v1.FieldRule
 	(HandMade)(0),          // 1: contactmill.accounts.v1.HandMade
 	(BadCell)(0),           // 2: contactmill.accounts.v1.BadCell
 	(UnknownToProvider)(0), // 3: contactmill.accounts.v1.UnknownToProvider
-	(*Policies)(nil),       // 4: contactmill.accounts.v1.Policies
-	nil,                    // 5: contactmill.accounts.v1.Policies.RulesEntry
+	(ProviderDown)(0),      // 4: contactmill.accounts.v1.ProviderDown
+	(*Policies)(nil),       // 5: contactmill.accounts.v1.Policies
+	nil,                    // 6: contactmill.accounts.v1.Policies.RulesEntry
 }
 var file_contactmill_accounts_v1_policies_proto_depIdxs = []int32{
-	5, // 0: contactmill.accounts.v1.Policies.rules:type_name -> contactmill.accounts.v1.Policies.RulesEntry
+	6, // 0: contactmill.accounts.v1.Policies.rules:type_name -> contactmill.accounts.v1.Policies.RulesEntry
 	1, // 1: contactmill.accounts.v1.Policies.hand_made:type_name -> contactmill.accounts.v1.HandMade
 	0, // 2: contactmill.accounts.v1.Policies.RulesEntry.value:type_name -> contactmill.accounts.v1.FieldRule
 	3, // [3:3] is the sub-list for method output_type
@@ -388,7 +446,7 @@ func file_contactmill_accounts_v1_policies_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_accounts_v1_policies_proto_rawDesc), len(file_contactmill_accounts_v1_policies_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -330,7 +330,7 @@ func (DateOrder) EnumDescriptor() ([]byte, []int) {
 // ImportSettings is what the submitter asks for.
 type ImportSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the import may do.
+	// What the import may do. Not set only for a corrected report, which goes by the job that it is a report of.
 	Mode Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=contactmill.ingest.v1.Mode" json:"mode,omitempty"`
 	// Name of the list the contacts join; made if missing. Empty: none.
 	List string `protobuf:"bytes,2,opt,name=list,proto3" json:"list,omitempty"`
@@ -355,8 +355,12 @@ type ImportSettings struct {
 	BadCell v1.BadCell `protobuf:"varint,11,opt,name=bad_cell,json=badCell,proto3,enum=contactmill.accounts.v1.BadCell" json:"bad_cell,omitempty"`
 	// What becomes of a new contact that the provider does not know, where it shall not be as the account says.
 	UnknownToProvider v1.UnknownToProvider `protobuf:"varint,12,opt,name=unknown_to_provider,json=unknownToProvider,proto3,enum=contactmill.accounts.v1.UnknownToProvider" json:"unknown_to_provider,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Stop with the plan, AWAITING_APPROVAL, before anything is spent or changed; only what was approved is applied.
+	Review bool `protobuf:"varint,13,opt,name=review,proto3" json:"review,omitempty"`
+	// What the job does whose provider does not answer, where it shall not be as the account says.
+	ProviderDown  v1.ProviderDown `protobuf:"varint,14,opt,name=provider_down,json=providerDown,proto3,enum=contactmill.accounts.v1.ProviderDown" json:"provider_down,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ImportSettings) Reset() {
@@ -473,6 +477,20 @@ func (x *ImportSettings) GetUnknownToProvider() v1.UnknownToProvider {
 	return v1.UnknownToProvider(0)
 }
 
+func (x *ImportSettings) GetReview() bool {
+	if x != nil {
+		return x.Review
+	}
+	return false
+}
+
+func (x *ImportSettings) GetProviderDown() v1.ProviderDown {
+	if x != nil {
+		return x.ProviderDown
+	}
+	return v1.ProviderDown(0)
+}
+
 // Counts adds up: rows = added + updated + unchanged + duplicate + unmatched + invalid + conflict + held + suppressed.
 type Counts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -505,7 +523,9 @@ type Counts struct {
 	// Rows with a value that is newer here than in the file: the report return to sender.
 	NewerHere int64 `protobuf:"varint,14,opt,name=newer_here,json=newerHere,proto3" json:"newer_here,omitempty"`
 	// Of the updated ones, contacts that an undo removed.
-	Removed       int64 `protobuf:"varint,15,opt,name=removed,proto3" json:"removed,omitempty"`
+	Removed int64 `protobuf:"varint,15,opt,name=removed,proto3" json:"removed,omitempty"`
+	// Rows whose enrichment follows later, as the provider did not answer.
+	EnrichedLater int64 `protobuf:"varint,16,opt,name=enriched_later,json=enrichedLater,proto3" json:"enriched_later,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -645,6 +665,150 @@ func (x *Counts) GetRemoved() int64 {
 	return 0
 }
 
+func (x *Counts) GetEnrichedLater() int64 {
+	if x != nil {
+		return x.EnrichedLater
+	}
+	return 0
+}
+
+// Cost is money.
+type Cost struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Millionths of the currency.
+	Micros int64 `protobuf:"varint,1,opt,name=micros,proto3" json:"micros,omitempty"`
+	// ISO 4217; empty where nothing costs anything.
+	Currency      string `protobuf:"bytes,2,opt,name=currency,proto3" json:"currency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cost) Reset() {
+	*x = Cost{}
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cost) ProtoMessage() {}
+
+func (x *Cost) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cost.ProtoReflect.Descriptor instead.
+func (*Cost) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Cost) GetMicros() int64 {
+	if x != nil {
+		return x.Micros
+	}
+	return 0
+}
+
+func (x *Cost) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+// Forecast is what a job would cost, in a job that ends CHECKED or awaits approval.
+type Forecast struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// New contacts that the provider would be asked about.
+	ToSend int64 `protobuf:"varint,1,opt,name=to_send,json=toSend,proto3" json:"to_send,omitempty"`
+	// Of the new ones, those it was asked about before, so that they cost nothing.
+	KnownAlready int64 `protobuf:"varint,2,opt,name=known_already,json=knownAlready,proto3" json:"known_already,omitempty"`
+	// What that would cost at the provider's published price.
+	Cost *Cost `protobuf:"bytes,3,opt,name=cost,proto3" json:"cost,omitempty"`
+	// Jobs of the account that went before it when this was said: what they do is not foreseen.
+	JobsAhead int64 `protobuf:"varint,4,opt,name=jobs_ahead,json=jobsAhead,proto3" json:"jobs_ahead,omitempty"`
+	// The provider.
+	Provider      string `protobuf:"bytes,5,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forecast) Reset() {
+	*x = Forecast{}
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forecast) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forecast) ProtoMessage() {}
+
+func (x *Forecast) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forecast.ProtoReflect.Descriptor instead.
+func (*Forecast) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Forecast) GetToSend() int64 {
+	if x != nil {
+		return x.ToSend
+	}
+	return 0
+}
+
+func (x *Forecast) GetKnownAlready() int64 {
+	if x != nil {
+		return x.KnownAlready
+	}
+	return 0
+}
+
+func (x *Forecast) GetCost() *Cost {
+	if x != nil {
+		return x.Cost
+	}
+	return nil
+}
+
+func (x *Forecast) GetJobsAhead() int64 {
+	if x != nil {
+		return x.JobsAhead
+	}
+	return 0
+}
+
+func (x *Forecast) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
 // Problem is why a job was rejected, failed or waits.
 type Problem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -660,7 +824,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[2]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -672,7 +836,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[2]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -685,7 +849,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{2}
+	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Problem) GetCode() string {
@@ -726,7 +890,7 @@ type Question struct {
 
 func (x *Question) Reset() {
 	*x = Question{}
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[3]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +902,7 @@ func (x *Question) String() string {
 func (*Question) ProtoMessage() {}
 
 func (x *Question) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[3]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +915,7 @@ func (x *Question) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Question.ProtoReflect.Descriptor instead.
 func (*Question) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Question) GetCode() string {
@@ -805,7 +969,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[4]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +981,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[4]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +994,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Column) GetIndex() int32 {
@@ -903,7 +1067,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[5]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -915,7 +1079,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[5]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -928,7 +1092,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Progress) GetStage() string {
@@ -986,7 +1150,7 @@ type QueuePlace struct {
 
 func (x *QueuePlace) Reset() {
 	*x = QueuePlace{}
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[6]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -998,7 +1162,7 @@ func (x *QueuePlace) String() string {
 func (*QueuePlace) ProtoMessage() {}
 
 func (x *QueuePlace) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[6]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1011,7 +1175,7 @@ func (x *QueuePlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueuePlace.ProtoReflect.Descriptor instead.
 func (*QueuePlace) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *QueuePlace) GetAhead() int64 {
@@ -1087,13 +1251,31 @@ type Job struct {
 	BadCell v1.BadCell `protobuf:"varint,27,opt,name=bad_cell,json=badCell,proto3,enum=contactmill.accounts.v1.BadCell" json:"bad_cell,omitempty"`
 	// What becomes of a new contact that the provider does not know, likewise.
 	UnknownToProvider v1.UnknownToProvider `protobuf:"varint,28,opt,name=unknown_to_provider,json=unknownToProvider,proto3,enum=contactmill.accounts.v1.UnknownToProvider" json:"unknown_to_provider,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// What it does if the provider does not answer, likewise.
+	ProviderDown v1.ProviderDown `protobuf:"varint,29,opt,name=provider_down,json=providerDown,proto3,enum=contactmill.accounts.v1.ProviderDown" json:"provider_down,omitempty"`
+	// What it would cost; once it was matched, of a check or a job under review.
+	Forecast *Forecast `protobuf:"bytes,30,opt,name=forecast,proto3" json:"forecast,omitempty"`
+	// What the provider charged.
+	Cost *Cost `protobuf:"bytes,31,opt,name=cost,proto3" json:"cost,omitempty"`
+	// What would become of its rows: the plan that awaits approval, or was approved.
+	Plan *Counts `protobuf:"bytes,32,opt,name=plan,proto3" json:"plan,omitempty"`
+	// Who approved the plan: an API key.
+	ApprovedBy string `protobuf:"bytes,33,opt,name=approved_by,json=approvedBy,proto3" json:"approved_by,omitempty"`
+	// The job whose report, corrected, is this job's file, by id.
+	Corrects string `protobuf:"bytes,34,opt,name=corrects,proto3" json:"corrects,omitempty"`
+	// The number of that job.
+	CorrectsNumber int64 `protobuf:"varint,35,opt,name=corrects_number,json=correctsNumber,proto3" json:"corrects_number,omitempty"`
+	// The job that this check forecasts, by id.
+	ForecastOf string `protobuf:"bytes,36,opt,name=forecast_of,json=forecastOf,proto3" json:"forecast_of,omitempty"`
+	// The number of that job.
+	ForecastOfNumber int64 `protobuf:"varint,37,opt,name=forecast_of_number,json=forecastOfNumber,proto3" json:"forecast_of_number,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[7]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1287,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[7]
+	mi := &file_contactmill_ingest_v1_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1300,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{7}
+	return file_contactmill_ingest_v1_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Job) GetId() string {
@@ -1317,11 +1499,74 @@ func (x *Job) GetUnknownToProvider() v1.UnknownToProvider {
 	return v1.UnknownToProvider(0)
 }
 
+func (x *Job) GetProviderDown() v1.ProviderDown {
+	if x != nil {
+		return x.ProviderDown
+	}
+	return v1.ProviderDown(0)
+}
+
+func (x *Job) GetForecast() *Forecast {
+	if x != nil {
+		return x.Forecast
+	}
+	return nil
+}
+
+func (x *Job) GetCost() *Cost {
+	if x != nil {
+		return x.Cost
+	}
+	return nil
+}
+
+func (x *Job) GetPlan() *Counts {
+	if x != nil {
+		return x.Plan
+	}
+	return nil
+}
+
+func (x *Job) GetApprovedBy() string {
+	if x != nil {
+		return x.ApprovedBy
+	}
+	return ""
+}
+
+func (x *Job) GetCorrects() string {
+	if x != nil {
+		return x.Corrects
+	}
+	return ""
+}
+
+func (x *Job) GetCorrectsNumber() int64 {
+	if x != nil {
+		return x.CorrectsNumber
+	}
+	return 0
+}
+
+func (x *Job) GetForecastOf() string {
+	if x != nil {
+		return x.ForecastOf
+	}
+	return ""
+}
+
+func (x *Job) GetForecastOfNumber() int64 {
+	if x != nil {
+		return x.ForecastOfNumber
+	}
+	return 0
+}
+
 var File_contactmill_ingest_v1_job_proto protoreflect.FileDescriptor
 
 const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcontactmill/ingest/v1/job.proto\x12\x15contactmill.ingest.v1\x1a&contactmill/accounts/v1/policies.proto\x1a#contactmill/ingest/v1/reading.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x06\n" +
+	"\x1fcontactmill/ingest/v1/job.proto\x12\x15contactmill.ingest.v1\x1a&contactmill/accounts/v1/policies.proto\x1a#contactmill/ingest/v1/reading.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\a\n" +
 	"\x0eImportSettings\x12/\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x1b.contactmill.ingest.v1.ModeR\x04mode\x12\x12\n" +
 	"\x04list\x18\x02 \x01(\tR\x04list\x12L\n" +
@@ -1338,13 +1583,15 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\x05as_of\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12;\n" +
 	"\bbad_cell\x18\v \x01(\x0e2 .contactmill.accounts.v1.BadCellR\abadCell\x12Z\n" +
-	"\x13unknown_to_provider\x18\f \x01(\x0e2*.contactmill.accounts.v1.UnknownToProviderR\x11unknownToProvider\x1a:\n" +
+	"\x13unknown_to_provider\x18\f \x01(\x0e2*.contactmill.accounts.v1.UnknownToProviderR\x11unknownToProvider\x12\x16\n" +
+	"\x06review\x18\r \x01(\bR\x06review\x12J\n" +
+	"\rprovider_down\x18\x0e \x01(\x0e2%.contactmill.accounts.v1.ProviderDownR\fproviderDown\x1a:\n" +
 	"\fMappingEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aZ\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
-	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01\"\xb5\x03\n" +
+	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01\"\xdc\x03\n" +
 	"\x06Counts\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\x03R\x04rows\x12\x14\n" +
 	"\x05added\x18\x02 \x01(\x03R\x05added\x12\x18\n" +
@@ -1364,7 +1611,18 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\x11known_to_provider\x18\r \x01(\x03R\x0fknownToProvider\x12\x1d\n" +
 	"\n" +
 	"newer_here\x18\x0e \x01(\x03R\tnewerHere\x12\x18\n" +
-	"\aremoved\x18\x0f \x01(\x03R\aremoved\"K\n" +
+	"\aremoved\x18\x0f \x01(\x03R\aremoved\x12%\n" +
+	"\x0eenriched_later\x18\x10 \x01(\x03R\renrichedLater\":\n" +
+	"\x04Cost\x12\x16\n" +
+	"\x06micros\x18\x01 \x01(\x03R\x06micros\x12\x1a\n" +
+	"\bcurrency\x18\x02 \x01(\tR\bcurrency\"\xb4\x01\n" +
+	"\bForecast\x12\x17\n" +
+	"\ato_send\x18\x01 \x01(\x03R\x06toSend\x12#\n" +
+	"\rknown_already\x18\x02 \x01(\x03R\fknownAlready\x12/\n" +
+	"\x04cost\x18\x03 \x01(\v2\x1b.contactmill.ingest.v1.CostR\x04cost\x12\x1d\n" +
+	"\n" +
+	"jobs_ahead\x18\x04 \x01(\x03R\tjobsAhead\x12\x1a\n" +
+	"\bprovider\x18\x05 \x01(\tR\bprovider\"K\n" +
 	"\aProblem\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
@@ -1396,8 +1654,7 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"QueuePlace\x12\x14\n" +
 	"\x05ahead\x18\x01 \x01(\x03R\x05ahead\x12C\n" +
-	"\x0festimated_start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0eestimatedStart\"\xc0\n" +
-	"\n" +
+	"\x0festimated_start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x0eestimatedStart\"\xe2\r\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x03R\x06number\x12\x1d\n" +
@@ -1433,7 +1690,18 @@ const file_contactmill_ingest_v1_job_proto_rawDesc = "" +
 	"\aundo_of\x18\x19 \x01(\tR\x06undoOf\x12$\n" +
 	"\x0eundo_of_number\x18\x1a \x01(\x03R\fundoOfNumber\x12;\n" +
 	"\bbad_cell\x18\x1b \x01(\x0e2 .contactmill.accounts.v1.BadCellR\abadCell\x12Z\n" +
-	"\x13unknown_to_provider\x18\x1c \x01(\x0e2*.contactmill.accounts.v1.UnknownToProviderR\x11unknownToProvider*\xbf\x03\n" +
+	"\x13unknown_to_provider\x18\x1c \x01(\x0e2*.contactmill.accounts.v1.UnknownToProviderR\x11unknownToProvider\x12J\n" +
+	"\rprovider_down\x18\x1d \x01(\x0e2%.contactmill.accounts.v1.ProviderDownR\fproviderDown\x12;\n" +
+	"\bforecast\x18\x1e \x01(\v2\x1f.contactmill.ingest.v1.ForecastR\bforecast\x12/\n" +
+	"\x04cost\x18\x1f \x01(\v2\x1b.contactmill.ingest.v1.CostR\x04cost\x121\n" +
+	"\x04plan\x18  \x01(\v2\x1d.contactmill.ingest.v1.CountsR\x04plan\x12\x1f\n" +
+	"\vapproved_by\x18! \x01(\tR\n" +
+	"approvedBy\x12\x1a\n" +
+	"\bcorrects\x18\" \x01(\tR\bcorrects\x12'\n" +
+	"\x0fcorrects_number\x18# \x01(\x03R\x0ecorrectsNumber\x12\x1f\n" +
+	"\vforecast_of\x18$ \x01(\tR\n" +
+	"forecastOf\x12,\n" +
+	"\x12forecast_of_number\x18% \x01(\x03R\x10forecastOfNumber*\xbf\x03\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_STATE_QUEUED\x10\x01\x12\x18\n" +
@@ -1489,7 +1757,7 @@ func file_contactmill_ingest_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_contactmill_ingest_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_contactmill_ingest_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_contactmill_ingest_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_contactmill_ingest_v1_job_proto_goTypes = []any{
 	(JobState)(0),                 // 0: contactmill.ingest.v1.JobState
 	(Mode)(0),                     // 1: contactmill.ingest.v1.Mode
@@ -1497,59 +1765,68 @@ var file_contactmill_ingest_v1_job_proto_goTypes = []any{
 	(DateOrder)(0),                // 3: contactmill.ingest.v1.DateOrder
 	(*ImportSettings)(nil),        // 4: contactmill.ingest.v1.ImportSettings
 	(*Counts)(nil),                // 5: contactmill.ingest.v1.Counts
-	(*Problem)(nil),               // 6: contactmill.ingest.v1.Problem
-	(*Question)(nil),              // 7: contactmill.ingest.v1.Question
-	(*Column)(nil),                // 8: contactmill.ingest.v1.Column
-	(*Progress)(nil),              // 9: contactmill.ingest.v1.Progress
-	(*QueuePlace)(nil),            // 10: contactmill.ingest.v1.QueuePlace
-	(*Job)(nil),                   // 11: contactmill.ingest.v1.Job
-	nil,                           // 12: contactmill.ingest.v1.ImportSettings.MappingEntry
-	nil,                           // 13: contactmill.ingest.v1.ImportSettings.ValuesEntry
-	(*Reading)(nil),               // 14: contactmill.ingest.v1.Reading
-	(*v1.Policies)(nil),           // 15: contactmill.accounts.v1.Policies
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(v1.BadCell)(0),               // 17: contactmill.accounts.v1.BadCell
-	(v1.UnknownToProvider)(0),     // 18: contactmill.accounts.v1.UnknownToProvider
-	(*FileFacts)(nil),             // 19: contactmill.ingest.v1.FileFacts
-	(*UnknownValue)(nil),          // 20: contactmill.ingest.v1.UnknownValue
-	(*ValueMap)(nil),              // 21: contactmill.ingest.v1.ValueMap
+	(*Cost)(nil),                  // 6: contactmill.ingest.v1.Cost
+	(*Forecast)(nil),              // 7: contactmill.ingest.v1.Forecast
+	(*Problem)(nil),               // 8: contactmill.ingest.v1.Problem
+	(*Question)(nil),              // 9: contactmill.ingest.v1.Question
+	(*Column)(nil),                // 10: contactmill.ingest.v1.Column
+	(*Progress)(nil),              // 11: contactmill.ingest.v1.Progress
+	(*QueuePlace)(nil),            // 12: contactmill.ingest.v1.QueuePlace
+	(*Job)(nil),                   // 13: contactmill.ingest.v1.Job
+	nil,                           // 14: contactmill.ingest.v1.ImportSettings.MappingEntry
+	nil,                           // 15: contactmill.ingest.v1.ImportSettings.ValuesEntry
+	(*Reading)(nil),               // 16: contactmill.ingest.v1.Reading
+	(*v1.Policies)(nil),           // 17: contactmill.accounts.v1.Policies
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(v1.BadCell)(0),               // 19: contactmill.accounts.v1.BadCell
+	(v1.UnknownToProvider)(0),     // 20: contactmill.accounts.v1.UnknownToProvider
+	(v1.ProviderDown)(0),          // 21: contactmill.accounts.v1.ProviderDown
+	(*FileFacts)(nil),             // 22: contactmill.ingest.v1.FileFacts
+	(*UnknownValue)(nil),          // 23: contactmill.ingest.v1.UnknownValue
+	(*ValueMap)(nil),              // 24: contactmill.ingest.v1.ValueMap
 }
 var file_contactmill_ingest_v1_job_proto_depIdxs = []int32{
 	1,  // 0: contactmill.ingest.v1.ImportSettings.mode:type_name -> contactmill.ingest.v1.Mode
-	12, // 1: contactmill.ingest.v1.ImportSettings.mapping:type_name -> contactmill.ingest.v1.ImportSettings.MappingEntry
+	14, // 1: contactmill.ingest.v1.ImportSettings.mapping:type_name -> contactmill.ingest.v1.ImportSettings.MappingEntry
 	3,  // 2: contactmill.ingest.v1.ImportSettings.date_order:type_name -> contactmill.ingest.v1.DateOrder
-	14, // 3: contactmill.ingest.v1.ImportSettings.reading:type_name -> contactmill.ingest.v1.Reading
-	13, // 4: contactmill.ingest.v1.ImportSettings.values:type_name -> contactmill.ingest.v1.ImportSettings.ValuesEntry
-	15, // 5: contactmill.ingest.v1.ImportSettings.policies:type_name -> contactmill.accounts.v1.Policies
-	16, // 6: contactmill.ingest.v1.ImportSettings.as_of:type_name -> google.protobuf.Timestamp
-	17, // 7: contactmill.ingest.v1.ImportSettings.bad_cell:type_name -> contactmill.accounts.v1.BadCell
-	18, // 8: contactmill.ingest.v1.ImportSettings.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
-	8,  // 9: contactmill.ingest.v1.Question.columns:type_name -> contactmill.ingest.v1.Column
-	3,  // 10: contactmill.ingest.v1.Column.date_order:type_name -> contactmill.ingest.v1.DateOrder
-	16, // 11: contactmill.ingest.v1.Progress.at:type_name -> google.protobuf.Timestamp
-	16, // 12: contactmill.ingest.v1.QueuePlace.estimated_start:type_name -> google.protobuf.Timestamp
-	0,  // 13: contactmill.ingest.v1.Job.state:type_name -> contactmill.ingest.v1.JobState
-	4,  // 14: contactmill.ingest.v1.Job.settings:type_name -> contactmill.ingest.v1.ImportSettings
-	16, // 15: contactmill.ingest.v1.Job.created_at:type_name -> google.protobuf.Timestamp
-	16, // 16: contactmill.ingest.v1.Job.started_at:type_name -> google.protobuf.Timestamp
-	16, // 17: contactmill.ingest.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
-	5,  // 18: contactmill.ingest.v1.Job.counts:type_name -> contactmill.ingest.v1.Counts
-	6,  // 19: contactmill.ingest.v1.Job.problem:type_name -> contactmill.ingest.v1.Problem
-	7,  // 20: contactmill.ingest.v1.Job.question:type_name -> contactmill.ingest.v1.Question
-	10, // 21: contactmill.ingest.v1.Job.queue:type_name -> contactmill.ingest.v1.QueuePlace
-	9,  // 22: contactmill.ingest.v1.Job.progress:type_name -> contactmill.ingest.v1.Progress
-	8,  // 23: contactmill.ingest.v1.Job.columns:type_name -> contactmill.ingest.v1.Column
-	19, // 24: contactmill.ingest.v1.Job.file:type_name -> contactmill.ingest.v1.FileFacts
-	20, // 25: contactmill.ingest.v1.Job.unknown_values:type_name -> contactmill.ingest.v1.UnknownValue
-	15, // 26: contactmill.ingest.v1.Job.policies:type_name -> contactmill.accounts.v1.Policies
-	17, // 27: contactmill.ingest.v1.Job.bad_cell:type_name -> contactmill.accounts.v1.BadCell
-	18, // 28: contactmill.ingest.v1.Job.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
-	21, // 29: contactmill.ingest.v1.ImportSettings.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	16, // 3: contactmill.ingest.v1.ImportSettings.reading:type_name -> contactmill.ingest.v1.Reading
+	15, // 4: contactmill.ingest.v1.ImportSettings.values:type_name -> contactmill.ingest.v1.ImportSettings.ValuesEntry
+	17, // 5: contactmill.ingest.v1.ImportSettings.policies:type_name -> contactmill.accounts.v1.Policies
+	18, // 6: contactmill.ingest.v1.ImportSettings.as_of:type_name -> google.protobuf.Timestamp
+	19, // 7: contactmill.ingest.v1.ImportSettings.bad_cell:type_name -> contactmill.accounts.v1.BadCell
+	20, // 8: contactmill.ingest.v1.ImportSettings.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
+	21, // 9: contactmill.ingest.v1.ImportSettings.provider_down:type_name -> contactmill.accounts.v1.ProviderDown
+	6,  // 10: contactmill.ingest.v1.Forecast.cost:type_name -> contactmill.ingest.v1.Cost
+	10, // 11: contactmill.ingest.v1.Question.columns:type_name -> contactmill.ingest.v1.Column
+	3,  // 12: contactmill.ingest.v1.Column.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	18, // 13: contactmill.ingest.v1.Progress.at:type_name -> google.protobuf.Timestamp
+	18, // 14: contactmill.ingest.v1.QueuePlace.estimated_start:type_name -> google.protobuf.Timestamp
+	0,  // 15: contactmill.ingest.v1.Job.state:type_name -> contactmill.ingest.v1.JobState
+	4,  // 16: contactmill.ingest.v1.Job.settings:type_name -> contactmill.ingest.v1.ImportSettings
+	18, // 17: contactmill.ingest.v1.Job.created_at:type_name -> google.protobuf.Timestamp
+	18, // 18: contactmill.ingest.v1.Job.started_at:type_name -> google.protobuf.Timestamp
+	18, // 19: contactmill.ingest.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
+	5,  // 20: contactmill.ingest.v1.Job.counts:type_name -> contactmill.ingest.v1.Counts
+	8,  // 21: contactmill.ingest.v1.Job.problem:type_name -> contactmill.ingest.v1.Problem
+	9,  // 22: contactmill.ingest.v1.Job.question:type_name -> contactmill.ingest.v1.Question
+	12, // 23: contactmill.ingest.v1.Job.queue:type_name -> contactmill.ingest.v1.QueuePlace
+	11, // 24: contactmill.ingest.v1.Job.progress:type_name -> contactmill.ingest.v1.Progress
+	10, // 25: contactmill.ingest.v1.Job.columns:type_name -> contactmill.ingest.v1.Column
+	22, // 26: contactmill.ingest.v1.Job.file:type_name -> contactmill.ingest.v1.FileFacts
+	23, // 27: contactmill.ingest.v1.Job.unknown_values:type_name -> contactmill.ingest.v1.UnknownValue
+	17, // 28: contactmill.ingest.v1.Job.policies:type_name -> contactmill.accounts.v1.Policies
+	19, // 29: contactmill.ingest.v1.Job.bad_cell:type_name -> contactmill.accounts.v1.BadCell
+	20, // 30: contactmill.ingest.v1.Job.unknown_to_provider:type_name -> contactmill.accounts.v1.UnknownToProvider
+	21, // 31: contactmill.ingest.v1.Job.provider_down:type_name -> contactmill.accounts.v1.ProviderDown
+	7,  // 32: contactmill.ingest.v1.Job.forecast:type_name -> contactmill.ingest.v1.Forecast
+	6,  // 33: contactmill.ingest.v1.Job.cost:type_name -> contactmill.ingest.v1.Cost
+	5,  // 34: contactmill.ingest.v1.Job.plan:type_name -> contactmill.ingest.v1.Counts
+	24, // 35: contactmill.ingest.v1.ImportSettings.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_ingest_v1_job_proto_init() }
@@ -1558,14 +1835,14 @@ func file_contactmill_ingest_v1_job_proto_init() {
 		return
 	}
 	file_contactmill_ingest_v1_reading_proto_init()
-	file_contactmill_ingest_v1_job_proto_msgTypes[5].OneofWrappers = []any{}
+	file_contactmill_ingest_v1_job_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_ingest_v1_job_proto_rawDesc), len(file_contactmill_ingest_v1_job_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

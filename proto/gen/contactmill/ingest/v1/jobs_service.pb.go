@@ -32,6 +32,8 @@ const (
 	// Values that are newer here than in the file, one a line, phones first: line, contact_id, field, value_in_file,
 	// value_here, since, reason.
 	Report_REPORT_RETURN_TO_SENDER Report = 2
+	// Rows with the outcomes of the plan that awaits approval, or was approved or rejected.
+	Report_REPORT_PLAN Report = 3
 )
 
 // Enum value maps for Report.
@@ -40,11 +42,13 @@ var (
 		0: "REPORT_UNSPECIFIED",
 		1: "REPORT_ROWS",
 		2: "REPORT_RETURN_TO_SENDER",
+		3: "REPORT_PLAN",
 	}
 	Report_value = map[string]int32{
 		"REPORT_UNSPECIFIED":      0,
 		"REPORT_ROWS":             1,
 		"REPORT_RETURN_TO_SENDER": 2,
+		"REPORT_PLAN":             3,
 	}
 )
 
@@ -601,7 +605,9 @@ type AnswerJobRequest struct {
 	// How the file is to be read; what is set replaces what was asked before.
 	Reading *Reading `protobuf:"bytes,4,opt,name=reading,proto3" json:"reading,omitempty"`
 	// Field to what its values in the file mean, added to the job's.
-	Values        map[string]*ValueMap `protobuf:"bytes,5,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Values map[string]*ValueMap `protobuf:"bytes,5,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Go on as it is: the answer to a question whether the file is meant so, such as key-column-gone and ids-unknown.
+	Confirm       bool `protobuf:"varint,6,opt,name=confirm,proto3" json:"confirm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -671,6 +677,13 @@ func (x *AnswerJobRequest) GetValues() map[string]*ValueMap {
 	return nil
 }
 
+func (x *AnswerJobRequest) GetConfirm() bool {
+	if x != nil {
+		return x.Confirm
+	}
+	return false
+}
+
 // AnswerJobResponse is the job afterwards.
 type AnswerJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -717,6 +730,300 @@ func (x *AnswerJobResponse) GetJob() *Job {
 	return nil
 }
 
+// ForecastJobRequest names a job.
+type ForecastJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id or number.
+	Job string `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// Request id of the new job; empty: two calls make two jobs.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForecastJobRequest) Reset() {
+	*x = ForecastJobRequest{}
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForecastJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForecastJobRequest) ProtoMessage() {}
+
+func (x *ForecastJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForecastJobRequest.ProtoReflect.Descriptor instead.
+func (*ForecastJobRequest) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ForecastJobRequest) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *ForecastJobRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// ForecastJobResponse is the new job, a check.
+type ForecastJobResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job.
+	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForecastJobResponse) Reset() {
+	*x = ForecastJobResponse{}
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForecastJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForecastJobResponse) ProtoMessage() {}
+
+func (x *ForecastJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForecastJobResponse.ProtoReflect.Descriptor instead.
+func (*ForecastJobResponse) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ForecastJobResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+// ApproveJobRequest names a job.
+type ApproveJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id or number.
+	Job           string `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveJobRequest) Reset() {
+	*x = ApproveJobRequest{}
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveJobRequest) ProtoMessage() {}
+
+func (x *ApproveJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveJobRequest.ProtoReflect.Descriptor instead.
+func (*ApproveJobRequest) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ApproveJobRequest) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+// ApproveJobResponse is the job afterwards.
+type ApproveJobResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job.
+	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveJobResponse) Reset() {
+	*x = ApproveJobResponse{}
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveJobResponse) ProtoMessage() {}
+
+func (x *ApproveJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveJobResponse.ProtoReflect.Descriptor instead.
+func (*ApproveJobResponse) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ApproveJobResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+// RejectJobRequest names a job.
+type RejectJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id or number.
+	Job string `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// Why, for those who are told; at most 500 characters.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RejectJobRequest) Reset() {
+	*x = RejectJobRequest{}
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RejectJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RejectJobRequest) ProtoMessage() {}
+
+func (x *RejectJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RejectJobRequest.ProtoReflect.Descriptor instead.
+func (*RejectJobRequest) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RejectJobRequest) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *RejectJobRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// RejectJobResponse is the job afterwards.
+type RejectJobResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job.
+	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RejectJobResponse) Reset() {
+	*x = RejectJobResponse{}
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RejectJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RejectJobResponse) ProtoMessage() {}
+
+func (x *RejectJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RejectJobResponse.ProtoReflect.Descriptor instead.
+func (*RejectJobResponse) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RejectJobResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
 // DownloadReportRequest names a report.
 type DownloadReportRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -732,7 +1039,7 @@ type DownloadReportRequest struct {
 
 func (x *DownloadReportRequest) Reset() {
 	*x = DownloadReportRequest{}
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[12]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +1051,7 @@ func (x *DownloadReportRequest) String() string {
 func (*DownloadReportRequest) ProtoMessage() {}
 
 func (x *DownloadReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[12]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +1064,7 @@ func (x *DownloadReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadReportRequest.ProtoReflect.Descriptor instead.
 func (*DownloadReportRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{12}
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DownloadReportRequest) GetJob() string {
@@ -792,7 +1099,7 @@ type DownloadReportResponse struct {
 
 func (x *DownloadReportResponse) Reset() {
 	*x = DownloadReportResponse{}
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[13]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -804,7 +1111,7 @@ func (x *DownloadReportResponse) String() string {
 func (*DownloadReportResponse) ProtoMessage() {}
 
 func (x *DownloadReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[13]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -817,7 +1124,7 @@ func (x *DownloadReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadReportResponse.ProtoReflect.Descriptor instead.
 func (*DownloadReportResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{13}
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DownloadReportResponse) GetChunk() []byte {
@@ -838,7 +1145,7 @@ type GetMappingRequest struct {
 
 func (x *GetMappingRequest) Reset() {
 	*x = GetMappingRequest{}
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[14]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +1157,7 @@ func (x *GetMappingRequest) String() string {
 func (*GetMappingRequest) ProtoMessage() {}
 
 func (x *GetMappingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[14]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +1170,7 @@ func (x *GetMappingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMappingRequest.ProtoReflect.Descriptor instead.
 func (*GetMappingRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{14}
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetMappingRequest) GetHeadingsKey() []byte {
@@ -888,7 +1195,7 @@ type GetMappingResponse struct {
 
 func (x *GetMappingResponse) Reset() {
 	*x = GetMappingResponse{}
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[15]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -900,7 +1207,7 @@ func (x *GetMappingResponse) String() string {
 func (*GetMappingResponse) ProtoMessage() {}
 
 func (x *GetMappingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[15]
+	mi := &file_contactmill_ingest_v1_jobs_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -913,7 +1220,7 @@ func (x *GetMappingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMappingResponse.ProtoReflect.Descriptor instead.
 func (*GetMappingResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{15}
+	return file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetMappingResponse) GetMapping() map[string]string {
@@ -970,14 +1277,15 @@ const file_contactmill_ingest_v1_jobs_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tR\trequestId\"?\n" +
 	"\x0fUndoJobResponse\x12,\n" +
-	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"\xd4\x03\n" +
+	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"\xee\x03\n" +
 	"\x10AnswerJobRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12N\n" +
 	"\amapping\x18\x02 \x03(\v24.contactmill.ingest.v1.AnswerJobRequest.MappingEntryR\amapping\x12?\n" +
 	"\n" +
 	"date_order\x18\x03 \x01(\x0e2 .contactmill.ingest.v1.DateOrderR\tdateOrder\x128\n" +
 	"\areading\x18\x04 \x01(\v2\x1e.contactmill.ingest.v1.ReadingR\areading\x12K\n" +
-	"\x06values\x18\x05 \x03(\v23.contactmill.ingest.v1.AnswerJobRequest.ValuesEntryR\x06values\x1a:\n" +
+	"\x06values\x18\x05 \x03(\v23.contactmill.ingest.v1.AnswerJobRequest.ValuesEntryR\x06values\x12\x18\n" +
+	"\aconfirm\x18\x06 \x01(\bR\aconfirm\x1a:\n" +
 	"\fMappingEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aZ\n" +
@@ -985,6 +1293,21 @@ const file_contactmill_ingest_v1_jobs_service_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
 	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01\"A\n" +
 	"\x11AnswerJobResponse\x12,\n" +
+	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"E\n" +
+	"\x12ForecastJobRequest\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"C\n" +
+	"\x13ForecastJobResponse\x12,\n" +
+	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"%\n" +
+	"\x11ApproveJobRequest\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\"B\n" +
+	"\x12ApproveJobResponse\x12,\n" +
+	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"<\n" +
+	"\x10RejectJobRequest\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"A\n" +
+	"\x11RejectJobResponse\x12,\n" +
 	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\"\x9a\x01\n" +
 	"\x15DownloadReportRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x128\n" +
@@ -1004,18 +1327,23 @@ const file_contactmill_ingest_v1_jobs_service_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aZ\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
-	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01*N\n" +
+	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01*_\n" +
 	"\x06Report\x12\x16\n" +
 	"\x12REPORT_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vREPORT_ROWS\x10\x01\x12\x1b\n" +
-	"\x17REPORT_RETURN_TO_SENDER\x10\x022\x8c\x06\n" +
+	"\x17REPORT_RETURN_TO_SENDER\x10\x02\x12\x0f\n" +
+	"\vREPORT_PLAN\x10\x032\xb5\b\n" +
 	"\vJobsService\x12[\n" +
 	"\bListJobs\x12&.contactmill.ingest.v1.ListJobsRequest\x1a'.contactmill.ingest.v1.ListJobsResponse\x12U\n" +
 	"\x06GetJob\x12$.contactmill.ingest.v1.GetJobRequest\x1a%.contactmill.ingest.v1.GetJobResponse\x12^\n" +
 	"\tCancelJob\x12'.contactmill.ingest.v1.CancelJobRequest\x1a(.contactmill.ingest.v1.CancelJobResponse\x12[\n" +
 	"\bRetryJob\x12&.contactmill.ingest.v1.RetryJobRequest\x1a'.contactmill.ingest.v1.RetryJobResponse\x12X\n" +
 	"\aUndoJob\x12%.contactmill.ingest.v1.UndoJobRequest\x1a&.contactmill.ingest.v1.UndoJobResponse\x12^\n" +
-	"\tAnswerJob\x12'.contactmill.ingest.v1.AnswerJobRequest\x1a(.contactmill.ingest.v1.AnswerJobResponse\x12o\n" +
+	"\tAnswerJob\x12'.contactmill.ingest.v1.AnswerJobRequest\x1a(.contactmill.ingest.v1.AnswerJobResponse\x12d\n" +
+	"\vForecastJob\x12).contactmill.ingest.v1.ForecastJobRequest\x1a*.contactmill.ingest.v1.ForecastJobResponse\x12a\n" +
+	"\n" +
+	"ApproveJob\x12(.contactmill.ingest.v1.ApproveJobRequest\x1a).contactmill.ingest.v1.ApproveJobResponse\x12^\n" +
+	"\tRejectJob\x12'.contactmill.ingest.v1.RejectJobRequest\x1a(.contactmill.ingest.v1.RejectJobResponse\x12o\n" +
 	"\x0eDownloadReport\x12,.contactmill.ingest.v1.DownloadReportRequest\x1a-.contactmill.ingest.v1.DownloadReportResponse0\x01\x12a\n" +
 	"\n" +
 	"GetMapping\x12(.contactmill.ingest.v1.GetMappingRequest\x1a).contactmill.ingest.v1.GetMappingResponseB\xf0\x01\n" +
@@ -1034,7 +1362,7 @@ func file_contactmill_ingest_v1_jobs_service_proto_rawDescGZIP() []byte {
 }
 
 var file_contactmill_ingest_v1_jobs_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_contactmill_ingest_v1_jobs_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_contactmill_ingest_v1_jobs_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_contactmill_ingest_v1_jobs_service_proto_goTypes = []any{
 	(Report)(0),                    // 0: contactmill.ingest.v1.Report
 	(*ListJobsRequest)(nil),        // 1: contactmill.ingest.v1.ListJobsRequest
@@ -1049,61 +1377,76 @@ var file_contactmill_ingest_v1_jobs_service_proto_goTypes = []any{
 	(*UndoJobResponse)(nil),        // 10: contactmill.ingest.v1.UndoJobResponse
 	(*AnswerJobRequest)(nil),       // 11: contactmill.ingest.v1.AnswerJobRequest
 	(*AnswerJobResponse)(nil),      // 12: contactmill.ingest.v1.AnswerJobResponse
-	(*DownloadReportRequest)(nil),  // 13: contactmill.ingest.v1.DownloadReportRequest
-	(*DownloadReportResponse)(nil), // 14: contactmill.ingest.v1.DownloadReportResponse
-	(*GetMappingRequest)(nil),      // 15: contactmill.ingest.v1.GetMappingRequest
-	(*GetMappingResponse)(nil),     // 16: contactmill.ingest.v1.GetMappingResponse
-	nil,                            // 17: contactmill.ingest.v1.AnswerJobRequest.MappingEntry
-	nil,                            // 18: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
-	nil,                            // 19: contactmill.ingest.v1.GetMappingResponse.MappingEntry
-	nil,                            // 20: contactmill.ingest.v1.GetMappingResponse.ValuesEntry
-	(JobState)(0),                  // 21: contactmill.ingest.v1.JobState
-	(*Job)(nil),                    // 22: contactmill.ingest.v1.Job
-	(DateOrder)(0),                 // 23: contactmill.ingest.v1.DateOrder
-	(*Reading)(nil),                // 24: contactmill.ingest.v1.Reading
-	(Outcome)(0),                   // 25: contactmill.ingest.v1.Outcome
-	(*ValueMap)(nil),               // 26: contactmill.ingest.v1.ValueMap
+	(*ForecastJobRequest)(nil),     // 13: contactmill.ingest.v1.ForecastJobRequest
+	(*ForecastJobResponse)(nil),    // 14: contactmill.ingest.v1.ForecastJobResponse
+	(*ApproveJobRequest)(nil),      // 15: contactmill.ingest.v1.ApproveJobRequest
+	(*ApproveJobResponse)(nil),     // 16: contactmill.ingest.v1.ApproveJobResponse
+	(*RejectJobRequest)(nil),       // 17: contactmill.ingest.v1.RejectJobRequest
+	(*RejectJobResponse)(nil),      // 18: contactmill.ingest.v1.RejectJobResponse
+	(*DownloadReportRequest)(nil),  // 19: contactmill.ingest.v1.DownloadReportRequest
+	(*DownloadReportResponse)(nil), // 20: contactmill.ingest.v1.DownloadReportResponse
+	(*GetMappingRequest)(nil),      // 21: contactmill.ingest.v1.GetMappingRequest
+	(*GetMappingResponse)(nil),     // 22: contactmill.ingest.v1.GetMappingResponse
+	nil,                            // 23: contactmill.ingest.v1.AnswerJobRequest.MappingEntry
+	nil,                            // 24: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
+	nil,                            // 25: contactmill.ingest.v1.GetMappingResponse.MappingEntry
+	nil,                            // 26: contactmill.ingest.v1.GetMappingResponse.ValuesEntry
+	(JobState)(0),                  // 27: contactmill.ingest.v1.JobState
+	(*Job)(nil),                    // 28: contactmill.ingest.v1.Job
+	(DateOrder)(0),                 // 29: contactmill.ingest.v1.DateOrder
+	(*Reading)(nil),                // 30: contactmill.ingest.v1.Reading
+	(Outcome)(0),                   // 31: contactmill.ingest.v1.Outcome
+	(*ValueMap)(nil),               // 32: contactmill.ingest.v1.ValueMap
 }
 var file_contactmill_ingest_v1_jobs_service_proto_depIdxs = []int32{
-	21, // 0: contactmill.ingest.v1.ListJobsRequest.states:type_name -> contactmill.ingest.v1.JobState
-	22, // 1: contactmill.ingest.v1.ListJobsResponse.jobs:type_name -> contactmill.ingest.v1.Job
-	22, // 2: contactmill.ingest.v1.GetJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	22, // 3: contactmill.ingest.v1.CancelJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	22, // 4: contactmill.ingest.v1.RetryJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	22, // 5: contactmill.ingest.v1.UndoJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	17, // 6: contactmill.ingest.v1.AnswerJobRequest.mapping:type_name -> contactmill.ingest.v1.AnswerJobRequest.MappingEntry
-	23, // 7: contactmill.ingest.v1.AnswerJobRequest.date_order:type_name -> contactmill.ingest.v1.DateOrder
-	24, // 8: contactmill.ingest.v1.AnswerJobRequest.reading:type_name -> contactmill.ingest.v1.Reading
-	18, // 9: contactmill.ingest.v1.AnswerJobRequest.values:type_name -> contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
-	22, // 10: contactmill.ingest.v1.AnswerJobResponse.job:type_name -> contactmill.ingest.v1.Job
-	25, // 11: contactmill.ingest.v1.DownloadReportRequest.outcome:type_name -> contactmill.ingest.v1.Outcome
-	0,  // 12: contactmill.ingest.v1.DownloadReportRequest.report:type_name -> contactmill.ingest.v1.Report
-	19, // 13: contactmill.ingest.v1.GetMappingResponse.mapping:type_name -> contactmill.ingest.v1.GetMappingResponse.MappingEntry
-	23, // 14: contactmill.ingest.v1.GetMappingResponse.date_order:type_name -> contactmill.ingest.v1.DateOrder
-	20, // 15: contactmill.ingest.v1.GetMappingResponse.values:type_name -> contactmill.ingest.v1.GetMappingResponse.ValuesEntry
-	26, // 16: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
-	26, // 17: contactmill.ingest.v1.GetMappingResponse.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
-	1,  // 18: contactmill.ingest.v1.JobsService.ListJobs:input_type -> contactmill.ingest.v1.ListJobsRequest
-	3,  // 19: contactmill.ingest.v1.JobsService.GetJob:input_type -> contactmill.ingest.v1.GetJobRequest
-	5,  // 20: contactmill.ingest.v1.JobsService.CancelJob:input_type -> contactmill.ingest.v1.CancelJobRequest
-	7,  // 21: contactmill.ingest.v1.JobsService.RetryJob:input_type -> contactmill.ingest.v1.RetryJobRequest
-	9,  // 22: contactmill.ingest.v1.JobsService.UndoJob:input_type -> contactmill.ingest.v1.UndoJobRequest
-	11, // 23: contactmill.ingest.v1.JobsService.AnswerJob:input_type -> contactmill.ingest.v1.AnswerJobRequest
-	13, // 24: contactmill.ingest.v1.JobsService.DownloadReport:input_type -> contactmill.ingest.v1.DownloadReportRequest
-	15, // 25: contactmill.ingest.v1.JobsService.GetMapping:input_type -> contactmill.ingest.v1.GetMappingRequest
-	2,  // 26: contactmill.ingest.v1.JobsService.ListJobs:output_type -> contactmill.ingest.v1.ListJobsResponse
-	4,  // 27: contactmill.ingest.v1.JobsService.GetJob:output_type -> contactmill.ingest.v1.GetJobResponse
-	6,  // 28: contactmill.ingest.v1.JobsService.CancelJob:output_type -> contactmill.ingest.v1.CancelJobResponse
-	8,  // 29: contactmill.ingest.v1.JobsService.RetryJob:output_type -> contactmill.ingest.v1.RetryJobResponse
-	10, // 30: contactmill.ingest.v1.JobsService.UndoJob:output_type -> contactmill.ingest.v1.UndoJobResponse
-	12, // 31: contactmill.ingest.v1.JobsService.AnswerJob:output_type -> contactmill.ingest.v1.AnswerJobResponse
-	14, // 32: contactmill.ingest.v1.JobsService.DownloadReport:output_type -> contactmill.ingest.v1.DownloadReportResponse
-	16, // 33: contactmill.ingest.v1.JobsService.GetMapping:output_type -> contactmill.ingest.v1.GetMappingResponse
-	26, // [26:34] is the sub-list for method output_type
-	18, // [18:26] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	27, // 0: contactmill.ingest.v1.ListJobsRequest.states:type_name -> contactmill.ingest.v1.JobState
+	28, // 1: contactmill.ingest.v1.ListJobsResponse.jobs:type_name -> contactmill.ingest.v1.Job
+	28, // 2: contactmill.ingest.v1.GetJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	28, // 3: contactmill.ingest.v1.CancelJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	28, // 4: contactmill.ingest.v1.RetryJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	28, // 5: contactmill.ingest.v1.UndoJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	23, // 6: contactmill.ingest.v1.AnswerJobRequest.mapping:type_name -> contactmill.ingest.v1.AnswerJobRequest.MappingEntry
+	29, // 7: contactmill.ingest.v1.AnswerJobRequest.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	30, // 8: contactmill.ingest.v1.AnswerJobRequest.reading:type_name -> contactmill.ingest.v1.Reading
+	24, // 9: contactmill.ingest.v1.AnswerJobRequest.values:type_name -> contactmill.ingest.v1.AnswerJobRequest.ValuesEntry
+	28, // 10: contactmill.ingest.v1.AnswerJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	28, // 11: contactmill.ingest.v1.ForecastJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	28, // 12: contactmill.ingest.v1.ApproveJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	28, // 13: contactmill.ingest.v1.RejectJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	31, // 14: contactmill.ingest.v1.DownloadReportRequest.outcome:type_name -> contactmill.ingest.v1.Outcome
+	0,  // 15: contactmill.ingest.v1.DownloadReportRequest.report:type_name -> contactmill.ingest.v1.Report
+	25, // 16: contactmill.ingest.v1.GetMappingResponse.mapping:type_name -> contactmill.ingest.v1.GetMappingResponse.MappingEntry
+	29, // 17: contactmill.ingest.v1.GetMappingResponse.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	26, // 18: contactmill.ingest.v1.GetMappingResponse.values:type_name -> contactmill.ingest.v1.GetMappingResponse.ValuesEntry
+	32, // 19: contactmill.ingest.v1.AnswerJobRequest.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	32, // 20: contactmill.ingest.v1.GetMappingResponse.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	1,  // 21: contactmill.ingest.v1.JobsService.ListJobs:input_type -> contactmill.ingest.v1.ListJobsRequest
+	3,  // 22: contactmill.ingest.v1.JobsService.GetJob:input_type -> contactmill.ingest.v1.GetJobRequest
+	5,  // 23: contactmill.ingest.v1.JobsService.CancelJob:input_type -> contactmill.ingest.v1.CancelJobRequest
+	7,  // 24: contactmill.ingest.v1.JobsService.RetryJob:input_type -> contactmill.ingest.v1.RetryJobRequest
+	9,  // 25: contactmill.ingest.v1.JobsService.UndoJob:input_type -> contactmill.ingest.v1.UndoJobRequest
+	11, // 26: contactmill.ingest.v1.JobsService.AnswerJob:input_type -> contactmill.ingest.v1.AnswerJobRequest
+	13, // 27: contactmill.ingest.v1.JobsService.ForecastJob:input_type -> contactmill.ingest.v1.ForecastJobRequest
+	15, // 28: contactmill.ingest.v1.JobsService.ApproveJob:input_type -> contactmill.ingest.v1.ApproveJobRequest
+	17, // 29: contactmill.ingest.v1.JobsService.RejectJob:input_type -> contactmill.ingest.v1.RejectJobRequest
+	19, // 30: contactmill.ingest.v1.JobsService.DownloadReport:input_type -> contactmill.ingest.v1.DownloadReportRequest
+	21, // 31: contactmill.ingest.v1.JobsService.GetMapping:input_type -> contactmill.ingest.v1.GetMappingRequest
+	2,  // 32: contactmill.ingest.v1.JobsService.ListJobs:output_type -> contactmill.ingest.v1.ListJobsResponse
+	4,  // 33: contactmill.ingest.v1.JobsService.GetJob:output_type -> contactmill.ingest.v1.GetJobResponse
+	6,  // 34: contactmill.ingest.v1.JobsService.CancelJob:output_type -> contactmill.ingest.v1.CancelJobResponse
+	8,  // 35: contactmill.ingest.v1.JobsService.RetryJob:output_type -> contactmill.ingest.v1.RetryJobResponse
+	10, // 36: contactmill.ingest.v1.JobsService.UndoJob:output_type -> contactmill.ingest.v1.UndoJobResponse
+	12, // 37: contactmill.ingest.v1.JobsService.AnswerJob:output_type -> contactmill.ingest.v1.AnswerJobResponse
+	14, // 38: contactmill.ingest.v1.JobsService.ForecastJob:output_type -> contactmill.ingest.v1.ForecastJobResponse
+	16, // 39: contactmill.ingest.v1.JobsService.ApproveJob:output_type -> contactmill.ingest.v1.ApproveJobResponse
+	18, // 40: contactmill.ingest.v1.JobsService.RejectJob:output_type -> contactmill.ingest.v1.RejectJobResponse
+	20, // 41: contactmill.ingest.v1.JobsService.DownloadReport:output_type -> contactmill.ingest.v1.DownloadReportResponse
+	22, // 42: contactmill.ingest.v1.JobsService.GetMapping:output_type -> contactmill.ingest.v1.GetMappingResponse
+	32, // [32:43] is the sub-list for method output_type
+	21, // [21:32] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_ingest_v1_jobs_service_proto_init() }
@@ -1119,7 +1462,7 @@ func file_contactmill_ingest_v1_jobs_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_ingest_v1_jobs_service_proto_rawDesc), len(file_contactmill_ingest_v1_jobs_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,9 @@ const (
 	JobsService_RetryJob_FullMethodName       = "/contactmill.ingest.v1.JobsService/RetryJob"
 	JobsService_UndoJob_FullMethodName        = "/contactmill.ingest.v1.JobsService/UndoJob"
 	JobsService_AnswerJob_FullMethodName      = "/contactmill.ingest.v1.JobsService/AnswerJob"
+	JobsService_ForecastJob_FullMethodName    = "/contactmill.ingest.v1.JobsService/ForecastJob"
+	JobsService_ApproveJob_FullMethodName     = "/contactmill.ingest.v1.JobsService/ApproveJob"
+	JobsService_RejectJob_FullMethodName      = "/contactmill.ingest.v1.JobsService/RejectJob"
 	JobsService_DownloadReport_FullMethodName = "/contactmill.ingest.v1.JobsService/DownloadReport"
 	JobsService_GetMapping_FullMethodName     = "/contactmill.ingest.v1.JobsService/GetMapping"
 )
@@ -50,6 +53,14 @@ type JobsServiceClient interface {
 	UndoJob(ctx context.Context, in *UndoJobRequest, opts ...grpc.CallOption) (*UndoJobResponse, error)
 	// AnswerJob answers a job in NEEDS_ANSWER; it is validated again.
 	AnswerJob(ctx context.Context, in *AnswerJobRequest, opts ...grpc.CallOption) (*AnswerJobResponse, error)
+	// ForecastJob makes a check of a job's file as the job was asked: it tells what would become of the rows now, and what that
+	// would cost, and changes nothing. The job itself goes its way.
+	ForecastJob(ctx context.Context, in *ForecastJobRequest, opts ...grpc.CallOption) (*ForecastJobResponse, error)
+	// ApproveJob lets a job in AWAITING_APPROVAL take effect, as its plan says: rows whose outcome would be another by then are
+	// HELD. Approving an approved job answers it again.
+	ApproveJob(ctx context.Context, in *ApproveJobRequest, opts ...grpc.CallOption) (*ApproveJobResponse, error)
+	// RejectJob ends a job in AWAITING_APPROVAL: it is REJECTED and changes nothing.
+	RejectJob(ctx context.Context, in *RejectJobRequest, opts ...grpc.CallOption) (*RejectJobResponse, error)
 	// DownloadReport streams the rows of one outcome, or all, as CSV: the original columns in the file's order, then line,
 	// outcome, reason and contact id; of an undo, that has no file, only the latter. Return to sender is a report of its own.
 	// Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
@@ -127,6 +138,36 @@ func (c *jobsServiceClient) AnswerJob(ctx context.Context, in *AnswerJobRequest,
 	return out, nil
 }
 
+func (c *jobsServiceClient) ForecastJob(ctx context.Context, in *ForecastJobRequest, opts ...grpc.CallOption) (*ForecastJobResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ForecastJobResponse)
+	err := c.cc.Invoke(ctx, JobsService_ForecastJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *jobsServiceClient) ApproveJob(ctx context.Context, in *ApproveJobRequest, opts ...grpc.CallOption) (*ApproveJobResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ApproveJobResponse)
+	err := c.cc.Invoke(ctx, JobsService_ApproveJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *jobsServiceClient) RejectJob(ctx context.Context, in *RejectJobRequest, opts ...grpc.CallOption) (*RejectJobResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RejectJobResponse)
+	err := c.cc.Invoke(ctx, JobsService_RejectJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *jobsServiceClient) DownloadReport(ctx context.Context, in *DownloadReportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadReportResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &JobsService_ServiceDesc.Streams[0], JobsService_DownloadReport_FullMethodName, cOpts...)
@@ -177,6 +218,14 @@ type JobsServiceServer interface {
 	UndoJob(context.Context, *UndoJobRequest) (*UndoJobResponse, error)
 	// AnswerJob answers a job in NEEDS_ANSWER; it is validated again.
 	AnswerJob(context.Context, *AnswerJobRequest) (*AnswerJobResponse, error)
+	// ForecastJob makes a check of a job's file as the job was asked: it tells what would become of the rows now, and what that
+	// would cost, and changes nothing. The job itself goes its way.
+	ForecastJob(context.Context, *ForecastJobRequest) (*ForecastJobResponse, error)
+	// ApproveJob lets a job in AWAITING_APPROVAL take effect, as its plan says: rows whose outcome would be another by then are
+	// HELD. Approving an approved job answers it again.
+	ApproveJob(context.Context, *ApproveJobRequest) (*ApproveJobResponse, error)
+	// RejectJob ends a job in AWAITING_APPROVAL: it is REJECTED and changes nothing.
+	RejectJob(context.Context, *RejectJobRequest) (*RejectJobResponse, error)
 	// DownloadReport streams the rows of one outcome, or all, as CSV: the original columns in the file's order, then line,
 	// outcome, reason and contact id; of an undo, that has no file, only the latter. Return to sender is a report of its own.
 	// Before the job is final it is FAILED_PRECONDITION; swept by age it is NOT_FOUND.
@@ -211,6 +260,15 @@ func (UnimplementedJobsServiceServer) UndoJob(context.Context, *UndoJobRequest) 
 }
 func (UnimplementedJobsServiceServer) AnswerJob(context.Context, *AnswerJobRequest) (*AnswerJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AnswerJob not implemented")
+}
+func (UnimplementedJobsServiceServer) ForecastJob(context.Context, *ForecastJobRequest) (*ForecastJobResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ForecastJob not implemented")
+}
+func (UnimplementedJobsServiceServer) ApproveJob(context.Context, *ApproveJobRequest) (*ApproveJobResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ApproveJob not implemented")
+}
+func (UnimplementedJobsServiceServer) RejectJob(context.Context, *RejectJobRequest) (*RejectJobResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RejectJob not implemented")
 }
 func (UnimplementedJobsServiceServer) DownloadReport(*DownloadReportRequest, grpc.ServerStreamingServer[DownloadReportResponse]) error {
 	return status.Error(codes.Unimplemented, "method DownloadReport not implemented")
@@ -347,6 +405,60 @@ func _JobsService_AnswerJob_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _JobsService_ForecastJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForecastJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobsServiceServer).ForecastJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobsService_ForecastJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobsServiceServer).ForecastJob(ctx, req.(*ForecastJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _JobsService_ApproveJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApproveJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobsServiceServer).ApproveJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobsService_ApproveJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobsServiceServer).ApproveJob(ctx, req.(*ApproveJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _JobsService_RejectJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RejectJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobsServiceServer).RejectJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobsService_RejectJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobsServiceServer).RejectJob(ctx, req.(*RejectJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _JobsService_DownloadReport_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(DownloadReportRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -406,6 +518,18 @@ var JobsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AnswerJob",
 			Handler:    _JobsService_AnswerJob_Handler,
+		},
+		{
+			MethodName: "ForecastJob",
+			Handler:    _JobsService_ForecastJob_Handler,
+		},
+		{
+			MethodName: "ApproveJob",
+			Handler:    _JobsService_ApproveJob_Handler,
+		},
+		{
+			MethodName: "RejectJob",
+			Handler:    _JobsService_RejectJob_Handler,
 		},
 		{
 			MethodName: "GetMapping",

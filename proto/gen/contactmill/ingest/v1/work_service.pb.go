@@ -479,12 +479,22 @@ type Work struct {
 	Matched *MatchResult `protobuf:"bytes,5,opt,name=matched,proto3" json:"matched,omitempty"`
 	// Result of enrich, from then on.
 	Enriched *EnrichResult `protobuf:"bytes,6,opt,name=enriched,proto3" json:"enriched,omitempty"`
-	// What the notice is about: "ended" or "question", for notify.
+	// What the notice is about: "ended", "question" or "approval", for notify.
 	Notice string `protobuf:"bytes,7,opt,name=notice,proto3" json:"notice,omitempty"`
 	// Who is to be told, for notify.
 	Recipients []string `protobuf:"bytes,8,rep,name=recipients,proto3" json:"recipients,omitempty"`
 	// The job's earlier token of this stage had leave to commit: look first whether it was applied.
-	Committing    bool `protobuf:"varint,9,opt,name=committing,proto3" json:"committing,omitempty"`
+	Committing bool `protobuf:"varint,9,opt,name=committing,proto3" json:"committing,omitempty"`
+	// Merge is to make the plan of a job under review and to change nothing.
+	Planning bool `protobuf:"varint,10,opt,name=planning,proto3" json:"planning,omitempty"`
+	// The plan that was approved, for merge: an outcome for every row.
+	Plan *Object `protobuf:"bytes,11,opt,name=plan,proto3" json:"plan,omitempty"`
+	// For match: what share of the rows with a key found a contact in the last import of such a file.
+	Usual []*KeyShare `protobuf:"bytes,12,rep,name=usual,proto3" json:"usual,omitempty"`
+	// For match: a person has said that unknown ids are meant so.
+	Confirmed bool `protobuf:"varint,13,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
+	// For match: jobs of the account that go before a check.
+	JobsAhead     int64 `protobuf:"varint,14,opt,name=jobs_ahead,json=jobsAhead,proto3" json:"jobs_ahead,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -582,6 +592,41 @@ func (x *Work) GetCommitting() bool {
 	return false
 }
 
+func (x *Work) GetPlanning() bool {
+	if x != nil {
+		return x.Planning
+	}
+	return false
+}
+
+func (x *Work) GetPlan() *Object {
+	if x != nil {
+		return x.Plan
+	}
+	return nil
+}
+
+func (x *Work) GetUsual() []*KeyShare {
+	if x != nil {
+		return x.Usual
+	}
+	return nil
+}
+
+func (x *Work) GetConfirmed() bool {
+	if x != nil {
+		return x.Confirmed
+	}
+	return false
+}
+
+func (x *Work) GetJobsAhead() int64 {
+	if x != nil {
+		return x.JobsAhead
+	}
+	return 0
+}
+
 // AccountSettings is frozen at acceptance. Where the job may say otherwise, it is what holds for the job.
 type AccountSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -597,8 +642,12 @@ type AccountSettings struct {
 	Fields []*v1.Field `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`
 	// Charset of text files that are neither UTF-8 nor UTF-16; empty: windows-1252.
 	LegacyEncoding string `protobuf:"bytes,6,opt,name=legacy_encoding,json=legacyEncoding,proto3" json:"legacy_encoding,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// A job whose provider does not answer goes on without, and its contacts are enriched later.
+	CompleteWithoutProvider bool `protobuf:"varint,7,opt,name=complete_without_provider,json=completeWithoutProvider,proto3" json:"complete_without_provider,omitempty"`
+	// Days that a provider's answers are used again.
+	ProviderDays  int32 `protobuf:"varint,8,opt,name=provider_days,json=providerDays,proto3" json:"provider_days,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AccountSettings) Reset() {
@@ -673,6 +722,20 @@ func (x *AccountSettings) GetLegacyEncoding() string {
 	return ""
 }
 
+func (x *AccountSettings) GetCompleteWithoutProvider() bool {
+	if x != nil {
+		return x.CompleteWithoutProvider
+	}
+	return false
+}
+
+func (x *AccountSettings) GetProviderDays() int32 {
+	if x != nil {
+		return x.ProviderDays
+	}
+	return 0
+}
+
 // ValidateResult is what validation leaves.
 type ValidateResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -700,6 +763,8 @@ type ValidateResult struct {
 	HeadingsKey []byte `protobuf:"bytes,11,opt,name=headings_key,json=headingsKey,proto3" json:"headings_key,omitempty"`
 	// Values of criteria that the code book does not have, the most frequent first.
 	UnknownValues []*UnknownValue `protobuf:"bytes,12,rep,name=unknown_values,json=unknownValues,proto3" json:"unknown_values,omitempty"`
+	// The job, by id, whose report the file is, corrected.
+	Corrects      string `protobuf:"bytes,13,opt,name=corrects,proto3" json:"corrects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -818,6 +883,13 @@ func (x *ValidateResult) GetUnknownValues() []*UnknownValue {
 	return nil
 }
 
+func (x *ValidateResult) GetCorrects() string {
+	if x != nil {
+		return x.Corrects
+	}
+	return ""
+}
+
 // Chunk is a run of rows in two objects.
 type Chunk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -903,7 +975,11 @@ type MatchResult struct {
 	// The whole job is refused, e.g. the package is too small.
 	Rejected *Problem `protobuf:"bytes,4,opt,name=rejected,proto3" json:"rejected,omitempty"`
 	// Something only a person can answer.
-	Question      *Question `protobuf:"bytes,5,opt,name=question,proto3" json:"question,omitempty"`
+	Question *Question `protobuf:"bytes,5,opt,name=question,proto3" json:"question,omitempty"`
+	// What the job would cost, of a check or a job under review.
+	Forecast *Forecast `protobuf:"bytes,6,opt,name=forecast,proto3" json:"forecast,omitempty"`
+	// By unique key, how many rows have it and how many of these found a contact by it.
+	Shares        []*KeyShare `protobuf:"bytes,7,rep,name=shares,proto3" json:"shares,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -973,6 +1049,84 @@ func (x *MatchResult) GetQuestion() *Question {
 	return nil
 }
 
+func (x *MatchResult) GetForecast() *Forecast {
+	if x != nil {
+		return x.Forecast
+	}
+	return nil
+}
+
+func (x *MatchResult) GetShares() []*KeyShare {
+	if x != nil {
+		return x.Shares
+	}
+	return nil
+}
+
+// KeyShare is how many rows found a contact by a key.
+type KeyShare struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's number.
+	Key uint32 `protobuf:"varint,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Rows that have it, but for INVALID ones and repeats.
+	Rows int64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Of these, rows that found a contact by it.
+	Known         int64 `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyShare) Reset() {
+	*x = KeyShare{}
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyShare) ProtoMessage() {}
+
+func (x *KeyShare) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyShare.ProtoReflect.Descriptor instead.
+func (*KeyShare) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *KeyShare) GetKey() uint32 {
+	if x != nil {
+		return x.Key
+	}
+	return 0
+}
+
+func (x *KeyShare) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *KeyShare) GetKnown() int64 {
+	if x != nil {
+		return x.Known
+	}
+	return 0
+}
+
 // EnrichResult is what enrichment leaves.
 type EnrichResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -981,14 +1135,18 @@ type EnrichResult struct {
 	// Rows sent.
 	Sent int64 `protobuf:"varint,2,opt,name=sent,proto3" json:"sent,omitempty"`
 	// Of these, known.
-	Known         int64 `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
+	Known int64 `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
+	// What the provider charged for them.
+	Cost *Cost `protobuf:"bytes,4,opt,name=cost,proto3" json:"cost,omitempty"`
+	// Rows left to be enriched later.
+	Later         int64 `protobuf:"varint,5,opt,name=later,proto3" json:"later,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EnrichResult) Reset() {
 	*x = EnrichResult{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[11]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1000,7 +1158,7 @@ func (x *EnrichResult) String() string {
 func (*EnrichResult) ProtoMessage() {}
 
 func (x *EnrichResult) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[11]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1013,7 +1171,7 @@ func (x *EnrichResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrichResult.ProtoReflect.Descriptor instead.
 func (*EnrichResult) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{11}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EnrichResult) GetFacts() *Object {
@@ -1037,6 +1195,20 @@ func (x *EnrichResult) GetKnown() int64 {
 	return 0
 }
 
+func (x *EnrichResult) GetCost() *Cost {
+	if x != nil {
+		return x.Cost
+	}
+	return nil
+}
+
+func (x *EnrichResult) GetLater() int64 {
+	if x != nil {
+		return x.Later
+	}
+	return 0
+}
+
 // MergeResult is what merging leaves.
 type MergeResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1052,7 +1224,7 @@ type MergeResult struct {
 
 func (x *MergeResult) Reset() {
 	*x = MergeResult{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[12]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1236,7 @@ func (x *MergeResult) String() string {
 func (*MergeResult) ProtoMessage() {}
 
 func (x *MergeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[12]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,7 +1249,7 @@ func (x *MergeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeResult.ProtoReflect.Descriptor instead.
 func (*MergeResult) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{12}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MergeResult) GetCounts() *Counts {
@@ -1114,7 +1286,7 @@ type NotifyResult struct {
 
 func (x *NotifyResult) Reset() {
 	*x = NotifyResult{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[13]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1298,7 @@ func (x *NotifyResult) String() string {
 func (*NotifyResult) ProtoMessage() {}
 
 func (x *NotifyResult) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[13]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1311,7 @@ func (x *NotifyResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyResult.ProtoReflect.Descriptor instead.
 func (*NotifyResult) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{13}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *NotifyResult) GetSent() int32 {
@@ -1171,7 +1343,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[14]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1355,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[14]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1368,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{14}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RenewRequest) GetClaim() *Claimant {
@@ -1231,7 +1403,7 @@ type RenewResponse struct {
 
 func (x *RenewResponse) Reset() {
 	*x = RenewResponse{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[15]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1243,7 +1415,7 @@ func (x *RenewResponse) String() string {
 func (*RenewResponse) ProtoMessage() {}
 
 func (x *RenewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[15]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1256,7 +1428,7 @@ func (x *RenewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewResponse.ProtoReflect.Descriptor instead.
 func (*RenewResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{15}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RenewResponse) GetLease() *durationpb.Duration {
@@ -1287,7 +1459,7 @@ type FinishRequest struct {
 
 func (x *FinishRequest) Reset() {
 	*x = FinishRequest{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[16]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1299,7 +1471,7 @@ func (x *FinishRequest) String() string {
 func (*FinishRequest) ProtoMessage() {}
 
 func (x *FinishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[16]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +1484,7 @@ func (x *FinishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishRequest.ProtoReflect.Descriptor instead.
 func (*FinishRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{16}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FinishRequest) GetClaim() *Claimant {
@@ -1424,7 +1596,7 @@ type FinishResponse struct {
 
 func (x *FinishResponse) Reset() {
 	*x = FinishResponse{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[17]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1436,7 +1608,7 @@ func (x *FinishResponse) String() string {
 func (*FinishResponse) ProtoMessage() {}
 
 func (x *FinishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[17]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1449,7 +1621,7 @@ func (x *FinishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishResponse.ProtoReflect.Descriptor instead.
 func (*FinishResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{17}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FinishResponse) GetNextStage() string {
@@ -1478,7 +1650,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[18]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1490,7 +1662,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[18]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +1675,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{18}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReleaseRequest) GetClaim() *Claimant {
@@ -1552,7 +1724,7 @@ type ReleaseResponse struct {
 
 func (x *ReleaseResponse) Reset() {
 	*x = ReleaseResponse{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[19]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1564,7 +1736,7 @@ func (x *ReleaseResponse) String() string {
 func (*ReleaseResponse) ProtoMessage() {}
 
 func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[19]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1577,7 +1749,7 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{19}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReleaseResponse) GetParked() bool {
@@ -1600,7 +1772,7 @@ type RecallMappingRequest struct {
 
 func (x *RecallMappingRequest) Reset() {
 	*x = RecallMappingRequest{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[20]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1612,7 +1784,7 @@ func (x *RecallMappingRequest) String() string {
 func (*RecallMappingRequest) ProtoMessage() {}
 
 func (x *RecallMappingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[20]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1625,7 +1797,7 @@ func (x *RecallMappingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecallMappingRequest.ProtoReflect.Descriptor instead.
 func (*RecallMappingRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{20}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RecallMappingRequest) GetClaim() *Claimant {
@@ -1650,14 +1822,16 @@ type RecallMappingResponse struct {
 	// How dates are read.
 	DateOrder DateOrder `protobuf:"varint,2,opt,name=date_order,json=dateOrder,proto3,enum=contactmill.ingest.v1.DateOrder" json:"date_order,omitempty"`
 	// Field to what its values mean.
-	Values        map[string]*ValueMap `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Values map[string]*ValueMap `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Files that were imported before, the latest first: at most 20, of different columns each.
+	Earlier       []*EarlierFile `protobuf:"bytes,4,rep,name=earlier,proto3" json:"earlier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RecallMappingResponse) Reset() {
 	*x = RecallMappingResponse{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[21]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +1843,7 @@ func (x *RecallMappingResponse) String() string {
 func (*RecallMappingResponse) ProtoMessage() {}
 
 func (x *RecallMappingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[21]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +1856,7 @@ func (x *RecallMappingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecallMappingResponse.ProtoReflect.Descriptor instead.
 func (*RecallMappingResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{21}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RecallMappingResponse) GetMapping() map[string]string {
@@ -1706,6 +1880,187 @@ func (x *RecallMappingResponse) GetValues() map[string]*ValueMap {
 	return nil
 }
 
+func (x *RecallMappingResponse) GetEarlier() []*EarlierFile {
+	if x != nil {
+		return x.Earlier
+	}
+	return nil
+}
+
+// EarlierFile is the columns of a file that was imported.
+type EarlierFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job.
+	JobNumber int64 `protobuf:"varint,1,opt,name=job_number,json=jobNumber,proto3" json:"job_number,omitempty"`
+	// Headings of all columns.
+	Headings []string `protobuf:"bytes,2,rep,name=headings,proto3" json:"headings,omitempty"`
+	// Its columns that were mapped to unique keys.
+	Keys          []*Column `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EarlierFile) Reset() {
+	*x = EarlierFile{}
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EarlierFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EarlierFile) ProtoMessage() {}
+
+func (x *EarlierFile) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EarlierFile.ProtoReflect.Descriptor instead.
+func (*EarlierFile) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *EarlierFile) GetJobNumber() int64 {
+	if x != nil {
+		return x.JobNumber
+	}
+	return 0
+}
+
+func (x *EarlierFile) GetHeadings() []string {
+	if x != nil {
+		return x.Headings
+	}
+	return nil
+}
+
+func (x *EarlierFile) GetKeys() []*Column {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// RecallJobRequest names the job that a file says it is a report of.
+type RecallJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The claim.
+	Claim *Claimant `protobuf:"bytes,1,opt,name=claim,proto3" json:"claim,omitempty"`
+	// The job's number.
+	Number        int64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecallJobRequest) Reset() {
+	*x = RecallJobRequest{}
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecallJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecallJobRequest) ProtoMessage() {}
+
+func (x *RecallJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecallJobRequest.ProtoReflect.Descriptor instead.
+func (*RecallJobRequest) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *RecallJobRequest) GetClaim() *Claimant {
+	if x != nil {
+		return x.Claim
+	}
+	return nil
+}
+
+func (x *RecallJobRequest) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+// RecallJobResponse is what that job left.
+type RecallJobResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job, its settings and policies as they held.
+	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// What its validation left.
+	Validated     *ValidateResult `protobuf:"bytes,2,opt,name=validated,proto3" json:"validated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecallJobResponse) Reset() {
+	*x = RecallJobResponse{}
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecallJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecallJobResponse) ProtoMessage() {}
+
+func (x *RecallJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecallJobResponse.ProtoReflect.Descriptor instead.
+func (*RecallJobResponse) Descriptor() ([]byte, []int) {
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RecallJobResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *RecallJobResponse) GetValidated() *ValidateResult {
+	if x != nil {
+		return x.Validated
+	}
+	return nil
+}
+
 // LeaveToCommitRequest asks for leave.
 type LeaveToCommitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1717,7 +2072,7 @@ type LeaveToCommitRequest struct {
 
 func (x *LeaveToCommitRequest) Reset() {
 	*x = LeaveToCommitRequest{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[22]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +2084,7 @@ func (x *LeaveToCommitRequest) String() string {
 func (*LeaveToCommitRequest) ProtoMessage() {}
 
 func (x *LeaveToCommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[22]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +2097,7 @@ func (x *LeaveToCommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveToCommitRequest.ProtoReflect.Descriptor instead.
 func (*LeaveToCommitRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{22}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LeaveToCommitRequest) GetClaim() *Claimant {
@@ -1761,7 +2116,7 @@ type LeaveToCommitResponse struct {
 
 func (x *LeaveToCommitResponse) Reset() {
 	*x = LeaveToCommitResponse{}
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[23]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1773,7 +2128,7 @@ func (x *LeaveToCommitResponse) String() string {
 func (*LeaveToCommitResponse) ProtoMessage() {}
 
 func (x *LeaveToCommitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[23]
+	mi := &file_contactmill_ingest_v1_work_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1786,7 +2141,7 @@ func (x *LeaveToCommitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveToCommitResponse.ProtoReflect.Descriptor instead.
 func (*LeaveToCommitResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{23}
+	return file_contactmill_ingest_v1_work_service_proto_rawDescGZIP(), []int{27}
 }
 
 var File_contactmill_ingest_v1_work_service_proto protoreflect.FileDescriptor
@@ -1817,7 +2172,7 @@ const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\x03R\x05token\x12/\n" +
 	"\x05lease\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05lease\x12/\n" +
-	"\x04work\x18\x05 \x01(\v2\x1b.contactmill.ingest.v1.WorkR\x04work\"\xc5\x03\n" +
+	"\x04work\x18\x05 \x01(\v2\x1b.contactmill.ingest.v1.WorkR\x04work\"\x88\x05\n" +
 	"\x04Work\x12,\n" +
 	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\x121\n" +
 	"\x04file\x18\x02 \x01(\v2\x1d.contactmill.ingest.v1.ObjectR\x04file\x12@\n" +
@@ -1831,14 +2186,23 @@ const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	"recipients\x12\x1e\n" +
 	"\n" +
 	"committing\x18\t \x01(\bR\n" +
-	"committing\"\xf0\x01\n" +
+	"committing\x12\x1a\n" +
+	"\bplanning\x18\n" +
+	" \x01(\bR\bplanning\x121\n" +
+	"\x04plan\x18\v \x01(\v2\x1d.contactmill.ingest.v1.ObjectR\x04plan\x125\n" +
+	"\x05usual\x18\f \x03(\v2\x1f.contactmill.ingest.v1.KeyShareR\x05usual\x12\x1c\n" +
+	"\tconfirmed\x18\r \x01(\bR\tconfirmed\x12\x1d\n" +
+	"\n" +
+	"jobs_ahead\x18\x0e \x01(\x03R\tjobsAhead\"\xd1\x02\n" +
 	"\x0fAccountSettings\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\acountry\x18\x02 \x01(\tR\acountry\x12$\n" +
 	"\x0edrop_bad_cells\x18\x03 \x01(\bR\fdropBadCells\x12(\n" +
 	"\x10keep_out_unknown\x18\x04 \x01(\bR\x0ekeepOutUnknown\x126\n" +
 	"\x06fields\x18\x05 \x03(\v2\x1e.contactmill.accounts.v1.FieldR\x06fields\x12'\n" +
-	"\x0flegacy_encoding\x18\x06 \x01(\tR\x0elegacyEncoding\"\x91\x04\n" +
+	"\x0flegacy_encoding\x18\x06 \x01(\tR\x0elegacyEncoding\x12:\n" +
+	"\x19complete_without_provider\x18\a \x01(\bR\x17completeWithoutProvider\x12#\n" +
+	"\rprovider_days\x18\b \x01(\x05R\fproviderDays\"\xad\x04\n" +
 	"\x0eValidateResult\x124\n" +
 	"\x06chunks\x18\x01 \x03(\v2\x1c.contactmill.ingest.v1.ChunkR\x06chunks\x127\n" +
 	"\acolumns\x18\x02 \x03(\v2\x1d.contactmill.ingest.v1.ColumnR\acolumns\x12\x12\n" +
@@ -1852,23 +2216,32 @@ const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	"\x04file\x18\n" +
 	" \x01(\v2 .contactmill.ingest.v1.FileFactsR\x04file\x12!\n" +
 	"\fheadings_key\x18\v \x01(\fR\vheadingsKey\x12J\n" +
-	"\x0eunknown_values\x18\f \x03(\v2#.contactmill.ingest.v1.UnknownValueR\runknownValues\"\xa0\x01\n" +
+	"\x0eunknown_values\x18\f \x03(\v2#.contactmill.ingest.v1.UnknownValueR\runknownValues\x12\x1a\n" +
+	"\bcorrects\x18\r \x01(\tR\bcorrects\"\xa0\x01\n" +
 	"\x05Chunk\x12\x1b\n" +
 	"\tfirst_row\x18\x01 \x01(\x03R\bfirstRow\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x03R\x04rows\x123\n" +
 	"\x05cells\x18\x03 \x01(\v2\x1d.contactmill.ingest.v1.ObjectR\x05cells\x121\n" +
-	"\x04keys\x18\x04 \x01(\v2\x1d.contactmill.ingest.v1.ObjectR\x04keys\"\xfd\x01\n" +
+	"\x04keys\x18\x04 \x01(\v2\x1d.contactmill.ingest.v1.ObjectR\x04keys\"\xf3\x02\n" +
 	"\vMatchResult\x129\n" +
 	"\bverdicts\x18\x01 \x01(\v2\x1d.contactmill.ingest.v1.ObjectR\bverdicts\x12\x1f\n" +
 	"\vkey_version\x18\x02 \x01(\x03R\n" +
 	"keyVersion\x12\x19\n" +
 	"\bnew_rows\x18\x03 \x01(\x03R\anewRows\x12:\n" +
 	"\brejected\x18\x04 \x01(\v2\x1e.contactmill.ingest.v1.ProblemR\brejected\x12;\n" +
-	"\bquestion\x18\x05 \x01(\v2\x1f.contactmill.ingest.v1.QuestionR\bquestion\"m\n" +
+	"\bquestion\x18\x05 \x01(\v2\x1f.contactmill.ingest.v1.QuestionR\bquestion\x12;\n" +
+	"\bforecast\x18\x06 \x01(\v2\x1f.contactmill.ingest.v1.ForecastR\bforecast\x127\n" +
+	"\x06shares\x18\a \x03(\v2\x1f.contactmill.ingest.v1.KeyShareR\x06shares\"F\n" +
+	"\bKeyShare\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\rR\x03key\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12\x14\n" +
+	"\x05known\x18\x03 \x01(\x03R\x05known\"\xb4\x01\n" +
 	"\fEnrichResult\x123\n" +
 	"\x05facts\x18\x01 \x01(\v2\x1d.contactmill.ingest.v1.ObjectR\x05facts\x12\x12\n" +
 	"\x04sent\x18\x02 \x01(\x03R\x04sent\x12\x14\n" +
-	"\x05known\x18\x03 \x01(\x03R\x05known\"\xbb\x01\n" +
+	"\x05known\x18\x03 \x01(\x03R\x05known\x12/\n" +
+	"\x04cost\x18\x04 \x01(\v2\x1b.contactmill.ingest.v1.CostR\x04cost\x12\x14\n" +
+	"\x05later\x18\x05 \x01(\x03R\x05later\"\xbb\x01\n" +
 	"\vMergeResult\x125\n" +
 	"\x06counts\x18\x01 \x01(\v2\x1d.contactmill.ingest.v1.CountsR\x06counts\x129\n" +
 	"\boutcomes\x18\x02 \x01(\v2\x1d.contactmill.ingest.v1.ObjectR\boutcomes\x12:\n" +
@@ -1904,18 +2277,30 @@ const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	"\x06parked\x18\x01 \x01(\bR\x06parked\"p\n" +
 	"\x14RecallMappingRequest\x125\n" +
 	"\x05claim\x18\x01 \x01(\v2\x1f.contactmill.ingest.v1.ClaimantR\x05claim\x12!\n" +
-	"\fheadings_key\x18\x02 \x01(\fR\vheadingsKey\"\x97\x03\n" +
+	"\fheadings_key\x18\x02 \x01(\fR\vheadingsKey\"\xd5\x03\n" +
 	"\x15RecallMappingResponse\x12S\n" +
 	"\amapping\x18\x01 \x03(\v29.contactmill.ingest.v1.RecallMappingResponse.MappingEntryR\amapping\x12?\n" +
 	"\n" +
 	"date_order\x18\x02 \x01(\x0e2 .contactmill.ingest.v1.DateOrderR\tdateOrder\x12P\n" +
-	"\x06values\x18\x03 \x03(\v28.contactmill.ingest.v1.RecallMappingResponse.ValuesEntryR\x06values\x1a:\n" +
+	"\x06values\x18\x03 \x03(\v28.contactmill.ingest.v1.RecallMappingResponse.ValuesEntryR\x06values\x12<\n" +
+	"\aearlier\x18\x04 \x03(\v2\".contactmill.ingest.v1.EarlierFileR\aearlier\x1a:\n" +
 	"\fMappingEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aZ\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x125\n" +
-	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01\"M\n" +
+	"\x05value\x18\x02 \x01(\v2\x1f.contactmill.ingest.v1.ValueMapR\x05value:\x028\x01\"{\n" +
+	"\vEarlierFile\x12\x1d\n" +
+	"\n" +
+	"job_number\x18\x01 \x01(\x03R\tjobNumber\x12\x1a\n" +
+	"\bheadings\x18\x02 \x03(\tR\bheadings\x121\n" +
+	"\x04keys\x18\x03 \x03(\v2\x1d.contactmill.ingest.v1.ColumnR\x04keys\"a\n" +
+	"\x10RecallJobRequest\x125\n" +
+	"\x05claim\x18\x01 \x01(\v2\x1f.contactmill.ingest.v1.ClaimantR\x05claim\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x03R\x06number\"\x86\x01\n" +
+	"\x11RecallJobResponse\x12,\n" +
+	"\x03job\x18\x01 \x01(\v2\x1a.contactmill.ingest.v1.JobR\x03job\x12C\n" +
+	"\tvalidated\x18\x02 \x01(\v2%.contactmill.ingest.v1.ValidateResultR\tvalidated\"M\n" +
 	"\x14LeaveToCommitRequest\x125\n" +
 	"\x05claim\x18\x01 \x01(\v2\x1f.contactmill.ingest.v1.ClaimantR\x05claim\"\x17\n" +
 	"\x15LeaveToCommitResponse*\x83\x01\n" +
@@ -1923,14 +2308,15 @@ const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	"\x1aRELEASE_REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RELEASE_REASON_DRAIN\x10\x01\x12\x1e\n" +
 	"\x1aRELEASE_REASON_UNAVAILABLE\x10\x02\x12\x18\n" +
-	"\x14RELEASE_REASON_FAULT\x10\x032\xaa\x05\n" +
+	"\x14RELEASE_REASON_FAULT\x10\x032\x8a\x06\n" +
 	"\vWorkService\x12j\n" +
 	"\rStartInstance\x12+.contactmill.ingest.v1.StartInstanceRequest\x1a,.contactmill.ingest.v1.StartInstanceResponse\x12R\n" +
 	"\x05Claim\x12#.contactmill.ingest.v1.ClaimRequest\x1a$.contactmill.ingest.v1.ClaimResponse\x12R\n" +
 	"\x05Renew\x12#.contactmill.ingest.v1.RenewRequest\x1a$.contactmill.ingest.v1.RenewResponse\x12U\n" +
 	"\x06Finish\x12$.contactmill.ingest.v1.FinishRequest\x1a%.contactmill.ingest.v1.FinishResponse\x12X\n" +
 	"\aRelease\x12%.contactmill.ingest.v1.ReleaseRequest\x1a&.contactmill.ingest.v1.ReleaseResponse\x12j\n" +
-	"\rRecallMapping\x12+.contactmill.ingest.v1.RecallMappingRequest\x1a,.contactmill.ingest.v1.RecallMappingResponse\x12j\n" +
+	"\rRecallMapping\x12+.contactmill.ingest.v1.RecallMappingRequest\x1a,.contactmill.ingest.v1.RecallMappingResponse\x12^\n" +
+	"\tRecallJob\x12'.contactmill.ingest.v1.RecallJobRequest\x1a(.contactmill.ingest.v1.RecallJobResponse\x12j\n" +
 	"\rLeaveToCommit\x12+.contactmill.ingest.v1.LeaveToCommitRequest\x1a,.contactmill.ingest.v1.LeaveToCommitResponseB\xf0\x01\n" +
 	"\x19com.contactmill.ingest.v1B\x10WorkServiceProtoP\x01ZKgithub.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1;ingestv1\xa2\x02\x03CIX\xaa\x02\x15Contactmill.Ingest.V1\xca\x02\x15Contactmill\\Ingest\\V1\xe2\x02!Contactmill\\Ingest\\V1\\GPBMetadata\xea\x02\x17Contactmill::Ingest::V1b\x06proto3"
 
@@ -1947,7 +2333,7 @@ func file_contactmill_ingest_v1_work_service_proto_rawDescGZIP() []byte {
 }
 
 var file_contactmill_ingest_v1_work_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_contactmill_ingest_v1_work_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_contactmill_ingest_v1_work_service_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_contactmill_ingest_v1_work_service_proto_goTypes = []any{
 	(ReleaseReason)(0),            // 0: contactmill.ingest.v1.ReleaseReason
 	(*Claimant)(nil),              // 1: contactmill.ingest.v1.Claimant
@@ -1961,94 +2347,112 @@ var file_contactmill_ingest_v1_work_service_proto_goTypes = []any{
 	(*ValidateResult)(nil),        // 9: contactmill.ingest.v1.ValidateResult
 	(*Chunk)(nil),                 // 10: contactmill.ingest.v1.Chunk
 	(*MatchResult)(nil),           // 11: contactmill.ingest.v1.MatchResult
-	(*EnrichResult)(nil),          // 12: contactmill.ingest.v1.EnrichResult
-	(*MergeResult)(nil),           // 13: contactmill.ingest.v1.MergeResult
-	(*NotifyResult)(nil),          // 14: contactmill.ingest.v1.NotifyResult
-	(*RenewRequest)(nil),          // 15: contactmill.ingest.v1.RenewRequest
-	(*RenewResponse)(nil),         // 16: contactmill.ingest.v1.RenewResponse
-	(*FinishRequest)(nil),         // 17: contactmill.ingest.v1.FinishRequest
-	(*FinishResponse)(nil),        // 18: contactmill.ingest.v1.FinishResponse
-	(*ReleaseRequest)(nil),        // 19: contactmill.ingest.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),       // 20: contactmill.ingest.v1.ReleaseResponse
-	(*RecallMappingRequest)(nil),  // 21: contactmill.ingest.v1.RecallMappingRequest
-	(*RecallMappingResponse)(nil), // 22: contactmill.ingest.v1.RecallMappingResponse
-	(*LeaveToCommitRequest)(nil),  // 23: contactmill.ingest.v1.LeaveToCommitRequest
-	(*LeaveToCommitResponse)(nil), // 24: contactmill.ingest.v1.LeaveToCommitResponse
-	nil,                           // 25: contactmill.ingest.v1.RecallMappingResponse.MappingEntry
-	nil,                           // 26: contactmill.ingest.v1.RecallMappingResponse.ValuesEntry
-	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
-	(*Job)(nil),                   // 28: contactmill.ingest.v1.Job
-	(*v1.Field)(nil),              // 29: contactmill.accounts.v1.Field
-	(*Column)(nil),                // 30: contactmill.ingest.v1.Column
-	(*Question)(nil),              // 31: contactmill.ingest.v1.Question
-	(*Problem)(nil),               // 32: contactmill.ingest.v1.Problem
-	(*FileFacts)(nil),             // 33: contactmill.ingest.v1.FileFacts
-	(*UnknownValue)(nil),          // 34: contactmill.ingest.v1.UnknownValue
-	(*Counts)(nil),                // 35: contactmill.ingest.v1.Counts
-	(DateOrder)(0),                // 36: contactmill.ingest.v1.DateOrder
-	(*ValueMap)(nil),              // 37: contactmill.ingest.v1.ValueMap
+	(*KeyShare)(nil),              // 12: contactmill.ingest.v1.KeyShare
+	(*EnrichResult)(nil),          // 13: contactmill.ingest.v1.EnrichResult
+	(*MergeResult)(nil),           // 14: contactmill.ingest.v1.MergeResult
+	(*NotifyResult)(nil),          // 15: contactmill.ingest.v1.NotifyResult
+	(*RenewRequest)(nil),          // 16: contactmill.ingest.v1.RenewRequest
+	(*RenewResponse)(nil),         // 17: contactmill.ingest.v1.RenewResponse
+	(*FinishRequest)(nil),         // 18: contactmill.ingest.v1.FinishRequest
+	(*FinishResponse)(nil),        // 19: contactmill.ingest.v1.FinishResponse
+	(*ReleaseRequest)(nil),        // 20: contactmill.ingest.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),       // 21: contactmill.ingest.v1.ReleaseResponse
+	(*RecallMappingRequest)(nil),  // 22: contactmill.ingest.v1.RecallMappingRequest
+	(*RecallMappingResponse)(nil), // 23: contactmill.ingest.v1.RecallMappingResponse
+	(*EarlierFile)(nil),           // 24: contactmill.ingest.v1.EarlierFile
+	(*RecallJobRequest)(nil),      // 25: contactmill.ingest.v1.RecallJobRequest
+	(*RecallJobResponse)(nil),     // 26: contactmill.ingest.v1.RecallJobResponse
+	(*LeaveToCommitRequest)(nil),  // 27: contactmill.ingest.v1.LeaveToCommitRequest
+	(*LeaveToCommitResponse)(nil), // 28: contactmill.ingest.v1.LeaveToCommitResponse
+	nil,                           // 29: contactmill.ingest.v1.RecallMappingResponse.MappingEntry
+	nil,                           // 30: contactmill.ingest.v1.RecallMappingResponse.ValuesEntry
+	(*durationpb.Duration)(nil),   // 31: google.protobuf.Duration
+	(*Job)(nil),                   // 32: contactmill.ingest.v1.Job
+	(*v1.Field)(nil),              // 33: contactmill.accounts.v1.Field
+	(*Column)(nil),                // 34: contactmill.ingest.v1.Column
+	(*Question)(nil),              // 35: contactmill.ingest.v1.Question
+	(*Problem)(nil),               // 36: contactmill.ingest.v1.Problem
+	(*FileFacts)(nil),             // 37: contactmill.ingest.v1.FileFacts
+	(*UnknownValue)(nil),          // 38: contactmill.ingest.v1.UnknownValue
+	(*Forecast)(nil),              // 39: contactmill.ingest.v1.Forecast
+	(*Cost)(nil),                  // 40: contactmill.ingest.v1.Cost
+	(*Counts)(nil),                // 41: contactmill.ingest.v1.Counts
+	(DateOrder)(0),                // 42: contactmill.ingest.v1.DateOrder
+	(*ValueMap)(nil),              // 43: contactmill.ingest.v1.ValueMap
 }
 var file_contactmill_ingest_v1_work_service_proto_depIdxs = []int32{
-	27, // 0: contactmill.ingest.v1.ClaimResponse.lease:type_name -> google.protobuf.Duration
+	31, // 0: contactmill.ingest.v1.ClaimResponse.lease:type_name -> google.protobuf.Duration
 	7,  // 1: contactmill.ingest.v1.ClaimResponse.work:type_name -> contactmill.ingest.v1.Work
-	28, // 2: contactmill.ingest.v1.Work.job:type_name -> contactmill.ingest.v1.Job
+	32, // 2: contactmill.ingest.v1.Work.job:type_name -> contactmill.ingest.v1.Job
 	2,  // 3: contactmill.ingest.v1.Work.file:type_name -> contactmill.ingest.v1.Object
 	8,  // 4: contactmill.ingest.v1.Work.account:type_name -> contactmill.ingest.v1.AccountSettings
 	9,  // 5: contactmill.ingest.v1.Work.validated:type_name -> contactmill.ingest.v1.ValidateResult
 	11, // 6: contactmill.ingest.v1.Work.matched:type_name -> contactmill.ingest.v1.MatchResult
-	12, // 7: contactmill.ingest.v1.Work.enriched:type_name -> contactmill.ingest.v1.EnrichResult
-	29, // 8: contactmill.ingest.v1.AccountSettings.fields:type_name -> contactmill.accounts.v1.Field
-	10, // 9: contactmill.ingest.v1.ValidateResult.chunks:type_name -> contactmill.ingest.v1.Chunk
-	30, // 10: contactmill.ingest.v1.ValidateResult.columns:type_name -> contactmill.ingest.v1.Column
-	31, // 11: contactmill.ingest.v1.ValidateResult.question:type_name -> contactmill.ingest.v1.Question
-	32, // 12: contactmill.ingest.v1.ValidateResult.rejected:type_name -> contactmill.ingest.v1.Problem
-	33, // 13: contactmill.ingest.v1.ValidateResult.file:type_name -> contactmill.ingest.v1.FileFacts
-	34, // 14: contactmill.ingest.v1.ValidateResult.unknown_values:type_name -> contactmill.ingest.v1.UnknownValue
-	2,  // 15: contactmill.ingest.v1.Chunk.cells:type_name -> contactmill.ingest.v1.Object
-	2,  // 16: contactmill.ingest.v1.Chunk.keys:type_name -> contactmill.ingest.v1.Object
-	2,  // 17: contactmill.ingest.v1.MatchResult.verdicts:type_name -> contactmill.ingest.v1.Object
-	32, // 18: contactmill.ingest.v1.MatchResult.rejected:type_name -> contactmill.ingest.v1.Problem
-	31, // 19: contactmill.ingest.v1.MatchResult.question:type_name -> contactmill.ingest.v1.Question
-	2,  // 20: contactmill.ingest.v1.EnrichResult.facts:type_name -> contactmill.ingest.v1.Object
-	35, // 21: contactmill.ingest.v1.MergeResult.counts:type_name -> contactmill.ingest.v1.Counts
-	2,  // 22: contactmill.ingest.v1.MergeResult.outcomes:type_name -> contactmill.ingest.v1.Object
-	32, // 23: contactmill.ingest.v1.MergeResult.rejected:type_name -> contactmill.ingest.v1.Problem
-	1,  // 24: contactmill.ingest.v1.RenewRequest.claim:type_name -> contactmill.ingest.v1.Claimant
-	27, // 25: contactmill.ingest.v1.RenewResponse.lease:type_name -> google.protobuf.Duration
-	1,  // 26: contactmill.ingest.v1.FinishRequest.claim:type_name -> contactmill.ingest.v1.Claimant
-	9,  // 27: contactmill.ingest.v1.FinishRequest.validated:type_name -> contactmill.ingest.v1.ValidateResult
-	11, // 28: contactmill.ingest.v1.FinishRequest.matched:type_name -> contactmill.ingest.v1.MatchResult
-	12, // 29: contactmill.ingest.v1.FinishRequest.enriched:type_name -> contactmill.ingest.v1.EnrichResult
-	13, // 30: contactmill.ingest.v1.FinishRequest.merged:type_name -> contactmill.ingest.v1.MergeResult
-	14, // 31: contactmill.ingest.v1.FinishRequest.notified:type_name -> contactmill.ingest.v1.NotifyResult
-	1,  // 32: contactmill.ingest.v1.ReleaseRequest.claim:type_name -> contactmill.ingest.v1.Claimant
-	0,  // 33: contactmill.ingest.v1.ReleaseRequest.reason:type_name -> contactmill.ingest.v1.ReleaseReason
-	27, // 34: contactmill.ingest.v1.ReleaseRequest.retry_after:type_name -> google.protobuf.Duration
-	1,  // 35: contactmill.ingest.v1.RecallMappingRequest.claim:type_name -> contactmill.ingest.v1.Claimant
-	25, // 36: contactmill.ingest.v1.RecallMappingResponse.mapping:type_name -> contactmill.ingest.v1.RecallMappingResponse.MappingEntry
-	36, // 37: contactmill.ingest.v1.RecallMappingResponse.date_order:type_name -> contactmill.ingest.v1.DateOrder
-	26, // 38: contactmill.ingest.v1.RecallMappingResponse.values:type_name -> contactmill.ingest.v1.RecallMappingResponse.ValuesEntry
-	1,  // 39: contactmill.ingest.v1.LeaveToCommitRequest.claim:type_name -> contactmill.ingest.v1.Claimant
-	37, // 40: contactmill.ingest.v1.RecallMappingResponse.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
-	3,  // 41: contactmill.ingest.v1.WorkService.StartInstance:input_type -> contactmill.ingest.v1.StartInstanceRequest
-	5,  // 42: contactmill.ingest.v1.WorkService.Claim:input_type -> contactmill.ingest.v1.ClaimRequest
-	15, // 43: contactmill.ingest.v1.WorkService.Renew:input_type -> contactmill.ingest.v1.RenewRequest
-	17, // 44: contactmill.ingest.v1.WorkService.Finish:input_type -> contactmill.ingest.v1.FinishRequest
-	19, // 45: contactmill.ingest.v1.WorkService.Release:input_type -> contactmill.ingest.v1.ReleaseRequest
-	21, // 46: contactmill.ingest.v1.WorkService.RecallMapping:input_type -> contactmill.ingest.v1.RecallMappingRequest
-	23, // 47: contactmill.ingest.v1.WorkService.LeaveToCommit:input_type -> contactmill.ingest.v1.LeaveToCommitRequest
-	4,  // 48: contactmill.ingest.v1.WorkService.StartInstance:output_type -> contactmill.ingest.v1.StartInstanceResponse
-	6,  // 49: contactmill.ingest.v1.WorkService.Claim:output_type -> contactmill.ingest.v1.ClaimResponse
-	16, // 50: contactmill.ingest.v1.WorkService.Renew:output_type -> contactmill.ingest.v1.RenewResponse
-	18, // 51: contactmill.ingest.v1.WorkService.Finish:output_type -> contactmill.ingest.v1.FinishResponse
-	20, // 52: contactmill.ingest.v1.WorkService.Release:output_type -> contactmill.ingest.v1.ReleaseResponse
-	22, // 53: contactmill.ingest.v1.WorkService.RecallMapping:output_type -> contactmill.ingest.v1.RecallMappingResponse
-	24, // 54: contactmill.ingest.v1.WorkService.LeaveToCommit:output_type -> contactmill.ingest.v1.LeaveToCommitResponse
-	48, // [48:55] is the sub-list for method output_type
-	41, // [41:48] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	13, // 7: contactmill.ingest.v1.Work.enriched:type_name -> contactmill.ingest.v1.EnrichResult
+	2,  // 8: contactmill.ingest.v1.Work.plan:type_name -> contactmill.ingest.v1.Object
+	12, // 9: contactmill.ingest.v1.Work.usual:type_name -> contactmill.ingest.v1.KeyShare
+	33, // 10: contactmill.ingest.v1.AccountSettings.fields:type_name -> contactmill.accounts.v1.Field
+	10, // 11: contactmill.ingest.v1.ValidateResult.chunks:type_name -> contactmill.ingest.v1.Chunk
+	34, // 12: contactmill.ingest.v1.ValidateResult.columns:type_name -> contactmill.ingest.v1.Column
+	35, // 13: contactmill.ingest.v1.ValidateResult.question:type_name -> contactmill.ingest.v1.Question
+	36, // 14: contactmill.ingest.v1.ValidateResult.rejected:type_name -> contactmill.ingest.v1.Problem
+	37, // 15: contactmill.ingest.v1.ValidateResult.file:type_name -> contactmill.ingest.v1.FileFacts
+	38, // 16: contactmill.ingest.v1.ValidateResult.unknown_values:type_name -> contactmill.ingest.v1.UnknownValue
+	2,  // 17: contactmill.ingest.v1.Chunk.cells:type_name -> contactmill.ingest.v1.Object
+	2,  // 18: contactmill.ingest.v1.Chunk.keys:type_name -> contactmill.ingest.v1.Object
+	2,  // 19: contactmill.ingest.v1.MatchResult.verdicts:type_name -> contactmill.ingest.v1.Object
+	36, // 20: contactmill.ingest.v1.MatchResult.rejected:type_name -> contactmill.ingest.v1.Problem
+	35, // 21: contactmill.ingest.v1.MatchResult.question:type_name -> contactmill.ingest.v1.Question
+	39, // 22: contactmill.ingest.v1.MatchResult.forecast:type_name -> contactmill.ingest.v1.Forecast
+	12, // 23: contactmill.ingest.v1.MatchResult.shares:type_name -> contactmill.ingest.v1.KeyShare
+	2,  // 24: contactmill.ingest.v1.EnrichResult.facts:type_name -> contactmill.ingest.v1.Object
+	40, // 25: contactmill.ingest.v1.EnrichResult.cost:type_name -> contactmill.ingest.v1.Cost
+	41, // 26: contactmill.ingest.v1.MergeResult.counts:type_name -> contactmill.ingest.v1.Counts
+	2,  // 27: contactmill.ingest.v1.MergeResult.outcomes:type_name -> contactmill.ingest.v1.Object
+	36, // 28: contactmill.ingest.v1.MergeResult.rejected:type_name -> contactmill.ingest.v1.Problem
+	1,  // 29: contactmill.ingest.v1.RenewRequest.claim:type_name -> contactmill.ingest.v1.Claimant
+	31, // 30: contactmill.ingest.v1.RenewResponse.lease:type_name -> google.protobuf.Duration
+	1,  // 31: contactmill.ingest.v1.FinishRequest.claim:type_name -> contactmill.ingest.v1.Claimant
+	9,  // 32: contactmill.ingest.v1.FinishRequest.validated:type_name -> contactmill.ingest.v1.ValidateResult
+	11, // 33: contactmill.ingest.v1.FinishRequest.matched:type_name -> contactmill.ingest.v1.MatchResult
+	13, // 34: contactmill.ingest.v1.FinishRequest.enriched:type_name -> contactmill.ingest.v1.EnrichResult
+	14, // 35: contactmill.ingest.v1.FinishRequest.merged:type_name -> contactmill.ingest.v1.MergeResult
+	15, // 36: contactmill.ingest.v1.FinishRequest.notified:type_name -> contactmill.ingest.v1.NotifyResult
+	1,  // 37: contactmill.ingest.v1.ReleaseRequest.claim:type_name -> contactmill.ingest.v1.Claimant
+	0,  // 38: contactmill.ingest.v1.ReleaseRequest.reason:type_name -> contactmill.ingest.v1.ReleaseReason
+	31, // 39: contactmill.ingest.v1.ReleaseRequest.retry_after:type_name -> google.protobuf.Duration
+	1,  // 40: contactmill.ingest.v1.RecallMappingRequest.claim:type_name -> contactmill.ingest.v1.Claimant
+	29, // 41: contactmill.ingest.v1.RecallMappingResponse.mapping:type_name -> contactmill.ingest.v1.RecallMappingResponse.MappingEntry
+	42, // 42: contactmill.ingest.v1.RecallMappingResponse.date_order:type_name -> contactmill.ingest.v1.DateOrder
+	30, // 43: contactmill.ingest.v1.RecallMappingResponse.values:type_name -> contactmill.ingest.v1.RecallMappingResponse.ValuesEntry
+	24, // 44: contactmill.ingest.v1.RecallMappingResponse.earlier:type_name -> contactmill.ingest.v1.EarlierFile
+	34, // 45: contactmill.ingest.v1.EarlierFile.keys:type_name -> contactmill.ingest.v1.Column
+	1,  // 46: contactmill.ingest.v1.RecallJobRequest.claim:type_name -> contactmill.ingest.v1.Claimant
+	32, // 47: contactmill.ingest.v1.RecallJobResponse.job:type_name -> contactmill.ingest.v1.Job
+	9,  // 48: contactmill.ingest.v1.RecallJobResponse.validated:type_name -> contactmill.ingest.v1.ValidateResult
+	1,  // 49: contactmill.ingest.v1.LeaveToCommitRequest.claim:type_name -> contactmill.ingest.v1.Claimant
+	43, // 50: contactmill.ingest.v1.RecallMappingResponse.ValuesEntry.value:type_name -> contactmill.ingest.v1.ValueMap
+	3,  // 51: contactmill.ingest.v1.WorkService.StartInstance:input_type -> contactmill.ingest.v1.StartInstanceRequest
+	5,  // 52: contactmill.ingest.v1.WorkService.Claim:input_type -> contactmill.ingest.v1.ClaimRequest
+	16, // 53: contactmill.ingest.v1.WorkService.Renew:input_type -> contactmill.ingest.v1.RenewRequest
+	18, // 54: contactmill.ingest.v1.WorkService.Finish:input_type -> contactmill.ingest.v1.FinishRequest
+	20, // 55: contactmill.ingest.v1.WorkService.Release:input_type -> contactmill.ingest.v1.ReleaseRequest
+	22, // 56: contactmill.ingest.v1.WorkService.RecallMapping:input_type -> contactmill.ingest.v1.RecallMappingRequest
+	25, // 57: contactmill.ingest.v1.WorkService.RecallJob:input_type -> contactmill.ingest.v1.RecallJobRequest
+	27, // 58: contactmill.ingest.v1.WorkService.LeaveToCommit:input_type -> contactmill.ingest.v1.LeaveToCommitRequest
+	4,  // 59: contactmill.ingest.v1.WorkService.StartInstance:output_type -> contactmill.ingest.v1.StartInstanceResponse
+	6,  // 60: contactmill.ingest.v1.WorkService.Claim:output_type -> contactmill.ingest.v1.ClaimResponse
+	17, // 61: contactmill.ingest.v1.WorkService.Renew:output_type -> contactmill.ingest.v1.RenewResponse
+	19, // 62: contactmill.ingest.v1.WorkService.Finish:output_type -> contactmill.ingest.v1.FinishResponse
+	21, // 63: contactmill.ingest.v1.WorkService.Release:output_type -> contactmill.ingest.v1.ReleaseResponse
+	23, // 64: contactmill.ingest.v1.WorkService.RecallMapping:output_type -> contactmill.ingest.v1.RecallMappingResponse
+	26, // 65: contactmill.ingest.v1.WorkService.RecallJob:output_type -> contactmill.ingest.v1.RecallJobResponse
+	28, // 66: contactmill.ingest.v1.WorkService.LeaveToCommit:output_type -> contactmill.ingest.v1.LeaveToCommitResponse
+	59, // [59:67] is the sub-list for method output_type
+	51, // [51:59] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_ingest_v1_work_service_proto_init() }
@@ -2058,7 +2462,7 @@ func file_contactmill_ingest_v1_work_service_proto_init() {
 	}
 	file_contactmill_ingest_v1_job_proto_init()
 	file_contactmill_ingest_v1_reading_proto_init()
-	file_contactmill_ingest_v1_work_service_proto_msgTypes[16].OneofWrappers = []any{
+	file_contactmill_ingest_v1_work_service_proto_msgTypes[17].OneofWrappers = []any{
 		(*FinishRequest_Validated)(nil),
 		(*FinishRequest_Matched)(nil),
 		(*FinishRequest_Enriched)(nil),
@@ -2071,7 +2475,7 @@ func file_contactmill_ingest_v1_work_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_ingest_v1_work_service_proto_rawDesc), len(file_contactmill_ingest_v1_work_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

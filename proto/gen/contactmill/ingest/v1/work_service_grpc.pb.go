@@ -25,6 +25,7 @@ const (
 	WorkService_Finish_FullMethodName        = "/contactmill.ingest.v1.WorkService/Finish"
 	WorkService_Release_FullMethodName       = "/contactmill.ingest.v1.WorkService/Release"
 	WorkService_RecallMapping_FullMethodName = "/contactmill.ingest.v1.WorkService/RecallMapping"
+	WorkService_RecallJob_FullMethodName     = "/contactmill.ingest.v1.WorkService/RecallJob"
 	WorkService_LeaveToCommit_FullMethodName = "/contactmill.ingest.v1.WorkService/LeaveToCommit"
 )
 
@@ -46,8 +47,11 @@ type WorkServiceClient interface {
 	Finish(ctx context.Context, in *FinishRequest, opts ...grpc.CallOption) (*FinishResponse, error)
 	// Release gives a stage back.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
-	// RecallMapping returns what was said earlier of files with the same columns.
+	// RecallMapping returns what was said earlier of files with the same columns, and which files like it came before.
 	RecallMapping(ctx context.Context, in *RecallMappingRequest, opts ...grpc.CallOption) (*RecallMappingResponse, error)
+	// RecallJob returns what an ended job of the account left, for a file that is its report, corrected. A job that is unknown,
+	// has no file, or whose work is swept is NOT_FOUND.
+	RecallJob(ctx context.Context, in *RecallJobRequest, opts ...grpc.CallOption) (*RecallJobResponse, error)
 	// LeaveToCommit asks whether a merge may commit. From the first yes on, cancel is refused. Idempotent for a token.
 	LeaveToCommit(ctx context.Context, in *LeaveToCommitRequest, opts ...grpc.CallOption) (*LeaveToCommitResponse, error)
 }
@@ -120,6 +124,16 @@ func (c *workServiceClient) RecallMapping(ctx context.Context, in *RecallMapping
 	return out, nil
 }
 
+func (c *workServiceClient) RecallJob(ctx context.Context, in *RecallJobRequest, opts ...grpc.CallOption) (*RecallJobResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecallJobResponse)
+	err := c.cc.Invoke(ctx, WorkService_RecallJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workServiceClient) LeaveToCommit(ctx context.Context, in *LeaveToCommitRequest, opts ...grpc.CallOption) (*LeaveToCommitResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(LeaveToCommitResponse)
@@ -148,8 +162,11 @@ type WorkServiceServer interface {
 	Finish(context.Context, *FinishRequest) (*FinishResponse, error)
 	// Release gives a stage back.
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
-	// RecallMapping returns what was said earlier of files with the same columns.
+	// RecallMapping returns what was said earlier of files with the same columns, and which files like it came before.
 	RecallMapping(context.Context, *RecallMappingRequest) (*RecallMappingResponse, error)
+	// RecallJob returns what an ended job of the account left, for a file that is its report, corrected. A job that is unknown,
+	// has no file, or whose work is swept is NOT_FOUND.
+	RecallJob(context.Context, *RecallJobRequest) (*RecallJobResponse, error)
 	// LeaveToCommit asks whether a merge may commit. From the first yes on, cancel is refused. Idempotent for a token.
 	LeaveToCommit(context.Context, *LeaveToCommitRequest) (*LeaveToCommitResponse, error)
 	mustEmbedUnimplementedWorkServiceServer()
@@ -179,6 +196,9 @@ func (UnimplementedWorkServiceServer) Release(context.Context, *ReleaseRequest) 
 }
 func (UnimplementedWorkServiceServer) RecallMapping(context.Context, *RecallMappingRequest) (*RecallMappingResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RecallMapping not implemented")
+}
+func (UnimplementedWorkServiceServer) RecallJob(context.Context, *RecallJobRequest) (*RecallJobResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecallJob not implemented")
 }
 func (UnimplementedWorkServiceServer) LeaveToCommit(context.Context, *LeaveToCommitRequest) (*LeaveToCommitResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method LeaveToCommit not implemented")
@@ -312,6 +332,24 @@ func _WorkService_RecallMapping_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkService_RecallJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecallJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkServiceServer).RecallJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkService_RecallJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkServiceServer).RecallJob(ctx, req.(*RecallJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WorkService_LeaveToCommit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(LeaveToCommitRequest)
 	if err := dec(in); err != nil {
@@ -360,6 +398,10 @@ var WorkService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RecallMapping",
 			Handler:    _WorkService_RecallMapping_Handler,
+		},
+		{
+			MethodName: "RecallJob",
+			Handler:    _WorkService_RecallJob_Handler,
 		},
 		{
 			MethodName: "LeaveToCommit",

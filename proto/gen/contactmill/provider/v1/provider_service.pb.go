@@ -22,10 +22,147 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// EnrichRequest is one batch of at most 10,000 subjects.
+// DescribeRequest asks what the provider is.
+type DescribeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeRequest) Reset() {
+	*x = DescribeRequest{}
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeRequest) ProtoMessage() {}
+
+func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
+func (*DescribeRequest) Descriptor() ([]byte, []int) {
+	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{0}
+}
+
+// DescribeResponse is what the provider is.
+type DescribeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name, 1 to 64 of a-z, 0-9 and hyphens: the ledger's name for whom was paid.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// ISO 4217; empty where nothing costs anything.
+	Currency string `protobuf:"bytes,2,opt,name=currency,proto3" json:"currency,omitempty"`
+	// What a subject costs at most, known or not, in millionths of the currency.
+	PriceMicros int64 `protobuf:"varint,3,opt,name=price_micros,json=priceMicros,proto3" json:"price_micros,omitempty"`
+	// Most subjects of a batch, 1 to 10,000; 0 is 10,000.
+	MaxBatch int32 `protobuf:"varint,4,opt,name=max_batch,json=maxBatch,proto3" json:"max_batch,omitempty"`
+	// How long batch ids are remembered, at least 7 days where anything costs; 0 only where nothing does.
+	Remembers *durationpb.Duration `protobuf:"bytes,5,opt,name=remembers,proto3" json:"remembers,omitempty"`
+	// Names of the facts that it may tell about a phone.
+	PhoneFacts []string `protobuf:"bytes,6,rep,name=phone_facts,json=phoneFacts,proto3" json:"phone_facts,omitempty"`
+	// Names of the facts that it may tell about an email.
+	EmailFacts    []string `protobuf:"bytes,7,rep,name=email_facts,json=emailFacts,proto3" json:"email_facts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeResponse) Reset() {
+	*x = DescribeResponse{}
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeResponse) ProtoMessage() {}
+
+func (x *DescribeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeResponse.ProtoReflect.Descriptor instead.
+func (*DescribeResponse) Descriptor() ([]byte, []int) {
+	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DescribeResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DescribeResponse) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *DescribeResponse) GetPriceMicros() int64 {
+	if x != nil {
+		return x.PriceMicros
+	}
+	return 0
+}
+
+func (x *DescribeResponse) GetMaxBatch() int32 {
+	if x != nil {
+		return x.MaxBatch
+	}
+	return 0
+}
+
+func (x *DescribeResponse) GetRemembers() *durationpb.Duration {
+	if x != nil {
+		return x.Remembers
+	}
+	return nil
+}
+
+func (x *DescribeResponse) GetPhoneFacts() []string {
+	if x != nil {
+		return x.PhoneFacts
+	}
+	return nil
+}
+
+func (x *DescribeResponse) GetEmailFacts() []string {
+	if x != nil {
+		return x.EmailFacts
+	}
+	return nil
+}
+
+// EnrichRequest is one batch of subjects, as many at most as Describe says.
 type EnrichRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Idempotency key: the same id is always sent with the same subjects.
+	// Idempotency key, 1 to 128 printable ASCII characters: the same id is always sent with the same subjects.
 	BatchId string `protobuf:"bytes,1,opt,name=batch_id,json=batchId,proto3" json:"batch_id,omitempty"`
 	// Who is asked about.
 	Subjects      []*Subject `protobuf:"bytes,2,rep,name=subjects,proto3" json:"subjects,omitempty"`
@@ -35,7 +172,7 @@ type EnrichRequest struct {
 
 func (x *EnrichRequest) Reset() {
 	*x = EnrichRequest{}
-	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[0]
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -47,7 +184,7 @@ func (x *EnrichRequest) String() string {
 func (*EnrichRequest) ProtoMessage() {}
 
 func (x *EnrichRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[0]
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -60,7 +197,7 @@ func (x *EnrichRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrichRequest.ProtoReflect.Descriptor instead.
 func (*EnrichRequest) Descriptor() ([]byte, []int) {
-	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{0}
+	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *EnrichRequest) GetBatchId() string {
@@ -77,7 +214,7 @@ func (x *EnrichRequest) GetSubjects() []*Subject {
 	return nil
 }
 
-// Subject is what is known of one new contact.
+// Subject is what is asked of one new contact: one value of the two, or both.
 type Subject struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Phone in E.164, or empty.
@@ -90,7 +227,7 @@ type Subject struct {
 
 func (x *Subject) Reset() {
 	*x = Subject{}
-	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[1]
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -102,7 +239,7 @@ func (x *Subject) String() string {
 func (*Subject) ProtoMessage() {}
 
 func (x *Subject) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[1]
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -115,7 +252,7 @@ func (x *Subject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subject.ProtoReflect.Descriptor instead.
 func (*Subject) Descriptor() ([]byte, []int) {
-	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{1}
+	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Subject) GetPhone() string {
@@ -143,17 +280,20 @@ type EnrichResponse struct {
 	PhoneFacts []uint32 `protobuf:"varint,3,rep,packed,name=phone_facts,json=phoneFacts,proto3" json:"phone_facts,omitempty"`
 	// One per subject, in their order: 0 not known, else 1 + the index of the fact set about the subject's email.
 	EmailFacts []uint32 `protobuf:"varint,4,rep,packed,name=email_facts,json=emailFacts,proto3" json:"email_facts,omitempty"`
-	// What the batch costs, in millionths of the provider's currency.
+	// What the batch costs, in millionths of the provider's currency: at most its price for each subject.
 	CostMicros int64 `protobuf:"varint,5,opt,name=cost_micros,json=costMicros,proto3" json:"cost_micros,omitempty"`
 	// When set, nothing was answered or charged: ask again after this time.
-	RetryAfter    *durationpb.Duration `protobuf:"bytes,6,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	RetryAfter *durationpb.Duration `protobuf:"bytes,6,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	// One per subject, in their order: the CRC-32C (Castagnoli) of its phone, a zero byte and its email, made of the record that
+	// the facts were taken from. An answer whose checks are not those of the question is about somebody else and is refused.
+	SubjectChecks []uint32 `protobuf:"fixed32,7,rep,packed,name=subject_checks,json=subjectChecks,proto3" json:"subject_checks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EnrichResponse) Reset() {
 	*x = EnrichResponse{}
-	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[2]
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -165,7 +305,7 @@ func (x *EnrichResponse) String() string {
 func (*EnrichResponse) ProtoMessage() {}
 
 func (x *EnrichResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[2]
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -178,7 +318,7 @@ func (x *EnrichResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrichResponse.ProtoReflect.Descriptor instead.
 func (*EnrichResponse) Descriptor() ([]byte, []int) {
-	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{2}
+	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *EnrichResponse) GetBatchId() string {
@@ -223,10 +363,17 @@ func (x *EnrichResponse) GetRetryAfter() *durationpb.Duration {
 	return nil
 }
 
+func (x *EnrichResponse) GetSubjectChecks() []uint32 {
+	if x != nil {
+		return x.SubjectChecks
+	}
+	return nil
+}
+
 // FactSet is what the provider knows of one value.
 type FactSet struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The facts, e.g. line_type=mobile, region=Texas, time_zone=America/Chicago.
+	// The facts, e.g. line_type=mobile, region=Texas, time_zone=America/Chicago; 1 to 64, each name once.
 	Facts         []*Fact `protobuf:"bytes,1,rep,name=facts,proto3" json:"facts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -234,7 +381,7 @@ type FactSet struct {
 
 func (x *FactSet) Reset() {
 	*x = FactSet{}
-	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[3]
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -246,7 +393,7 @@ func (x *FactSet) String() string {
 func (*FactSet) ProtoMessage() {}
 
 func (x *FactSet) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[3]
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -259,7 +406,7 @@ func (x *FactSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactSet.ProtoReflect.Descriptor instead.
 func (*FactSet) Descriptor() ([]byte, []int) {
-	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{3}
+	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FactSet) GetFacts() []*Fact {
@@ -274,7 +421,7 @@ type Fact struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Snake case, at most 64 bytes.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// At most 1 KiB.
+	// At most 1 KiB of UTF-8 without control characters.
 	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -282,7 +429,7 @@ type Fact struct {
 
 func (x *Fact) Reset() {
 	*x = Fact{}
-	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[4]
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -294,7 +441,7 @@ func (x *Fact) String() string {
 func (*Fact) ProtoMessage() {}
 
 func (x *Fact) ProtoReflect() protoreflect.Message {
-	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[4]
+	mi := &file_contactmill_provider_v1_provider_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -307,7 +454,7 @@ func (x *Fact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fact.ProtoReflect.Descriptor instead.
 func (*Fact) Descriptor() ([]byte, []int) {
-	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{4}
+	return file_contactmill_provider_v1_provider_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Fact) GetName() string {
@@ -328,13 +475,24 @@ var File_contactmill_provider_v1_provider_service_proto protoreflect.FileDescrip
 
 const file_contactmill_provider_v1_provider_service_proto_rawDesc = "" +
 	"\n" +
-	".contactmill/provider/v1/provider_service.proto\x12\x17contactmill.provider.v1\x1a\x1egoogle/protobuf/duration.proto\"h\n" +
+	".contactmill/provider/v1/provider_service.proto\x12\x17contactmill.provider.v1\x1a\x1egoogle/protobuf/duration.proto\"\x11\n" +
+	"\x0fDescribeRequest\"\xfd\x01\n" +
+	"\x10DescribeResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bcurrency\x18\x02 \x01(\tR\bcurrency\x12!\n" +
+	"\fprice_micros\x18\x03 \x01(\x03R\vpriceMicros\x12\x1b\n" +
+	"\tmax_batch\x18\x04 \x01(\x05R\bmaxBatch\x127\n" +
+	"\tremembers\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\tremembers\x12\x1f\n" +
+	"\vphone_facts\x18\x06 \x03(\tR\n" +
+	"phoneFacts\x12\x1f\n" +
+	"\vemail_facts\x18\a \x03(\tR\n" +
+	"emailFacts\"h\n" +
 	"\rEnrichRequest\x12\x19\n" +
 	"\bbatch_id\x18\x01 \x01(\tR\abatchId\x12<\n" +
 	"\bsubjects\x18\x02 \x03(\v2 .contactmill.provider.v1.SubjectR\bsubjects\"5\n" +
 	"\aSubject\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x14\n" +
-	"\x05email\x18\x02 \x01(\tR\x05email\"\x89\x02\n" +
+	"\x05email\x18\x02 \x01(\tR\x05email\"\xb0\x02\n" +
 	"\x0eEnrichResponse\x12\x19\n" +
 	"\bbatch_id\x18\x01 \x01(\tR\abatchId\x12=\n" +
 	"\tfact_sets\x18\x02 \x03(\v2 .contactmill.provider.v1.FactSetR\bfactSets\x12\x1f\n" +
@@ -345,13 +503,15 @@ const file_contactmill_provider_v1_provider_service_proto_rawDesc = "" +
 	"\vcost_micros\x18\x05 \x01(\x03R\n" +
 	"costMicros\x12:\n" +
 	"\vretry_after\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\">\n" +
+	"retryAfter\x12%\n" +
+	"\x0esubject_checks\x18\a \x03(\aR\rsubjectChecks\">\n" +
 	"\aFactSet\x123\n" +
 	"\x05facts\x18\x01 \x03(\v2\x1d.contactmill.provider.v1.FactR\x05facts\"0\n" +
 	"\x04Fact\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value2p\n" +
-	"\x0fProviderService\x12]\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value2\xd1\x01\n" +
+	"\x0fProviderService\x12_\n" +
+	"\bDescribe\x12(.contactmill.provider.v1.DescribeRequest\x1a).contactmill.provider.v1.DescribeResponse\x12]\n" +
 	"\x06Enrich\x12&.contactmill.provider.v1.EnrichRequest\x1a'.contactmill.provider.v1.EnrichResponse(\x010\x01B\x82\x02\n" +
 	"\x1bcom.contactmill.provider.v1B\x14ProviderServiceProtoP\x01ZOgithub.com/contactmill/contactmill/proto/gen/contactmill/provider/v1;providerv1\xa2\x02\x03CPX\xaa\x02\x17Contactmill.Provider.V1\xca\x02\x17Contactmill\\Provider\\V1\xe2\x02#Contactmill\\Provider\\V1\\GPBMetadata\xea\x02\x19Contactmill::Provider::V1b\x06proto3"
 
@@ -367,27 +527,32 @@ func file_contactmill_provider_v1_provider_service_proto_rawDescGZIP() []byte {
 	return file_contactmill_provider_v1_provider_service_proto_rawDescData
 }
 
-var file_contactmill_provider_v1_provider_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_contactmill_provider_v1_provider_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_contactmill_provider_v1_provider_service_proto_goTypes = []any{
-	(*EnrichRequest)(nil),       // 0: contactmill.provider.v1.EnrichRequest
-	(*Subject)(nil),             // 1: contactmill.provider.v1.Subject
-	(*EnrichResponse)(nil),      // 2: contactmill.provider.v1.EnrichResponse
-	(*FactSet)(nil),             // 3: contactmill.provider.v1.FactSet
-	(*Fact)(nil),                // 4: contactmill.provider.v1.Fact
-	(*durationpb.Duration)(nil), // 5: google.protobuf.Duration
+	(*DescribeRequest)(nil),     // 0: contactmill.provider.v1.DescribeRequest
+	(*DescribeResponse)(nil),    // 1: contactmill.provider.v1.DescribeResponse
+	(*EnrichRequest)(nil),       // 2: contactmill.provider.v1.EnrichRequest
+	(*Subject)(nil),             // 3: contactmill.provider.v1.Subject
+	(*EnrichResponse)(nil),      // 4: contactmill.provider.v1.EnrichResponse
+	(*FactSet)(nil),             // 5: contactmill.provider.v1.FactSet
+	(*Fact)(nil),                // 6: contactmill.provider.v1.Fact
+	(*durationpb.Duration)(nil), // 7: google.protobuf.Duration
 }
 var file_contactmill_provider_v1_provider_service_proto_depIdxs = []int32{
-	1, // 0: contactmill.provider.v1.EnrichRequest.subjects:type_name -> contactmill.provider.v1.Subject
-	3, // 1: contactmill.provider.v1.EnrichResponse.fact_sets:type_name -> contactmill.provider.v1.FactSet
-	5, // 2: contactmill.provider.v1.EnrichResponse.retry_after:type_name -> google.protobuf.Duration
-	4, // 3: contactmill.provider.v1.FactSet.facts:type_name -> contactmill.provider.v1.Fact
-	0, // 4: contactmill.provider.v1.ProviderService.Enrich:input_type -> contactmill.provider.v1.EnrichRequest
-	2, // 5: contactmill.provider.v1.ProviderService.Enrich:output_type -> contactmill.provider.v1.EnrichResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	7, // 0: contactmill.provider.v1.DescribeResponse.remembers:type_name -> google.protobuf.Duration
+	3, // 1: contactmill.provider.v1.EnrichRequest.subjects:type_name -> contactmill.provider.v1.Subject
+	5, // 2: contactmill.provider.v1.EnrichResponse.fact_sets:type_name -> contactmill.provider.v1.FactSet
+	7, // 3: contactmill.provider.v1.EnrichResponse.retry_after:type_name -> google.protobuf.Duration
+	6, // 4: contactmill.provider.v1.FactSet.facts:type_name -> contactmill.provider.v1.Fact
+	0, // 5: contactmill.provider.v1.ProviderService.Describe:input_type -> contactmill.provider.v1.DescribeRequest
+	2, // 6: contactmill.provider.v1.ProviderService.Enrich:input_type -> contactmill.provider.v1.EnrichRequest
+	1, // 7: contactmill.provider.v1.ProviderService.Describe:output_type -> contactmill.provider.v1.DescribeResponse
+	4, // 8: contactmill.provider.v1.ProviderService.Enrich:output_type -> contactmill.provider.v1.EnrichResponse
+	7, // [7:9] is the sub-list for method output_type
+	5, // [5:7] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_contactmill_provider_v1_provider_service_proto_init() }
@@ -401,7 +566,7 @@ func file_contactmill_provider_v1_provider_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_contactmill_provider_v1_provider_service_proto_rawDesc), len(file_contactmill_provider_v1_provider_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,17 +19,23 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ProviderService_Enrich_FullMethodName = "/contactmill.provider.v1.ProviderService/Enrich"
+	ProviderService_Describe_FullMethodName = "/contactmill.provider.v1.ProviderService/Describe"
+	ProviderService_Enrich_FullMethodName   = "/contactmill.provider.v1.ProviderService/Enrich"
 )
 
 // ProviderServiceClient is the client API for ProviderService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ProviderService is the published contract of a source of enrichment. Whoever implements it can be plugged in.
+// ProviderService is the published contract of a source of enrichment. Whoever implements it can be plugged in; what the
+// messages say is tested by `contactmill provider check`.
 type ProviderServiceClient interface {
-	// Enrich answers batches of subjects, in any order. A batch id seen before is answered as before and is not charged
-	// again. RESOURCE_EXHAUSTED and UNAVAILABLE are tried again later.
+	// Describe tells what the provider is and costs. The answer may be kept for as long as the caller's connection lasts.
+	Describe(ctx context.Context, in *DescribeRequest, opts ...grpc.CallOption) (*DescribeResponse, error)
+	// Enrich answers batches of subjects, in any order. A batch id seen before, with the same subjects, is answered as before and
+	// is not charged again, for at least the time that Describe names, also by another replica and after a restart; with other
+	// subjects it is INVALID_ARGUMENT. RESOURCE_EXHAUSTED (over quota) and UNAVAILABLE are tried again later. A batch that was
+	// not answered may have been charged; asking again under its id tells.
 	Enrich(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[EnrichRequest, EnrichResponse], error)
 }
 
@@ -39,6 +45,16 @@ type providerServiceClient struct {
 
 func NewProviderServiceClient(cc grpc.ClientConnInterface) ProviderServiceClient {
 	return &providerServiceClient{cc}
+}
+
+func (c *providerServiceClient) Describe(ctx context.Context, in *DescribeRequest, opts ...grpc.CallOption) (*DescribeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DescribeResponse)
+	err := c.cc.Invoke(ctx, ProviderService_Describe_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (c *providerServiceClient) Enrich(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[EnrichRequest, EnrichResponse], error) {
@@ -58,10 +74,15 @@ type ProviderService_EnrichClient = grpc.BidiStreamingClient[EnrichRequest, Enri
 // All implementations must embed UnimplementedProviderServiceServer
 // for forward compatibility.
 //
-// ProviderService is the published contract of a source of enrichment. Whoever implements it can be plugged in.
+// ProviderService is the published contract of a source of enrichment. Whoever implements it can be plugged in; what the
+// messages say is tested by `contactmill provider check`.
 type ProviderServiceServer interface {
-	// Enrich answers batches of subjects, in any order. A batch id seen before is answered as before and is not charged
-	// again. RESOURCE_EXHAUSTED and UNAVAILABLE are tried again later.
+	// Describe tells what the provider is and costs. The answer may be kept for as long as the caller's connection lasts.
+	Describe(context.Context, *DescribeRequest) (*DescribeResponse, error)
+	// Enrich answers batches of subjects, in any order. A batch id seen before, with the same subjects, is answered as before and
+	// is not charged again, for at least the time that Describe names, also by another replica and after a restart; with other
+	// subjects it is INVALID_ARGUMENT. RESOURCE_EXHAUSTED (over quota) and UNAVAILABLE are tried again later. A batch that was
+	// not answered may have been charged; asking again under its id tells.
 	Enrich(grpc.BidiStreamingServer[EnrichRequest, EnrichResponse]) error
 	mustEmbedUnimplementedProviderServiceServer()
 }
@@ -73,6 +94,9 @@ type ProviderServiceServer interface {
 // pointer dereference when methods are called.
 type UnimplementedProviderServiceServer struct{}
 
+func (UnimplementedProviderServiceServer) Describe(context.Context, *DescribeRequest) (*DescribeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Describe not implemented")
+}
 func (UnimplementedProviderServiceServer) Enrich(grpc.BidiStreamingServer[EnrichRequest, EnrichResponse]) error {
 	return status.Error(codes.Unimplemented, "method Enrich not implemented")
 }
@@ -97,6 +121,24 @@ func RegisterProviderServiceServer(s grpc.ServiceRegistrar, srv ProviderServiceS
 	s.RegisterService(&ProviderService_ServiceDesc, srv)
 }
 
+func _ProviderService_Describe_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DescribeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServiceServer).Describe(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProviderService_Describe_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServiceServer).Describe(ctx, req.(*DescribeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ProviderService_Enrich_Handler(srv interface{}, stream grpc.ServerStream) error {
 	return srv.(ProviderServiceServer).Enrich(&grpc.GenericServerStream[EnrichRequest, EnrichResponse]{ServerStream: stream})
 }
@@ -110,7 +152,12 @@ type ProviderService_EnrichServer = grpc.BidiStreamingServer[EnrichRequest, Enri
 var ProviderService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "contactmill.provider.v1.ProviderService",
 	HandlerType: (*ProviderServiceServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Describe",
+			Handler:    _ProviderService_Describe_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Enrich",

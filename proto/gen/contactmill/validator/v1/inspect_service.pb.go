@@ -395,9 +395,11 @@ type Inspection struct {
 	// Rows that were looked at.
 	RowsSeen int64 `protobuf:"varint,6,opt,name=rows_seen,json=rowsSeen,proto3" json:"rows_seen,omitempty"`
 	// Bytes that were looked at.
-	BytesSeen     int64 `protobuf:"varint,7,opt,name=bytes_seen,json=bytesSeen,proto3" json:"bytes_seen,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	BytesSeen int64 `protobuf:"varint,7,opt,name=bytes_seen,json=bytesSeen,proto3" json:"bytes_seen,omitempty"`
+	// The number of the job whose report the file is, by its columns; 0 for any other file.
+	CorrectsNumber int64 `protobuf:"varint,8,opt,name=corrects_number,json=correctsNumber,proto3" json:"corrects_number,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Inspection) Reset() {
@@ -475,6 +477,13 @@ func (x *Inspection) GetRowsSeen() int64 {
 func (x *Inspection) GetBytesSeen() int64 {
 	if x != nil {
 		return x.BytesSeen
+	}
+	return 0
+}
+
+func (x *Inspection) GetCorrectsNumber() int64 {
+	if x != nil {
+		return x.CorrectsNumber
 	}
 	return 0
 }
@@ -886,7 +895,7 @@ const file_contactmill_validator_v1_inspect_service_proto_rawDesc = "" +
 	"\x04part\"6\n" +
 	"\x04Wish\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x16\n" +
-	"\x06length\x18\x02 \x01(\x05R\x06length\"\xf8\x02\n" +
+	"\x06length\x18\x02 \x01(\x05R\x06length\"\xa1\x03\n" +
 	"\n" +
 	"Inspection\x124\n" +
 	"\x04file\x18\x01 \x01(\v2 .contactmill.ingest.v1.FileFactsR\x04file\x12C\n" +
@@ -896,7 +905,8 @@ const file_contactmill_validator_v1_inspect_service_proto_rawDesc = "" +
 	"\brejected\x18\x05 \x01(\v2\x1e.contactmill.ingest.v1.ProblemR\brejected\x12\x1b\n" +
 	"\trows_seen\x18\x06 \x01(\x03R\browsSeen\x12\x1d\n" +
 	"\n" +
-	"bytes_seen\x18\a \x01(\x03R\tbytesSeen\"\xa0\x03\n" +
+	"bytes_seen\x18\a \x01(\x03R\tbytesSeen\x12'\n" +
+	"\x0fcorrects_number\x18\b \x01(\x03R\x0ecorrectsNumber\"\xa0\x03\n" +
 	"\x0fInspectedColumn\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x18\n" +
 	"\aheading\x18\x02 \x01(\tR\aheading\x12\x14\n" +
