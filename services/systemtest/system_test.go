@@ -41,6 +41,8 @@ func cases() []testCase {
 		{"BadUploads", badUploads},
 		{"BadCallers", badCallers},
 		{"Package", packageTooSmall},
+		{"PackageShared", packageShared},
+		{"PackageCrowded", packageCrowded},
 		{"Lists", lists},
 		{"Check", check},
 		{"Order", order},
