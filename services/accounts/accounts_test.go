@@ -110,7 +110,7 @@ func TestAccountIsMadeShownAndChanged(t *testing.T) {
 	made := h.account("acme")
 	want := &accountsv1.Account{Name: "acme", Country: "DE", Package: 1000, Recipients: []string{"ann@example.com"}, RawDays: 7, ResultDays: 30,
 		BadCell: accountsv1.BadCell_BAD_CELL_REJECT_ROW, UnknownToProvider: accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD,
-		Policies: &accountsv1.Policies{HandMade: accountsv1.HandMade_HAND_MADE_NEW_VALUES}}
+		Policies: &accountsv1.Policies{HandMade: accountsv1.HandMade_HAND_MADE_NEW_VALUES}, ProviderDown: waitDown, ProviderDays: 90}
 	ignore := protocmp.IgnoreFields(&accountsv1.Account{}, "id", "created_at")
 	if d := cmp.Diff(want, made, protocmp.Transform(), ignore); d != "" {
 		t.Errorf("account made (-want +got):\n%s", d)

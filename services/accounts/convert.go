@@ -46,12 +46,14 @@ func toAccount(p *accountsv1.Account) (account, error) {
 		Country: &p.Country, Package: &a.Package, Recipients: p.GetRecipients(), SetRecipients: true,
 		RawDays: &a.RawDays, ResultDays: &a.ResultDays, BadCell: &p.BadCell, UnknownToProvider: &p.UnknownToProvider,
 		LegacyEncoding: &p.LegacyEncoding, Policies: p.GetPolicies(), SetKeys: true,
+		ProviderDown: &p.ProviderDown, ProviderDays: &p.ProviderDays,
 	}
 	set, err := toChange(c)
 	if err != nil {
 		return a, err
 	}
 	a.Country, a.Recipients, a.BadCell, a.Unknown, a.Legacy = *set.Country, set.Recipients, *set.BadCell, *set.Unknown, *set.Legacy
+	a.Down, a.Known = *set.Down, *set.Known
 	a.Policies, err = policies{Rules: map[string]rule{}, HandMade: newValues}.with(set.Policies, nil)
 	return a, err
 }
@@ -111,6 +113,9 @@ func toChange(p *accountsv1.UpdateAccountRequest) (change, error) {
 			return c, err
 		}
 		c.Legacy = &name
+	}
+	if err := c.setProvider(p); err != nil {
+		return c, err
 	}
 	var err error
 	c.Policies, err = toPolicyChange(p.GetPolicies(), p.GetSetKeys())
@@ -229,6 +234,8 @@ func fromAccount(a account) *accountsv1.Account {
 		Policies: fromPolicies(a.Policies), RawDays: a.RawDays, ResultDays: a.ResultDays, LegacyEncoding: a.Legacy, CreatedAt: timestamppb.New(a.CreatedAt),
 		BadCell:           accountsv1.BadCell_BAD_CELL_REJECT_ROW,
 		UnknownToProvider: accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD,
+		ProviderDown:      fromDown(a.Down),
+		ProviderDays:      a.Known,
 	}
 	if a.BadCell == dropCell {
 		p.BadCell = accountsv1.BadCell_BAD_CELL_DROP_CELL

@@ -52,6 +52,8 @@ type account struct {
 	Unknown    unknown
 	Legacy     string // charset as the web names it; empty for the default
 	Policies   policies
+	Down       down
+	Known      int32 // days that a provider's answers are used again
 	CreatedAt  time.Time
 }
 
@@ -79,6 +81,8 @@ type change struct {
 	Unknown    *unknown
 	Legacy     *string
 	Policies   policyChange
+	Down       *down
+	Known      *int32
 }
 
 // fields names what a change sets, for the audit.
@@ -91,6 +95,7 @@ func (c change) fields() []string {
 		{"country", c.Country != nil}, {"package", c.Package != nil}, {"recipients", c.Recipients != nil},
 		{"raw_days", c.RawDays != nil}, {"result_days", c.ResultDays != nil}, {"bad_cell", c.BadCell != nil},
 		{"unknown_to_provider", c.Unknown != nil}, {"legacy_encoding", c.Legacy != nil},
+		{"provider_down", c.Down != nil}, {"provider_days", c.Known != nil},
 	} {
 		if f.set {
 			set = append(set, f.name)
@@ -135,7 +140,8 @@ func newStore(db *postgres.DB) (*store, error) {
 func (s *store) insert(ctx context.Context, by actor, a *account) error {
 	err := s.db.InAccount(ctx, a.ID, func(ctx context.Context, tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, s.sql.InsertAccount, a.ID, a.Name, a.Country, a.Package, a.Recipients, a.RawDays, a.ResultDays,
-			string(a.BadCell), string(a.Unknown), a.Legacy, a.Policies.Rules, string(a.Policies.HandMade), a.Policies.MatchBy).Scan(&a.CreatedAt)
+			string(a.BadCell), string(a.Unknown), a.Legacy, a.Policies.Rules, string(a.Policies.HandMade), a.Policies.MatchBy,
+			string(a.Down), a.Known).Scan(&a.CreatedAt)
 		if err != nil {
 			return err
 		}
@@ -178,7 +184,7 @@ func (s *store) update(ctx context.Context, by actor, id uuid.UUID, c change) (a
 			return err
 		}
 		a, err = one(ctx, tx, scanAccount, s.sql.UpdateAccount, id, c.Country, c.Package, c.Recipients, c.RawDays, c.ResultDays,
-			(*string)(c.BadCell), (*string)(c.Unknown), c.Legacy, p.Rules, string(p.HandMade), p.MatchBy)
+			(*string)(c.BadCell), (*string)(c.Unknown), c.Legacy, p.Rules, string(p.HandMade), p.MatchBy, (*string)(c.Down), c.Known)
 		if err != nil {
 			return err
 		}
@@ -255,7 +261,8 @@ func (s *store) audit(ctx context.Context, tx pgx.Tx, by actor, id uuid.UUID, ac
 
 func scanAccount(row pgx.CollectableRow) (a account, err error) {
 	err = row.Scan(&a.ID, &a.Name, &a.Country, &a.Package, &a.Recipients, &a.RawDays, &a.ResultDays,
-		(*string)(&a.BadCell), (*string)(&a.Unknown), &a.Legacy, &a.Policies.Rules, (*string)(&a.Policies.HandMade), &a.Policies.MatchBy, &a.CreatedAt)
+		(*string)(&a.BadCell), (*string)(&a.Unknown), &a.Legacy, &a.Policies.Rules, (*string)(&a.Policies.HandMade), &a.Policies.MatchBy,
+		(*string)(&a.Down), &a.Known, &a.CreatedAt)
 	return a, err
 }
 
