@@ -764,7 +764,9 @@ type ValidateResult struct {
 	// Values of criteria that the code book does not have, the most frequent first.
 	UnknownValues []*UnknownValue `protobuf:"bytes,12,rep,name=unknown_values,json=unknownValues,proto3" json:"unknown_values,omitempty"`
 	// The job, by id, whose report the file is, corrected.
-	Corrects      string `protobuf:"bytes,13,opt,name=corrects,proto3" json:"corrects,omitempty"`
+	Corrects string `protobuf:"bytes,13,opt,name=corrects,proto3" json:"corrects,omitempty"`
+	// The job, by number, among the earlier files, whose columns are the same or most alike; 0 for none.
+	LikeNumber    int64 `protobuf:"varint,14,opt,name=like_number,json=likeNumber,proto3" json:"like_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -888,6 +890,13 @@ func (x *ValidateResult) GetCorrects() string {
 		return x.Corrects
 	}
 	return ""
+}
+
+func (x *ValidateResult) GetLikeNumber() int64 {
+	if x != nil {
+		return x.LikeNumber
+	}
+	return 0
 }
 
 // Chunk is a run of rows in two objects.
@@ -2202,7 +2211,7 @@ const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	"\x06fields\x18\x05 \x03(\v2\x1e.contactmill.accounts.v1.FieldR\x06fields\x12'\n" +
 	"\x0flegacy_encoding\x18\x06 \x01(\tR\x0elegacyEncoding\x12:\n" +
 	"\x19complete_without_provider\x18\a \x01(\bR\x17completeWithoutProvider\x12#\n" +
-	"\rprovider_days\x18\b \x01(\x05R\fproviderDays\"\xad\x04\n" +
+	"\rprovider_days\x18\b \x01(\x05R\fproviderDays\"\xce\x04\n" +
 	"\x0eValidateResult\x124\n" +
 	"\x06chunks\x18\x01 \x03(\v2\x1c.contactmill.ingest.v1.ChunkR\x06chunks\x127\n" +
 	"\acolumns\x18\x02 \x03(\v2\x1d.contactmill.ingest.v1.ColumnR\acolumns\x12\x12\n" +
@@ -2217,7 +2226,9 @@ const file_contactmill_ingest_v1_work_service_proto_rawDesc = "" +
 	" \x01(\v2 .contactmill.ingest.v1.FileFactsR\x04file\x12!\n" +
 	"\fheadings_key\x18\v \x01(\fR\vheadingsKey\x12J\n" +
 	"\x0eunknown_values\x18\f \x03(\v2#.contactmill.ingest.v1.UnknownValueR\runknownValues\x12\x1a\n" +
-	"\bcorrects\x18\r \x01(\tR\bcorrects\"\xa0\x01\n" +
+	"\bcorrects\x18\r \x01(\tR\bcorrects\x12\x1f\n" +
+	"\vlike_number\x18\x0e \x01(\x03R\n" +
+	"likeNumber\"\xa0\x01\n" +
 	"\x05Chunk\x12\x1b\n" +
 	"\tfirst_row\x18\x01 \x01(\x03R\bfirstRow\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x03R\x04rows\x123\n" +
