@@ -50,7 +50,7 @@ func cases() []testCase {
 		{"Mail", mails},
 		{"Question", question},
 		{"ByHand", byHand},
-		{"Merging", merging},
+		{"Merging", page("merging.md")},
 		{"Editing", editing},
 		{"KeysChosen", keysChosen},
 		{"Newest", newest},

@@ -16,12 +16,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var updateDocs = flag.Bool("update-docs", false, "write what the commands of docs/merging.md say into it")
+var updateDocs = flag.Bool("update-docs", false, "write what the commands of docs/merging.md and docs/recipes.md say into them")
 
-// merging runs the commands that docs/merging.md shows, each part in an account of its own, and wants them to say what stands
+// page runs the commands that a page of docs shows, each part in an account of its own, and wants them to say what stands
 // there. Ids and times may be others: an id of the page stands for the one that has its place in what the command says.
-func merging(t *testing.T, s *target) {
-	page := filepath.Join("..", "..", "docs", "merging.md")
+func page(name string) func(*testing.T, *target) {
+	return func(t *testing.T, s *target) { runPage(t, s, filepath.Join("..", "..", "docs", name)) }
+}
+
+func runPage(t *testing.T, s *target, page string) {
 	b, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
