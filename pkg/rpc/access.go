@@ -79,8 +79,11 @@ var access = map[string]Permission{
 	"/contactmill.contacts.v1.ListsService/ListLists":            submitters,
 	"/contactmill.contacts.v1.ListsService/CreateList":           admins,
 	"/contactmill.contacts.v1.MatchService/Match":                services,
+	"/contactmill.contacts.v1.FactsService/ListUnenriched":       services,
+	"/contactmill.contacts.v1.FactsService/WriteFacts":           services,
 
-	"/contactmill.provider.v1.ProviderService/Enrich": services,
+	"/contactmill.provider.v1.ProviderService/Describe": services,
+	"/contactmill.provider.v1.ProviderService/Enrich":   services,
 }
 
 // again is which unary methods a client may send once more when no answer came: those that only read, and those whose
@@ -108,7 +111,10 @@ var again = []string{
 	"/contactmill.contacts.v1.ContactsService/CountContacts",
 	"/contactmill.contacts.v1.ContactsService/GetContact",
 	"/contactmill.contacts.v1.ContactsService/GetContactHistory",
+	"/contactmill.contacts.v1.FactsService/ListUnenriched",
+	"/contactmill.contacts.v1.FactsService/WriteFacts",
 	"/contactmill.contacts.v1.ListsService/ListLists",
+	"/contactmill.provider.v1.ProviderService/Describe",
 }
 
 // permission of a method. Health is public, as its callers are kubelets and balancers; so is reflection, which is

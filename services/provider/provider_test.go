@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -107,6 +109,9 @@ func TestTheContract(t *testing.T) {
 		return m
 	}
 	for i, s := range q.Subjects {
+		if want := crc32.Checksum([]byte(s.Phone+"\x00"+s.Email), crc32.MakeTable(crc32.Castagnoli)); a.SubjectChecks[i] != want {
+			t.Fatalf("subject %d: check %08x, want %08x", i, a.SubjectChecks[i], want)
+		}
 		if (s.Phone == "") && a.PhoneFacts[i] != 0 || s.Phone != "" && facts(a.PhoneFacts[i])["line_type"] == "" && s.Phone[:5] != "+1246" {
 			t.Fatalf("subject %d: phone %q has %v", i, s.Phone, facts(a.PhoneFacts[i]))
 		}
@@ -117,6 +122,14 @@ func TestTheContract(t *testing.T) {
 	}
 	if again, err := ask(t, c, q); err != nil || !proto.Equal(a, again) {
 		t.Errorf("asked again the answer is another: %v", err)
+	}
+}
+
+func TestItCostsNothing(t *testing.T) {
+	t.Parallel()
+	d, err := dial(t, key).Describe(t.Context(), &providerv1.DescribeRequest{})
+	if err != nil || d.Name != "bundled" || d.Currency != "" || d.PriceMicros != 0 || d.MaxBatch != 10_000 || d.Remembers.AsDuration() != 0 || len(d.PhoneFacts) == 0 || len(d.EmailFacts) == 0 {
+		t.Errorf("%v, %v", d, err)
 	}
 }
 
@@ -156,6 +169,8 @@ func TestWhatIsRefused(t *testing.T) {
 		code string
 	}{
 		"no id":              {&providerv1.EnrichRequest{Subjects: []*providerv1.Subject{{}}}, "no-batch-id"},
+		"a long id":          {&providerv1.EnrichRequest{BatchId: strings.Repeat("b", 129)}, "bad-batch-id"},
+		"an id of two lines": {&providerv1.EnrichRequest{BatchId: "b\nb"}, "bad-batch-id"},
 		"10,001 subjects":    {&providerv1.EnrichRequest{BatchId: "b", Subjects: slices.Repeat([]*providerv1.Subject{{}}, 10_001)}, "batch-too-large"},
 		"an overlong number": {&providerv1.EnrichRequest{BatchId: "b", Subjects: []*providerv1.Subject{{Phone: "+" + string(make([]byte, 100)), Email: "@"}}}, ""},
 		"nobody":             {&providerv1.EnrichRequest{BatchId: "b"}, ""},

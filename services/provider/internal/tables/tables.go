@@ -34,6 +34,12 @@ const (
 	maxPrefixes = 1 << 18
 )
 
+// Names of the facts that the tables have.
+var (
+	PhoneFacts = []string{"line_type", "country", "region", "carrier", "time_zone"}
+	EmailFacts = []string{"domain_kind"}
+)
+
 // Fact is a name and its value.
 type Fact struct{ Name, Value string }
 
