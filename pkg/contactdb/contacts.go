@@ -36,7 +36,9 @@ type contactsSQL struct {
 	InsertKeys, DeleteKeys, InsertFallback, DeleteFallback     string
 	InsertKeyChanges, Suppressed                               string
 	MatchKeys, MatchFallbacks, MatchContacts                   string
+	MatchHashes, MatchSpans                                    string
 	SetLockWait, PlanForAny, ExportSnapshot                    string
+	UnenrichedOfJob, WriteFacts                                string
 	JobAtWork                                                  string // the one that runs as contacts_all
 }
 

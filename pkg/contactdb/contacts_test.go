@@ -94,6 +94,8 @@ func TestEveryQueryFindsItsIndex(t *testing.T) {
 		"places_of_list":         {account, list, 5, 100},
 		"places_of_list_and_job": {account, list, 5, 100, job},
 		"count_of_job":           {account, job},
+		"unenriched_of_job":      {account, one, 100, job},
+		"write_facts":            {account, ids, ids, make([]*string, len(ids)), ids, make([]*string, len(ids))},
 		"count_of_list_and_job":  {account, list, job},
 		"contacts_by_id":         {account, ids},
 		"contacts_of_keys":       {account, ids},
@@ -118,6 +120,8 @@ func TestEveryQueryFindsItsIndex(t *testing.T) {
 		"match_keys":             {account, ids},
 		"match_fallbacks":        {account, ids},
 		"match_contacts":         {account, ids},
+		"match_hashes":           {account, ids},
+		"match_spans":            {account, ids[:10], ids[10:]},
 	}
 	args["update_contact"] = append([]any{account, one}, make([]any, 35)...)
 	args["update_contact"][36] = false

@@ -1,7 +1,7 @@
 // Package contacts is the service that shows contacts, takes edits by hand, and tells which contacts the rows of a file
 // belong to.
 //
-//	In        gRPC: ContactsService and ListsService for people, MatchService for enrichment
+//	In        gRPC: ContactsService and ListsService for people, MatchService and FactsService for enrichment
 //	Out       gRPC to accounts: country, package and fields of the account
 //	Owns      with merge: the contact database (schema contacts), through pkg/contactdb
 //	Promises  readers see a job whole or not at all and never wait for one (P4); an edit by hand follows the rules of a
@@ -92,6 +92,7 @@ func (s *Service) Register(reg grpc.ServiceRegistrar) {
 	contactsv1.RegisterContactsServiceServer(reg, s.edge)
 	contactsv1.RegisterListsServiceServer(reg, &listsEdge{contacts: s.contacts})
 	contactsv1.RegisterMatchServiceServer(reg, &matchEdge{contacts: s.contacts})
+	contactsv1.RegisterFactsServiceServer(reg, &factsEdge{contacts: s.contacts})
 }
 
 // Ready tells whether the database answers.
