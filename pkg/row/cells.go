@@ -29,6 +29,17 @@ func (h Header) Mapped() []int {
 	return m
 }
 
+// secrets is how many of the columns are mapped and secret: what Cells.Secrets is parallel to.
+func (h Header) secrets() int {
+	n := 0
+	for _, c := range h.Columns {
+		if c.Field != "" && c.Secret {
+			n++
+		}
+	}
+	return n
+}
+
 // Finding is an error or a warning on a row.
 type Finding struct {
 	Code     string // stable, e.g. "phone-invalid"
@@ -58,22 +69,35 @@ type Value struct {
 // Cells is one row of a file.
 type Cells struct {
 	Line     int64 // physical line on which it begins, from 1
-	Invalid  bool  // the row is INVALID: it has no values
+	Invalid  bool  // the row is INVALID: it has no values but for secret ones
 	Findings []Finding
 	Cells    [][]byte // as in the file, by column; may be fewer or more than there are columns
 	Values   []Value  // parallel to Header.Mapped; nil if invalid
+
+	// Secrets are the secret values of an INVALID row, parallel to the mapped secret columns, nil if it has none: its cells
+	// show them masked alone, and whoever corrects the row does not write them anew. They are Empty, AsText and sealed, or Unset.
+	Secrets []Value
 }
 
 // CellsWriter writes a cells object.
 type CellsWriter struct {
-	f      *writer
-	mapped []int
-	header Header
+	f       *writer
+	mapped  []int
+	secrets int
+	header  Header
 }
+
+// cellsVersion is that of objects without secret columns.
+const cellsVersion = 2
 
 // NewCellsWriter begins an object with its header.
 func NewCellsWriter(w io.Writer, h Header) (*CellsWriter, error) {
-	c := &CellsWriter{f: newWriter(w, kindCells), mapped: h.Mapped(), header: h}
+	c := &CellsWriter{mapped: h.Mapped(), secrets: h.secrets(), header: h}
+	if c.secrets > 0 {
+		c.f = newWriter(w, kindCells)
+	} else {
+		c.f = newWriterOf(w, kindCells, cellsVersion)
+	}
 	return c, c.begin()
 }
 
@@ -98,7 +122,8 @@ func (c *CellsWriter) begin() error {
 func (c *CellsWriter) Append(r *Cells) error {
 	b := c.f.begin()
 	b = binary.AppendUvarint(b, uint64(r.Line))
-	b = append(b, flag(r.Invalid)|flag(len(r.Findings) > 0)<<1)
+	hidden := r.Invalid && len(r.Secrets) > 0
+	b = append(b, flag(r.Invalid)|flag(len(r.Findings) > 0)<<1|flag(hidden)<<2)
 	if len(r.Findings) > 0 {
 		b = binary.AppendUvarint(b, uint64(len(r.Findings)))
 		for _, f := range r.Findings {
@@ -129,6 +154,17 @@ func (c *CellsWriter) Append(r *Cells) error {
 			}
 		}
 	}
+	if hidden {
+		if len(r.Secrets) != c.secrets {
+			return fmt.Errorf("write row of line %d: %d secret values for %d secret columns", r.Line, len(r.Secrets), c.secrets)
+		}
+		for _, v := range r.Secrets {
+			b = append(b, byte(v.Kind))
+			if v.Kind == AsText {
+				b = appendText(b, v.Text)
+			}
+		}
+	}
 	return c.f.end(b)
 }
 
@@ -139,9 +175,10 @@ func (c *CellsWriter) Close() error { return c.f.close() }
 type CellsReader struct {
 	Header Header
 
-	f      *reader
-	mapped []int
-	row    Cells
+	f       *reader
+	mapped  []int
+	secrets int
+	row     Cells
 }
 
 // NewCellsReader reads the header.
@@ -162,7 +199,7 @@ func NewCellsReader(r io.Reader) (*CellsReader, error) {
 	if err := c.end("cells", f.rows); err != nil {
 		return nil, err
 	}
-	return &CellsReader{Header: h, f: f, mapped: h.Mapped()}, nil
+	return &CellsReader{Header: h, f: f, mapped: h.Mapped(), secrets: h.secrets()}, nil
 }
 
 // Next returns the next row, valid until the call after it; io.EOF after the last.
@@ -176,7 +213,7 @@ func (c *CellsReader) Next() (*Cells, error) {
 	r.Line = int64(k.uvarint())
 	flags := k.byte()
 	r.Invalid = flags&1 != 0
-	r.Findings, r.Cells, r.Values = r.Findings[:0], r.Cells[:0], r.Values[:0]
+	r.Findings, r.Cells, r.Values, r.Secrets = r.Findings[:0], r.Cells[:0], r.Values[:0], r.Secrets[:0]
 	if flags&2 != 0 {
 		for n := k.uvarint(); n > 0 && !k.bad; n-- {
 			f := Finding{Code: string(k.text()), Column: int(k.uvarint()) - 1}
@@ -203,6 +240,20 @@ func (c *CellsReader) Next() (*Cells, error) {
 				k.bad = true
 			}
 			r.Values = append(r.Values, v)
+		}
+	}
+	if flags&4 != 0 {
+		for range c.secrets {
+			v := Value{Kind: ValueKind(k.byte())}
+			switch v.Kind {
+			case AsText:
+				v.Text = k.text()
+			case AsCell:
+				k.bad = true
+			default:
+				k.bad = k.bad || v.Kind > Unset
+			}
+			r.Secrets = append(r.Secrets, v)
 		}
 	}
 	return r, k.end("cells", c.f.rows)

@@ -22,7 +22,7 @@ const (
 // versions are those that writers write. An object of an older one is read too: what it can hold is a part of what a newer
 // one can.
 var versions = map[byte]byte{
-	kindCells:    2, // from 2 on what a value was repaired to
+	kindCells:    3, // from 2 on what a value was repaired to; from 3 on secret values of INVALID rows
 	kindKeys:     2, // from 2 on keys beyond the eighth
 	kindVerdicts: 2, // likewise
 	kindFacts:    1,
@@ -42,14 +42,18 @@ var ErrFormat = errors.New("not such an object, or damaged")
 
 // writer frames records.
 type writer struct {
-	s2   *s2.Writer
-	buf  []byte
-	rows int64
-	err  error
+	s2      *s2.Writer
+	buf     []byte
+	rows    int64
+	version byte
+	err     error
 }
 
-func newWriter(w io.Writer, kind byte) *writer {
-	f := &writer{s2: s2.NewWriter(nil, s2.WriterConcurrency(1), s2.WriterBlockSize(blockSize)), buf: make([]byte, 0, blockSize+blockSize/4)}
+func newWriter(w io.Writer, kind byte) *writer { return newWriterOf(w, kind, versions[kind]) }
+
+// newWriterOf writes an older version, where the object has nothing that needs the newest: programs from before it read on.
+func newWriterOf(w io.Writer, kind, version byte) *writer {
+	f := &writer{s2: s2.NewWriter(nil, s2.WriterConcurrency(1), s2.WriterBlockSize(blockSize)), buf: make([]byte, 0, blockSize+blockSize/4), version: version}
 	f.reset(w, kind)
 	return f
 }
@@ -57,7 +61,7 @@ func newWriter(w io.Writer, kind byte) *writer {
 // reset begins another object with the memory of the last one.
 func (f *writer) reset(w io.Writer, kind byte) {
 	f.buf, f.rows = f.buf[:0], 0
-	_, f.err = w.Write([]byte{'C', 'M', 'R', kind, versions[kind]})
+	_, f.err = w.Write([]byte{'C', 'M', 'R', kind, f.version})
 	f.s2.Reset(w)
 }
 

@@ -66,6 +66,15 @@ func TestCellsComeBack(t *testing.T) {
 			for range rapid.IntRange(0, 2).Draw(t, "findings") {
 				r.Findings = append(r.Findings, Finding{"some-code", rapid.IntRange(-1, 300).Draw(t, "column"), rapid.Bool().Draw(t, "warning"), rapid.String().Draw(t, "value"), rapid.String().Draw(t, "repaired")})
 			}
+			if n := h.secrets(); r.Invalid && n > 0 && rapid.Bool().Draw(t, "secrets") {
+				for range n {
+					v := Value{Kind: rapid.SampledFrom([]ValueKind{Empty, AsText, Unset}).Draw(t, "kind")}
+					if v.Kind == AsText {
+						v.Text = genBytes(40).Draw(t, "sealed")
+					}
+					r.Secrets = append(r.Secrets, v)
+				}
+			}
 			if !r.Invalid {
 				for _, col := range mapped {
 					v := Value{Kind: ValueKind(rapid.IntRange(0, 3).Draw(t, "kind"))}
@@ -326,12 +335,34 @@ func TestRowsWithoutOwnKeysTakeNoMoreRoom(t *testing.T) {
 	}
 }
 
+// Programs from before secret values of INVALID rows read on what has no secret columns.
+func TestCellsWithoutSecretsAreOfTheOlderVersion(t *testing.T) {
+	for secret, want := range map[bool]byte{false: 2, true: 3} {
+		var b bytes.Buffer
+		w, err := NewCellsWriter(&b, Header{Columns: []Column{{"SSN", "ssn", secret}}})
+		must(t, err)
+		for range 2 {
+			must(t, w.Close())
+			if got := b.Bytes()[4]; got != want {
+				t.Errorf("secret %t: version %d, want %d", secret, got, want)
+			}
+			b.Reset()
+			must(t, w.Reset(&b))
+		}
+	}
+}
+
 func FuzzReadersNeverPanic(f *testing.F) {
 	var b bytes.Buffer
 	w, _ := NewCellsWriter(&b, Header{Columns: []Column{{"a", "phone", false}}})
 	_ = w.Append(&Cells{Line: 2, Cells: [][]byte{[]byte("x")}, Values: []Value{{Kind: AsCell}}})
 	_ = w.Close()
-	f.Add(b.Bytes())
+	f.Add(bytes.Clone(b.Bytes()))
+	b.Reset()
+	w, _ = NewCellsWriter(&b, Header{Columns: []Column{{"a", "ssn", true}}})
+	_ = w.Append(&Cells{Line: 2, Invalid: true, Cells: [][]byte{[]byte("x")}, Secrets: []Value{{Kind: AsText, Text: []byte("y")}}})
+	_ = w.Close()
+	f.Add(bytes.Clone(b.Bytes()))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) < 5 {
 			return
