@@ -13,7 +13,7 @@ PROTOC_GEN_GO_GRPC := v1.6.2
 GOLANGCI_LINT := v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-15 test-18 chaos bench fuzz lint format generate docs tidy tools clean bin/parts
+.PHONY: help build run test test-15 test-18 chaos bench fuzz lint format generate docs tidy tools clean bin/parts bin/testprovider bin/testprovider
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -28,7 +28,7 @@ build: ## bin/contactmill, bin/contactmill-standalone and a binary for each serv
 run: build ## start everything in one process, import the sample, run on until Ctrl-C
 	@exec bin/contactmill-standalone --sample $(ARGS)
 
-test: build bin/parts ## everything that must pass, with real PostgreSQL, NATS, S3 and SMTP
+test: build bin/parts bin/testprovider ## everything that must pass, with real PostgreSQL, NATS, S3 and SMTP
 	@[ "$(RACE)" ] || echo "No C compiler here, so the tests run without the race detector."
 	@go test -count=1 ./services ./pkg/contact/finding/... # they read what go's test cache does not see
 	$(PARTS) go test $(RACE) -timeout 20m $(ARGS) $$(go list $(GO_CODE) | grep -v /systemtest$$)
@@ -42,7 +42,7 @@ test-15: bin/parts ## the database suites on the installed PostgreSQL, 15 on Deb
 test-18: bin/parts ## the database suites on PostgreSQL 18, fetched by npm
 	CONTACTMILL_POSTGRES=npm $(PARTS) go test $(RACE) -timeout 20m $(ARGS) $(SQL_SUITES)
 
-chaos: build ## the long version of what `make test` kills
+chaos: build bin/testprovider ## the long version of what `make test` kills
 	CONTACTMILL_TEST_CHAOS=long go test -count=1 -timeout 60m -v -run Chaos $(ARGS) ./services/systemtest
 
 bench: build ## 1,000,000 contacts against the reference COPY, stage by stage
@@ -82,9 +82,9 @@ install = @echo "installing $(1)" && GOBIN=$(CURDIR)/.bin go install $(1) && tou
 .bin/.protoc-gen-go-grpc-$(PROTOC_GEN_GO_GRPC): ; $(call install,google.golang.org/grpc/cmd/protoc-gen-go-grpc@$(PROTOC_GEN_GO_GRPC))
 .bin/.golangci-lint-$(GOLANGCI_LINT): ; $(call install,github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT))
 
-bin/parts:
+bin/parts bin/testprovider:
 	@mkdir -p bin
-	@go build -o $@ ./deploy/standalone/cmd/parts
+	@go build -o $@ ./deploy/standalone/cmd/$(notdir $@)
 
 clean: ## what was built; not the state of `make run`
 	rm -rf bin .bin
