@@ -13,7 +13,7 @@ PROTOC_GEN_GO_GRPC := v1.6.2
 GOLANGCI_LINT := v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-15 test-18 chaos bench fuzz lint format generate docs tidy tools clean bin/parts bin/testprovider bin/testprovider
+.PHONY: help build run test test-15 test-18 chaos bench fuzz lint format generate docs tidy tools clean bin/parts bin/testprovider
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
