@@ -26,7 +26,7 @@ var versions = map[byte]byte{
 	kindKeys:     2, // from 2 on keys beyond the eighth
 	kindVerdicts: 2, // likewise
 	kindFacts:    1,
-	kindOutcomes: 2, // from 2 on values that were kept, and lines
+	kindOutcomes: 3, // from 2 on values that were kept, and lines; from 3 on effects
 }
 
 const (

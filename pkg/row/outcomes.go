@@ -16,6 +16,7 @@ type Ended struct {
 	Detail  string    // ids, line numbers and names of fields for people, never contact data
 	Kept    []Kept    // values that the row would have changed and did not, in the order of the fields
 	Line    int64     // of the row, in a job without a file, which has no cells to tell it; 0 for none
+	Effect  int64     // in a plan: a hash of what would change at the contact, from what to what; 0 where nothing would
 }
 
 // Kept is a value of a contact that a row did not change.
@@ -31,8 +32,9 @@ const moreFlag = 0x80
 
 // The further flags.
 const (
-	keptFlag = 1
-	lineFlag = 2
+	keptFlag   = 1
+	lineFlag   = 2
+	effectFlag = 4
 )
 
 // OutcomesWriter writes an outcomes object: what became of every row of the job, in the file's order.
@@ -48,7 +50,7 @@ func (w *OutcomesWriter) Append(e *Ended) error {
 	b := w.f.begin()
 	at := len(b)
 	b = append(b, byte(e.Outcome)<<3)
-	if more := flag(len(e.Kept) > 0)*keptFlag | flag(e.Line != 0)*lineFlag; more != 0 {
+	if more := flag(len(e.Kept) > 0)*keptFlag | flag(e.Line != 0)*lineFlag | flag(e.Effect != 0)*effectFlag; more != 0 {
 		b[at] |= moreFlag
 		b = append(b, more)
 	}
@@ -74,6 +76,9 @@ func (w *OutcomesWriter) Append(e *Ended) error {
 	}
 	if e.Line != 0 {
 		b = binary.AppendVarint(b, e.Line)
+	}
+	if e.Effect != 0 {
+		b = binary.LittleEndian.AppendUint64(b, uint64(e.Effect))
 	}
 	return w.f.end(b)
 }
@@ -128,6 +133,11 @@ func (r *OutcomesReader) Next() (*Ended, error) {
 	}
 	if more&lineFlag != 0 {
 		r.e.Line = c.varint()
+	}
+	if more&effectFlag != 0 {
+		if b := c.bytes(8); b != nil {
+			r.e.Effect = int64(binary.LittleEndian.Uint64(b))
+		}
 	}
 	if r.e.Outcome < Added || r.e.Outcome > Suppressed {
 		c.bad = true

@@ -163,7 +163,7 @@ func TestSidecarsComeBack(t *testing.T) {
 		}), 0, 40).Draw(t, "verdicts")
 		ended := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Ended {
 			return Ended{Outcome(rapid.IntRange(1, 9).Draw(t, "outcome")), genID().Draw(t, "contact"), rapid.String().Draw(t, "reason"), rapid.String().Draw(t, "detail"),
-				rapid.SliceOfN(rapid.Custom(genKept), 0, 3).Draw(t, "kept"), rapid.Int64Range(0, 9).Draw(t, "line")}
+				rapid.SliceOfN(rapid.Custom(genKept), 0, 3).Draw(t, "kept"), rapid.Int64Range(0, 9).Draw(t, "line"), rapid.OneOf(rapid.Just(int64(0)), rapid.Int64()).Draw(t, "effect")}
 		}), 0, 40).Draw(t, "ended")
 		var vb, eb bytes.Buffer
 		vw, ew := NewVerdictsWriter(&vb), NewOutcomesWriter(&eb)

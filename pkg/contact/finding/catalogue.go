@@ -46,6 +46,9 @@ const (
 	SpreadsheetError Code = "spreadsheet-error"
 
 	FormulaWithoutValue Code = "formula-without-value"
+
+	MaskedLost   Code = "masked-lost"
+	CellRestored Code = "cell-restored"
 )
 
 // What spreadsheets did to a cell.
@@ -86,6 +89,7 @@ const (
 	Erased            Code = "erased"
 	NewerHere         Code = "newer-here"
 	KeptByRule        Code = "kept-by-rule"
+	PlanChanged       Code = "plan-changed"
 )
 
 // Contacts that an undo came to: the reasons of their outcomes.
@@ -190,6 +194,8 @@ var catalogue = [...]Entry{
 	{InvisibleKept, Warning, "the text holds invisible characters; they were kept", "clean the value at its source"},
 	{SpreadsheetError, Error, "the cell holds an error of the spreadsheet, not a value", "mend the formula, or write the value in its place"},
 	{FormulaWithoutValue, Error, "the cell holds a formula whose value the workbook does not keep", "open the workbook in its spreadsheet program and save it again"},
+	{MaskedLost, Error, "the cell holds a masked value that cannot be found again", "write the value itself"},
+	{CellRestored, Warning, "a spreadsheet rewrote the cell of a corrected report; it was taken as it stood in the first file", "where another value is meant, take the column job away and hand the file in as a new one"},
 	{ScientificRepaired, Warning, "a spreadsheet wrote the digits in scientific notation; no digit was lost and they were put back", "format the column as text before saving"},
 	{ScientificRounded, Error, "a spreadsheet wrote the digits in scientific notation and dropped some", "format the column as text, fill in the digits and save again"},
 	{DigitsLost, Error, "a number of more than 15 digits, of which the spreadsheet kept only the first 15", "keep the column as text in the spreadsheet, fill in the digits and save again"},
@@ -217,6 +223,7 @@ var catalogue = [...]Entry{
 	{Erased, Error, "the person was erased", "do not send the row again"},
 	{NewerHere, Warning, "the contact has a newer value than the file", "take it over at its source; the report return to sender lists all such values"},
 	{KeptByRule, Warning, "a rule of the account or the job keeps the contact's value", "say --rule FIELD=always to replace it"},
+	{PlanChanged, Error, "something else would have become of the row than the plan said that was approved, and so nothing was done", "hand the row in again, and look at its new plan"},
 	{DuplicateContact, Error, "a unique value belongs to another contact", "correct the value, or merge the contacts"},
 	{SeveralContacts, Error, "the keys of the row belong to several contacts", "correct the keys, or merge the contacts"},
 
