@@ -31,6 +31,7 @@ const (
 	Name       How = "name"       // the field's name or label, or a heading that the account listed for it
 	Word       How = "word"       // a usual word for the field
 	Similar    How = "similar"    // nearly such a word, or one with look-alike letters in it
+	OfReport   How = "report"     // a column that a report added: it is mapped to nothing
 )
 
 // Request is what there is to go by.

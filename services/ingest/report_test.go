@@ -88,11 +88,11 @@ func TestReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	const phone = `not a valid phone number (write it with its country code, such as +1 202 224 3121)`
-	want := "\"First, name\",Phone,SSN,LINE,line_2,outcome,reason,contact_id\n" +
-		"Ann,'+15551230000,***-**-1234,x,2,ADDED,," + known.String() + "\n" +
+	want := "\"First, name\",Phone,SSN,LINE,line_2,outcome,reason,contact_id,job\n" +
+		"Ann,'+15551230000,***-**-1234,x,2,ADDED,," + known.String() + ",1\n" +
 		"Bob,'+15551230000,,,3,DUPLICATE,\"repeats-row: an earlier row of the file has one of its keys (keep one of the rows) [line 2]; column Phone: warning point-zero-removed: " +
-		"the digits ended in .0, which was removed (format the column as text before saving) [\"\"15551230000.0\"\" was taken as \"\"+15551230000\"\"]\",\n" +
-		"\"Zoë, \"\"Z\"\"\nline two\",'+15551234567,,,4,ADDED,warning row-short: the row has fewer cells than the heading; the missing ones count as empty (fill the row up)," + known.String() + "\n"
+		"the digits ended in .0, which was removed (format the column as text before saving) [\"\"15551230000.0\"\" was taken as \"\"+15551230000\"\"]\",,1\n" +
+		"\"Zoë, \"\"Z\"\"\nline two\",'+15551234567,,,4,ADDED,warning row-short: the row has fewer cells than the heading; the missing ones count as empty (fill the row up)," + known.String() + ",1\n"
 	rows, err := csv.NewReader(strings.NewReader(all)).ReadAll()
 	if err != nil || len(rows) != 5 {
 		t.Fatalf("report has %d lines, %v, want 5", len(rows), err)
@@ -101,7 +101,7 @@ func TestReports(t *testing.T) {
 		t.Errorf("report (-want +got):\n%s", cmp.Diff(want, all))
 	}
 	wantRow := []string{"'=cmd|' /C calc'!A0", "12", "***-**-6789", "a", "5", "INVALID",
-		"column Phone: phone-invalid: " + phone + "; row-long: the row has more cells than the heading (put cells that hold the delimiter in quotes); 2 cells beyond the heading are left out here", ""}
+		"column Phone: phone-invalid: " + phone + "; row-long: the row has more cells than the heading (put cells that hold the delimiter in quotes); 2 cells beyond the heading are left out here", "", "1"}
 	if diff := cmp.Diff(wantRow, rows[4]); diff != "" {
 		t.Errorf("invalid row (-want +got):\n%s", diff)
 	}

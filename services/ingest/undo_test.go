@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -102,8 +103,9 @@ func TestUndo(t *testing.T) {
 		}
 	}
 
-	want := [][]string{{"line", "outcome", "reason", "contact_id"}, {"2", "UPDATED", "removed", known.String()},
-		{"3", "HELD", "changed-since [phone by job 7; put back: email]", second.String()}, {"", "UNCHANGED", "", third.String()}}
+	number := strconv.FormatInt(undo.GetNumber(), 10)
+	want := [][]string{{"line", "outcome", "reason", "contact_id", "job"}, {"2", "UPDATED", "removed", known.String(), number},
+		{"3", "HELD", "changed-since [phone by job 7; put back: email]", second.String(), number}, {"", "UNCHANGED", "", third.String(), number}}
 	for only, want := range map[ingestv1.Outcome][][]string{0: want, ingestv1.Outcome_OUTCOME_HELD: {want[0], want[2]}, ingestv1.Outcome_OUTCOME_SUPPRESSED: want[:1]} {
 		text, err := c.report(undo.GetId(), only)
 		if err != nil {

@@ -57,7 +57,7 @@ func (c Code) Failed() bool {
 // cell as it was and the value that it became. All such codes are warnings.
 func (c Code) Repaired() bool {
 	switch c {
-	case InvisibleCharacter, ScientificRepaired, PointZeroRemoved, ZerosRestored, QuotesRemoved, QuoteStraightened, DateFromSerial, DateCentury:
+	case InvisibleCharacter, ScientificRepaired, PointZeroRemoved, ZerosRestored, QuotesRemoved, QuoteStraightened, DateFromSerial, DateCentury, CellRestored:
 		return true
 	}
 	return false

@@ -9,6 +9,7 @@ import (
 
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/mapping"
 	"github.com/contactmill/contactmill/pkg/row"
 	"github.com/contactmill/contactmill/pkg/stage"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
@@ -27,9 +28,11 @@ func (s *Service) DownloadReport(req *ingestv1.DownloadReportRequest, out report
 	if _, ok := ingestv1.Outcome_name[int32(req.GetOutcome())]; !ok {
 		return fault.New(fault.Invalid, "unknown-outcome", "outcome %d is unknown", req.GetOutcome())
 	}
-	write := report.Write
+	write, find := report.Write, s.source
 	switch req.GetReport() {
 	case ingestv1.Report_REPORT_UNSPECIFIED, ingestv1.Report_REPORT_ROWS:
+	case ingestv1.Report_REPORT_PLAN:
+		find = s.plan
 	case ingestv1.Report_REPORT_RETURN_TO_SENDER:
 		write = report.ReturnToSender
 	default:
@@ -39,7 +42,7 @@ func (s *Service) DownloadReport(req *ingestv1.DownloadReportRequest, out report
 	if err != nil {
 		return err
 	}
-	source, err := s.source(ctx, job)
+	source, err := find(ctx, job)
 	if err != nil {
 		return err
 	}
@@ -65,11 +68,7 @@ func (s *Service) source(ctx context.Context, job ledger.Job) (report.Source, er
 	if err != nil {
 		return report.Source{}, err
 	}
-	var validated ingestv1.ValidateResult
 	var merged ingestv1.MergeResult
-	if err := proto.Unmarshal(results.Validated, &validated); err != nil {
-		return report.Source{}, fmt.Errorf("read validate's result of job %s: %w", job.ID, err)
-	}
 	if err := proto.Unmarshal(results.Merged, &merged); err != nil {
 		return report.Source{}, fmt.Errorf("read merge's result of job %s: %w", job.ID, err)
 	}
@@ -77,12 +76,41 @@ func (s *Service) source(ctx context.Context, job ledger.Job) (report.Source, er
 		return report.Source{}, fault.New(fault.Precondition, "no-report", "job %d is %s: its rows have no outcomes", job.Number, job.State).
 			Hint("the job itself says why")
 	}
-	out := report.Source{NoFile: job.Kind == ledger.Undo}
+	return rows(job, results, merged.GetOutcomes())
+}
+
+// plan finds what the plan of a job under review is made of.
+func (s *Service) plan(ctx context.Context, job ledger.Job) (report.Source, error) {
+	switch {
+	case job.Plan == nil && job.Settings.Review && !job.State.Final():
+		return report.Source{}, fault.New(fault.Precondition, "no-plan", "job %d is %s; its plan is there once it awaits approval", job.Number, job.State)
+	case job.Plan == nil:
+		return report.Source{}, fault.New(fault.Precondition, "no-plan", "job %d is %s and has no plan", job.Number, job.State).
+			Hint("a plan is made of an import under review")
+	case job.WorkSwept:
+		return report.Source{}, fault.New(fault.NotFound, "report-swept", "the plan of job %d was removed by age", job.Number)
+	}
+	results, err := s.ledger.Results(ctx, job.Account, job.ID)
+	if err != nil {
+		return report.Source{}, err
+	}
+	o := job.Plan.Object
+	return rows(job, results, &ingestv1.Object{Name: o.Name, Size: o.Size, Sha256: o.SHA256})
+}
+
+// rows is the rows of a job's file with some outcomes of them.
+func rows(job ledger.Job, results ledger.Results, outcomes *ingestv1.Object) (_ report.Source, err error) {
+	var validated ingestv1.ValidateResult
+	if err := proto.Unmarshal(results.Validated, &validated); err != nil {
+		return report.Source{}, fmt.Errorf("read validate's result of job %s: %w", job.ID, err)
+	}
+	out := report.Source{Number: job.Number, NoFile: job.Kind == ledger.Undo}
 	for _, c := range validated.GetColumns() {
 		out.Headings = append(out.Headings, c.GetHeading())
+		out.Omit = append(out.Omit, c.GetHow() == string(mapping.OfReport))
 	}
 	prefix := blob.JobPrefix(job.Account, job.ID)
-	if out.Outcomes, err = stage.FromObject(prefix, merged.GetOutcomes()); err != nil {
+	if out.Outcomes, err = stage.FromObject(prefix, outcomes); err != nil {
 		return report.Source{}, err
 	}
 	for _, c := range validated.GetChunks() {

@@ -3,8 +3,9 @@
 //
 // The file is UTF-8 without a byte order mark, comma separated, with a heading, lines ended by LF (so that line breaks
 // within cells stay what they were). First come the columns of the file as they were handed in, in the file's order,
-// secret cells masked; then line, outcome, reason and contact_id. A job without a file has the latter alone. Every cell is
-// inert (see appendCell).
+// secret cells masked; then line, outcome, reason, contact_id and job. A job without a file has the latter alone. Every cell
+// is inert (see appendCell). By line and job a corrected report is known again when it is handed in: of its columns those
+// are left out that an earlier report had added.
 package report
 
 import (
@@ -20,6 +21,7 @@ import (
 
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/mapping"
 	"github.com/contactmill/contactmill/pkg/row"
 )
 
@@ -28,7 +30,9 @@ const bufferSize = 64 << 10
 
 // Source is what a report is made of.
 type Source struct {
+	Number   int64    // of the job
 	Headings []string // of every column of the file, in its order
+	Omit     []bool   // columns that are left out, parallel to Headings; nil for none
 	Chunks   []Chunk  // in the file's order
 	Outcomes blob.Object
 	NoFile   bool // an undo has neither headings nor chunks: its outcomes name their lines
@@ -43,7 +47,7 @@ type Chunk struct {
 // Write writes the rows with the given outcome, or all rows for 0. Objects that are not those that were stored, or that
 // do not fit each other, are DataLoss: then what was written is not whole.
 func Write(ctx context.Context, w io.Writer, store *blob.Store, s Source, only row.Outcome) error {
-	out := &writer{out: bufio.NewWriterSize(w, bufferSize), headings: s.Headings, only: only}
+	out := &writer{out: bufio.NewWriterSize(w, bufferSize), job: strconv.FormatInt(s.Number, 10), headings: s.Headings, omit: s.Omit, only: only}
 	if err := out.heading(); err != nil {
 		return err
 	}
@@ -74,7 +78,9 @@ func Write(ctx context.Context, w io.Writer, store *blob.Store, s Source, only r
 
 type writer struct {
 	out      *bufio.Writer
+	job      string
 	headings []string
+	omit     []bool
 	only     row.Outcome
 	line     []byte // one line, reused
 	text     []byte // one reason, reused
@@ -84,11 +90,14 @@ type writer struct {
 func (w *writer) heading() error {
 	taken := make(map[string]bool, len(w.headings))
 	w.line = w.line[:0]
-	for _, h := range w.headings {
+	for i, h := range w.headings {
+		if w.omitted(i) {
+			continue
+		}
 		taken[strings.ToLower(strings.TrimSpace(h))] = true
 		w.line = append(appendCell(w.line, []byte(h)), ',')
 	}
-	for i, h := range [...]string{"line", "outcome", "reason", "contact_id"} {
+	for i, h := range mapping.ReportColumns {
 		name := h
 		for n := 2; taken[name]; n++ {
 			name = h + "_" + strconv.Itoa(n)
@@ -103,6 +112,8 @@ func (w *writer) heading() error {
 	_, err := w.out.Write(w.line)
 	return err
 }
+
+func (w *writer) omitted(i int) bool { return i < len(w.omit) && w.omit[i] }
 
 func (w *writer) chunk(ctx context.Context, store *blob.Store, c Chunk, outcomes *row.OutcomesReader) error {
 	raw, err := store.ReadVerified(ctx, c.Cells)
@@ -157,6 +168,9 @@ func (w *writer) bare(outcomes *row.OutcomesReader) error {
 func (w *writer) row(r *row.Cells, e *row.Ended) error {
 	w.line = w.line[:0]
 	for i := range w.headings {
+		if w.omitted(i) {
+			continue
+		}
 		if i < len(r.Cells) {
 			w.line = appendCell(w.line, r.Cells[i])
 		}
@@ -169,7 +183,7 @@ func (w *writer) row(r *row.Cells, e *row.Ended) error {
 	if e.Contact != uuid.Nil {
 		w.line = append(w.line, e.Contact.String()...)
 	}
-	w.line = append(w.line, '\n')
+	w.line = append(append(append(w.line, ','), w.job...), '\n')
 	_, err := w.out.Write(w.line)
 	return err
 }
