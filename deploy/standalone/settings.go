@@ -24,8 +24,9 @@ import (
 // database is the name of ours on a server that we started.
 const database = "contactmill"
 
-// Addresses is where the services find each other; each may name several replicas with commas.
-type Addresses struct{ Accounts, Ingest, Contacts, Provider, Validator, Web string }
+// Addresses is where the services find each other; each may name several replicas with commas. Foreign is a provider of
+// enrichment that is none of ours: it is asked instead of Provider and never shown our key.
+type Addresses struct{ Accounts, Ingest, Contacts, Provider, Foreign, Validator, Web string }
 
 // Settings is an installation: parts that run, a migrated database, and the secrets that the services share.
 type Settings struct {
@@ -70,10 +71,14 @@ func Prepare(ctx context.Context, dir string, p *parts.Parts) (*Settings, error)
 
 // Env is the environment of a service's process: where its parts and the other services are. instance tells replicas apart.
 func (s *Settings) Env(service, instance string, a Addresses) []string {
+	provider, providerKey := a.Foreign, ""
+	if provider == "" {
+		provider, providerKey = a.Provider, "svc_"+s.secrets.ServiceKey
+	}
 	env := map[string]string{
 		"NATS_URL": s.Parts.NATS.URL(), "S3_URL": s.Parts.S3.URL(), "SMTP_URL": s.Parts.Mail.URL() + "?from=contactmill@example.com",
 		"DATABASE_URL": s.roleURL(service), "SERVICE_KEY": s.secrets.ServiceKey, "KEYRING_FILE": s.keyring(), "INSTANCE": instance, "SPOOL_DIR": s.dir,
-		"ACCOUNTS_ADDR": a.Accounts, "INGEST_ADDR": a.Ingest, "CONTACTS_ADDR": a.Contacts, "PROVIDER_ADDR": a.Provider, "WEB_URL": a.Web,
+		"ACCOUNTS_ADDR": a.Accounts, "INGEST_ADDR": a.Ingest, "CONTACTS_ADDR": a.Contacts, "PROVIDER_ADDR": provider, "PROVIDER_KEY": providerKey, "WEB_URL": a.Web,
 	}
 	var list []string
 	for name, value := range env {

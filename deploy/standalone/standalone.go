@@ -33,6 +33,7 @@ import (
 type Options struct {
 	State      string // directory
 	GRPC, HTTP string // addresses to listen on; port 0 is one that is free
+	Provider   string // address of a provider of enrichment; the bundled one if empty
 	Parts      parts.Options
 	Telemetry  *telemetry.Telemetry
 	Environ    []string // further settings of the services, as CONTACTMILL_NAME=value
@@ -90,7 +91,7 @@ func Start(ctx context.Context, o Options) (_ *Platform, err error) {
 // compose builds the services on one gRPC server, by which they also reach each other.
 func (p *Platform) compose(ctx context.Context, o Options, l net.Listener) error {
 	addr := l.Addr().String()
-	at := Addresses{Accounts: addr, Ingest: addr, Contacts: addr, Provider: addr, Web: "http://" + p.HTTP}
+	at := Addresses{Accounts: addr, Ingest: addr, Contacts: addr, Provider: addr, Foreign: o.Provider, Web: "http://" + p.HTTP}
 	env := func(service string) []string { return append(p.Settings.Env(service, o.State, at), o.Environ...) }
 	tel := func(service string) *telemetry.Telemetry { return o.Telemetry.For(service) }
 

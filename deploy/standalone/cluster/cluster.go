@@ -27,6 +27,7 @@ type Options struct {
 	State    string // directory
 	Bin      string // directory of the services' binaries, contactmill-NAME
 	Replicas int    // of each service
+	Provider string // address of a provider of enrichment; the bundled one if empty
 	Parts    parts.Options
 	Environ  []string // further settings of the services, as CONTACTMILL_NAME=value; each gets those it knows
 	Log      *slog.Logger

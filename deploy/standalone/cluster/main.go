@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/contactmill/contactmill/deploy/standalone"
 	"github.com/contactmill/contactmill/pkg/config"
 	"github.com/contactmill/contactmill/pkg/fault"
 )
@@ -21,6 +22,7 @@ const usage = `contactmill-cluster runs the platform on this machine in a proces
 
   --state DIR     where everything lasts
   --replicas N    processes of each service (default 1)
+  --provider A    provider of enrichment, HOST:PORT (default: the bundled one)
   --bin DIR       where the services' programs are (default: beside this one)
 
 While it is ready, DIR/client.env tells clients where it is. DIR/run/NAME.pid is the process of a service or part: each that
@@ -38,6 +40,7 @@ func Main(args, environ []string, stderr io.Writer) int {
 	o := Options{Log: slog.New(slog.NewTextHandler(stderr, nil))}
 	flags.StringVar(&o.State, "state", "", "")
 	flags.StringVar(&o.Bin, "bin", "", "")
+	flags.StringVar(&o.Provider, "provider", "", "")
 	flags.IntVar(&o.Replicas, "replicas", 1, "")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -81,6 +84,9 @@ func serve(ctx context.Context, stop func(), o Options, environ []string, stderr
 			return fmt.Errorf("find the program of %s: %w: build it, or name the directory with --bin DIR", s.name, err)
 		}
 	}
+	if o.Provider, err = standalone.ProviderOf(o.Provider, environ); err != nil {
+		return err
+	}
 	o.Parts.PostgresSettings = map[string]string{"max_connections": connections}
 	o.Parts.Progress = func(s string) { fmt.Fprintln(stderr, s) }
 	o.Parts.Setenv(func(name string) string {
@@ -96,7 +102,7 @@ func serve(ctx context.Context, stop func(), o Options, environ []string, stderr
 		name, _, _ := strings.Cut(line, "=")
 		switch {
 		case !strings.HasPrefix(name, config.Prefix), strings.HasPrefix(name, config.Prefix+"TEST_"):
-		case name == "CONTACTMILL_DATABASE_URL", name == "CONTACTMILL_POSTGRES": // ours
+		case name == "CONTACTMILL_DATABASE_URL", name == "CONTACTMILL_POSTGRES", name == "CONTACTMILL_PROVIDER_ADDR": // ours
 		default:
 			o.Environ = append(o.Environ, line)
 		}

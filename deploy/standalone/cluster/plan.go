@@ -69,7 +69,7 @@ func (c *Cluster) plan(settings *standalone.Settings, ports *ports) (standalone.
 	type listener struct{ grpc, http, admin string }
 	listeners := map[string]listener{}
 	behind := map[string][]string{} // service: the addresses of its replicas
-	var at standalone.Addresses
+	at := standalone.Addresses{Foreign: c.o.Provider}
 	for _, s := range services() {
 		for i := range c.o.Replicas {
 			three, err := ports.addresses(3)
