@@ -38,6 +38,7 @@ const (
 	JobReady                = "job.ready"
 	JobMatching             = "job.matching"
 	JobAwaitingApproval     = "job.awaiting_approval"
+	JobApproved             = "job.approved"
 	JobEnriching            = "job.enriching"
 	JobMerging              = "job.merging"
 	JobCommitting           = "job.committing"
@@ -52,8 +53,8 @@ const (
 // Types returns all types of events.
 func Types() []string {
 	return []string{
-		JobAccepted, JobValidating, JobValidated, JobNeedsAnswer, JobAnswered, JobReady, JobMatching, JobAwaitingApproval, JobEnriching,
-		JobMerging, JobCommitting, JobCompleted, JobCompletedWithRejects, JobChecked, JobRejected, JobFailed, JobCancelled,
+		JobAccepted, JobValidating, JobValidated, JobNeedsAnswer, JobAnswered, JobReady, JobMatching, JobAwaitingApproval, JobApproved,
+		JobEnriching, JobMerging, JobCommitting, JobCompleted, JobCompletedWithRejects, JobChecked, JobRejected, JobFailed, JobCancelled,
 	}
 }
 

@@ -106,6 +106,7 @@ var again = []string{
 	"/contactmill.ingest.v1.JobsService/GetJob",
 	"/contactmill.ingest.v1.JobsService/CancelJob",
 	"/contactmill.ingest.v1.JobsService/ApproveJob",
+	"/contactmill.ingest.v1.JobsService/RejectJob",
 	"/contactmill.ingest.v1.JobsService/GetMapping",
 	"/contactmill.ingest.v1.WorkService/StartInstance",
 	"/contactmill.ingest.v1.WorkService/Renew",

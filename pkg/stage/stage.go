@@ -93,6 +93,16 @@ func (c *Claim) RecallMapping(ctx context.Context, headingsKey []byte) (*ingestv
 	return r, err
 }
 
+// RecallJob asks what a job of the account left, whose report the file may be, corrected. One that there is no report of is
+// NotFound, and so is any where the ledger keeps nothing of the kind.
+func (c *Claim) RecallJob(ctx context.Context, number int64) (*ingestv1.RecallJobResponse, error) {
+	r, err := c.ledger.RecallJob(rpc.WithAccount(ctx, c.Account), &ingestv1.RecallJobRequest{Claim: c.claimant(), Number: number})
+	if fault.Of(err) == fault.Unimplemented {
+		return nil, fault.New(fault.NotFound, "unknown-job", "no such job")
+	}
+	return r, err
+}
+
 func (c *Claim) claimant() *ingestv1.Claimant {
 	return &ingestv1.Claimant{JobId: c.Job.String(), Stage: string(c.stage), Token: c.Token}
 }

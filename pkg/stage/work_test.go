@@ -46,6 +46,10 @@ func (d direct) RecallMapping(ctx context.Context, r *ingestv1.RecallMappingRequ
 	return d.l.RecallMapping(ctx, r)
 }
 
+func (d direct) RecallJob(ctx context.Context, r *ingestv1.RecallJobRequest, _ ...grpc.CallOption) (*ingestv1.RecallJobResponse, error) {
+	return d.l.RecallJob(ctx, r)
+}
+
 func (d direct) LeaveToCommit(ctx context.Context, r *ingestv1.LeaveToCommitRequest, _ ...grpc.CallOption) (*ingestv1.LeaveToCommitResponse, error) {
 	return d.l.LeaveToCommit(ctx, r)
 }

@@ -66,7 +66,7 @@ func TestWeb(t *testing.T) {
 		if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.status != http.StatusOK {
 			t.Fatalf("job %s: %d %s, %v", name, a.status, a.body, err)
 		}
-		if got.ID != job.GetId() || got.Number != 1 || got.State != "COMPLETED_WITH_REJECTS" || got.Counts["rows"] != 4 || got.Counts["added"] != 2 || len(got.Counts) != 15 {
+		if got.ID != job.GetId() || got.Number != 1 || got.State != "COMPLETED_WITH_REJECTS" || got.Counts["rows"] != 4 || got.Counts["added"] != 2 || len(got.Counts) != 16 {
 			t.Errorf("job %s is %s", name, a.body)
 		}
 		for header, want := range map[string]string{

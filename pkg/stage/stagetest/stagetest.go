@@ -31,6 +31,8 @@ type Ledger struct {
 	Lease time.Duration
 	// Remembered is what RecallMapping and GetMapping answer; nothing if nil.
 	Remembered *ingestv1.RecallMappingResponse
+	// Reported is what RecallJob answers, by the job's number.
+	Reported map[int64]*ingestv1.RecallJobResponse
 
 	mu      sync.Mutex
 	before  func(request proto.Message) error
@@ -203,6 +205,19 @@ func (l *Ledger) RecallMapping(_ context.Context, r *ingestv1.RecallMappingReque
 		return &ingestv1.RecallMappingResponse{}, err
 	}
 	return l.Remembered, nil
+}
+
+// RecallJob is part of the contract.
+func (l *Ledger) RecallJob(_ context.Context, r *ingestv1.RecallJobRequest) (*ingestv1.RecallJobResponse, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.holds(r.Claim); err != nil {
+		return nil, err
+	}
+	if resp := l.Reported[r.GetNumber()]; resp != nil {
+		return resp, nil
+	}
+	return nil, fault.New(fault.NotFound, "unknown-job", "no such job")
 }
 
 // GetMapping is part of the contract; of the jobs' service nothing else is here.

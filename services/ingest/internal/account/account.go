@@ -120,5 +120,8 @@ func fromAccount(a *accountsv1.Account) (ledger.Account, error) {
 		RawDays:        a.GetRawDays(),
 		ResultDays:     a.GetResultDays(),
 		LegacyEncoding: a.GetLegacyEncoding(),
+
+		CompleteWithout: a.GetProviderDown() == accountsv1.ProviderDown_PROVIDER_DOWN_COMPLETE,
+		ProviderDays:    a.GetProviderDays(),
 	}, err
 }

@@ -109,10 +109,8 @@ func (s *Service) RetryJob(ctx context.Context, req *ingestv1.RetryJobRequest) (
 	if of.Kind == ledger.Undo && caller.Role == rpc.Submitter { // who may not undo may not do so by the back door
 		return nil, fault.New(fault.Denied, "not-permitted", "job %d takes back another job, which the role %s may not", of.Number, caller.Role)
 	}
-	if err := view.KnownPolicies(again.Account.Fields, of.Settings.Policies); err != nil { // the fields are today's
-		if _, none := s.ledger.JobByRequest(ctx, caller.Account, again.RequestID); none != nil { // else it was retried when there still was such a field
-			return nil, err
-		}
+	if err := s.stillKnown(ctx, of, again); err != nil { // the fields are today's
+		return nil, err
 	}
 	job, _, err := s.ledger.Retry(ctx, caller.Account, ref, again)
 	if err != nil {
@@ -166,7 +164,7 @@ func (s *Service) AnswerJob(ctx context.Context, req *ingestv1.AnswerJobRequest)
 	if !ok {
 		return nil, fault.New(fault.Invalid, "date-order-invalid", "the date order is unknown").Hint("say YMD, DMY or MDY, or nothing")
 	}
-	a := ledger.Answer{Mapping: mapping, DateOrder: order}
+	a := ledger.Answer{Mapping: mapping, DateOrder: order, Confirm: req.GetConfirm()}
 	if a.Reading, err = view.FromReading(req.GetReading()); err != nil {
 		return nil, err
 	}

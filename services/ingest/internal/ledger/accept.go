@@ -80,11 +80,12 @@ func (l *Ledger) Retry(ctx context.Context, account uuid.UUID, ref Ref, r Resubm
 		case o.State != Failed && o.State != Rejected && o.State != Cancelled:
 			return jobRow{}, fault.New(fault.Precondition, "not-retryable", "job %d is %s; only failed, rejected and cancelled jobs are retried", o.Number, o.State)
 		case o.Kind == Import && o.FileKept != kept:
-			return jobRow{}, fault.New(fault.Precondition, "file-swept", "the file of job %d was removed by age", o.Number).Hint("upload the file again")
+			return jobRow{}, fileSwept(o)
 		}
 		j := jobRow{
 			Kind: o.Kind, UndoOf: o.UndoOf, UndoOfNumber: o.UndoOfNumber, RequestID: r.RequestID, Settings: o.Settings, AccountSettings: r.Account, SubmittedBy: r.SubmittedBy, SubmitterEmail: r.SubmitterEmail,
 			FileName: o.FileName, FileObject: o.FileObject, FileSize: o.FileSize, FileSHA256: o.FileSHA256, Upload: o.Upload, RetryOf: &o.ID,
+			Confirmed: o.Confirmed && o.ApprovedBy == nil, ForecastOf: o.ForecastOf, ForecastOfNumber: o.ForecastOfNumber,
 		}
 		var err error
 		j.BodyHash, err = bodyHash(j)
@@ -149,6 +150,9 @@ func bodyHash(j jobRow) ([]byte, error) {
 	}
 	if j.UndoOf != nil {
 		of += " undo " + j.UndoOf.String()
+	}
+	if j.ForecastOf != nil {
+		of += " forecast " + j.ForecastOf.String()
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%s\n%s", j.FileSHA256, j.FileSize, of, settings))
 	return sum[:], nil

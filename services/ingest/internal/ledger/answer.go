@@ -17,11 +17,13 @@ type Answer struct {
 	DateOrder DateOrder         // empty: as before
 	Reading   Reading           // what is set replaces what was asked before
 	Values    Values            // added to the job's
+	Confirm   bool              // the file is meant as it is
 }
 
 // Answer adds an answer to the job's settings and has it validated again: QUEUED, with its old number, so before all
 // higher ones that have not started. A job that asks nothing is Precondition "no-question". An empty answer is Invalid
-// "empty-answer", unless matching asked: then it means "go on", and matching's question is not asked again.
+// "empty-answer", unless matching asked: then it means "go on". So does one that confirms, where the question is whether the
+// file is meant as it is; no such question is asked of the job again.
 func (l *Ledger) Answer(ctx context.Context, account uuid.UUID, ref Ref, a Answer) (Job, error) {
 	var view jobRow
 	_, err := l.withJob(ctx, account, ref, loads{view: &view}, func(c *change) error { return c.answer(a) })

@@ -29,9 +29,12 @@ type change struct {
 	life       *Life // was seen
 	events     []eventRow
 	rings      []ring
-	parked     []string // codes of what was parked, for the log
-	remember   *said    // of the columns of the job's file
-	refusal    error    // returned after the commit: the change is to be kept, but the caller refused
+	parked     []string  // codes of what was parked, for the log
+	remember   *said     // of the columns of the job's file
+	others     []*jobRow // the other job that was asked for
+	seen       *seen     // of the job's file
+	unseen     int64     // number of an import that was undone
+	refusal    error     // returned after the commit: the change is to be kept, but the caller refused
 }
 
 // errNothing ends a change that has nothing to save.
@@ -67,6 +70,8 @@ type loads struct {
 	view    *jobRow       // filled with the job as it is after the change
 	results *[]*resultRow // filled with what earlier stages left, after the change
 	fields  *[]*fieldsRow // filled with the account's own fields that the job goes by
+	other   uuid.UUID     // another job of the account
+	outlook *outlook      // filled with what matching is to compare with
 }
 
 type resultRow struct {
@@ -84,6 +89,9 @@ func (c *change) load(ctx context.Context, tx pgx.Tx, ref Ref, extra loads) erro
 		b.Queue(sql.Token).QueryRow(func(r pgx.Row) error { return r.Scan(&c.token) })
 	}
 	one(b, sql.LoadJob, &c.job, c.account, id, number)
+	if extra.other != uuid.Nil {
+		many(b, sql.LoadJob, &c.others, c.account, extra.other, 0)
+	}
 	if id != uuid.Nil {
 		many(b, sql.LoadStages, &c.stages, c.account, id)
 	}
@@ -113,7 +121,7 @@ func (c *change) save(ctx context.Context, tx pgx.Tx, extra loads) error {
 		}
 		b.Queue(sql.InsertJob, c.account, j.ID, j.Number, j.State, j.CheckOnly, j.RequestID, j.BodyHash, j.Settings, j.AccountSettings, j.SubmittedBy,
 			j.SubmitterEmail, j.FileName, j.FileObject, j.FileSize, j.FileSHA256, j.Upload, j.RetryOf, j.Created, j.LastEvent,
-			j.Kind, j.UndoOf, j.UndoOfNumber, j.Started, j.FileKept)
+			j.Kind, j.UndoOf, j.UndoOfNumber, j.Started, j.FileKept, j.Confirmed, j.ForecastOf, j.ForecastOfNumber)
 	} else if c.jobDirty {
 		b.Queue(sql.SaveJob, c.job.args()...)
 	}
@@ -154,6 +162,10 @@ func (c *change) save(ctx context.Context, tx pgx.Tx, extra loads) error {
 	if m := c.remember; m != nil {
 		b.Queue(sql.Remember, c.account, m.key, m.Mapping, m.DateOrder, m.Values, c.at)
 		b.Queue(sql.ForgetOldest, c.account, mostRemembered)
+	}
+	c.queueSeen(b)
+	if extra.outlook != nil {
+		c.queueOutlook(b, extra.outlook)
 	}
 	if extra.view != nil {
 		one(b, sql.ViewJob, extra.view, c.account, c.job.ID, 0)

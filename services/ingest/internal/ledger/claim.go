@@ -37,6 +37,7 @@ const (
 const (
 	NoticeEnded    = "ended"
 	NoticeQuestion = "question"
+	NoticeApproval = "approval"
 )
 
 // Work is all that a worker needs.
@@ -44,9 +45,14 @@ type Work struct {
 	Job        Job     // its Question, for a notice about one, is the one last asked
 	Account    Account // with what the job says itself over it
 	Results    Results
-	Notice     string   // NoticeEnded or NoticeQuestion, for notify
-	Recipients []string // who is to be told, for notify
-	Committing bool     // an earlier token had leave to commit: look first whether the job was applied
+	Notice     string     // NoticeEnded, NoticeQuestion or NoticeApproval, for notify
+	Recipients []string   // who is to be told, for notify
+	Committing bool       // an earlier token had leave to commit: look first whether the job was applied
+	Planning   bool       // merge makes the plan of a job under review and changes nothing
+	Plan       *Object    // the plan that was approved, for merge
+	Confirmed  bool       // a person has said that the file is meant as it is
+	Usual      []KeyShare // for match: of the last import of such a file
+	Ahead      int64      // for match: jobs that go before a check
 }
 
 // Grant is a claim granted, or refused with a reason.
@@ -70,6 +76,10 @@ func (l *Ledger) Claim(ctx context.Context, account, job uuid.UUID, stage event.
 	if stage != event.Notify { // a notice speaks of no field
 		more.fields = &frozen
 	}
+	var ahead outlook
+	if stage == event.Match {
+		more.outlook = &ahead
+	}
 	c, err := l.withJob(ctx, account, Ref{ID: job}, more, func(c *change) (err error) {
 		g, err = c.claim(stage, life)
 		return err
@@ -90,6 +100,10 @@ func (l *Ledger) Claim(ctx context.Context, account, job uuid.UUID, stage event.
 		g.Work.Job.Question = c.job.Question
 	}
 	g.Work.Results = toResults(results, stage)
+	if len(ahead.Usual) > 0 {
+		g.Work.Usual = ahead.Usual[0].Shares
+	}
+	g.Work.Ahead = ahead.Ahead
 	if len(frozen) > 0 {
 		g.Work.Account.Fields = frozen[0].Fields
 	}
@@ -129,21 +143,29 @@ type Result struct {
 	Rejected *Problem  // validate, match, merge: the whole job is refused
 	Question *Question // validate, match: only a person can answer
 
-	Columns []Column       // validate: every column of the file
-	Rows    int64          // validate
-	Blank   int64          // validate
-	Invalid int64          // validate
-	Facts   *FileFacts     // validate: what the file turned out to be
-	Unknown []UnknownValue // validate
+	Columns []Column   // validate: every column of the file
+	Rows    int64      // validate
+	Blank   int64      // validate
+	Invalid int64      // validate
+	Facts   *FileFacts // validate: what the file turned out to be
+	// validate: the job, by id, whose report the file is, corrected; uuid.Nil for none
+	Corrects   uuid.UUID
+	LikeNumber int64          // validate: the job, by number, whose file's columns are the same or most alike; 0 for none
+	Unknown    []UnknownValue // validate
 	// validate: hash of the column names; nil where the file has none that a mapping could be remembered under
 	HeadingsKey []byte
 
-	NewRows int64 // match: rows that will be new contacts
+	NewRows  int64      // match: rows that will be new contacts
+	Forecast *Forecast  // match, of a check or a job under review
+	Shares   []KeyShare // match
 
 	Sent  int64 // enrich
 	Known int64 // enrich
+	Later int64 // enrich: rows that are left to be enriched later
+	Cost  *Cost // enrich
 
-	Counts Counts // merge: the nine outcomes, Rows, NewerHere and Removed; blank lines and the provider's numbers are known already
+	Outcomes Object // merge, of a plan
+	Counts   Counts // merge: the nine outcomes, Rows, NewerHere and Removed; blank lines and the provider's numbers are known already
 }
 
 // Finish ends a stage with its result and opens what follows; it returns the stage of the job that is runnable now, or
@@ -151,7 +173,7 @@ type Result struct {
 // "counts-do-not-add-up" if rows got lost. Precondition "no-leave" if a merge that changes contacts never had leave to
 // commit.
 func (l *Ledger) Finish(ctx context.Context, account uuid.UUID, k Claim, r Result) (next event.Stage, err error) {
-	c, err := l.withJob(ctx, account, Ref{ID: k.Job}, loads{}, func(c *change) error {
+	c, err := l.withJob(ctx, account, Ref{ID: k.Job}, loads{other: r.Corrects}, func(c *change) error {
 		for _, s := range c.stages {
 			if s.Stage == k.Stage && s.has(k.Token) && s.State == stageDone { // finished before
 				next = c.runnableNow()
@@ -286,7 +308,13 @@ func (c *change) claim(stage event.Stage, life Life) (Grant, error) {
 		return Grant{}, err
 	}
 	g := Grant{Granted: true, Token: c.token, Lease: c.ledger.cfg.Lease}
-	g.Work = Work{Account: c.job.Settings.over(c.job.AccountSettings), Notice: free.Notice, Committing: stage == event.Merge && c.job.State == Committing}
+	g.Work = Work{
+		Account: c.job.Settings.over(c.job.AccountSettings), Notice: free.Notice, Confirmed: c.job.Confirmed,
+		Committing: stage == event.Merge && c.job.State == Committing, Planning: stage == event.Merge && c.planning(),
+	}
+	if stage == event.Merge && c.job.ApprovedBy != nil {
+		g.Work.Plan = &c.job.Plan.Object
+	}
 	if stage == event.Notify {
 		g.Work.Recipients = c.recipients()
 	}
@@ -296,7 +324,7 @@ func (c *change) claim(stage event.Stage, life Life) (Grant, error) {
 // leave lets the holder of merge commit.
 func (c *change) leave(s *stageRow) error {
 	switch {
-	case s.Stage != event.Merge || c.job.CheckOnly:
+	case s.Stage != event.Merge || c.job.CheckOnly || c.planning():
 		return fault.New(fault.Invalid, "nothing-to-commit", "stage %s of job %d commits nothing", s.Stage, c.job.Number)
 	case c.job.State == Committing && c.job.LeaveToken != nil && *c.job.LeaveToken == *s.Token:
 		return nil

@@ -17,9 +17,10 @@ func (c *change) enter(to State, problem *Problem) error {
 	if !MayFollow(c.job.State, to) {
 		return fault.New(fault.Internal, "bad-transition", "a job in %s may not become %s", c.job.State, to)
 	}
+	typ := eventOf(c.job.State, to)
 	c.job.State = to
 	c.jobDirty = true
-	e := c.tell(eventTypes[to])
+	e := c.tell(typ)
 	e.Problem = problem
 	return nil
 }
@@ -121,6 +122,9 @@ func (c *change) advance(s *stageRow, r Result) error {
 	s.Ended = &c.at
 	s.result = r.Body
 	s.dirty = true
+	if s.Stage == event.Merge && c.planning() {
+		s.result = nil // the plan is the job's: what merge leaves is what became of the rows
+	}
 	switch s.Stage {
 	case event.Validate:
 		return c.validated(r)
@@ -143,6 +147,15 @@ func (c *change) validated(r Result) error {
 	c.jobDirty = true
 	c.moved = true // room for another validation
 	c.job.Columns, c.job.Facts, c.job.Unknown = r.Columns, r.Facts, r.Unknown
+	c.job.HeadingsKey, c.job.LikeNumber = r.HeadingsKey, nil
+	if r.LikeNumber > 0 {
+		c.job.LikeNumber = &r.LikeNumber
+	}
+	if r.Corrects != uuid.Nil {
+		if err := c.corrected(r.Corrects); err != nil {
+			return err
+		}
+	}
 	if r.Question != nil {
 		return c.ask(event.Validate, *r.Question)
 	}
@@ -150,11 +163,16 @@ func (c *change) validated(r Result) error {
 		c.job.Rows, c.job.Blank, c.job.Invalid = r.Rows, r.Blank, r.Invalid
 		return c.end(Rejected, r.Rejected)
 	}
+	if c.job.Settings.Mode == "" { // which only a correction may leave to the job that it corrects
+		return c.end(Rejected, &Problem{Code: "mode-missing", Message: "The job does not say whether contacts are to be added, updated or both.", Hint: "say add, update or upsert"})
+	}
 	c.job.Rows, c.job.Blank, c.job.Invalid, c.job.Validated = r.Rows, r.Blank, r.Invalid, true
 	if err := c.enter(Ready, nil); err != nil {
 		return err
 	}
-	c.remember = saidOf(&c.job, r.HeadingsKey)
+	if c.job.Corrects == nil {
+		c.remember = saidOf(&c.job, r.HeadingsKey)
+	}
 	if c.job.CheckOnly { // needs no turn
 		c.job.Started = &c.at
 		c.open(event.Match, "")
@@ -170,6 +188,16 @@ func (c *change) matched(r Result) error {
 		return c.ask(event.Match, *r.Question)
 	case r.NewRows < 0 || r.NewRows > c.job.Rows:
 		return fault.New(fault.Invalid, "counts-do-not-add-up", "%d of %d rows cannot be new", r.NewRows, c.job.Rows)
+	}
+	c.job.Shares = r.Shares
+	if c.job.CheckOnly || c.planning() {
+		c.job.Forecast = r.Forecast
+	}
+	c.jobDirty = true
+	switch {
+	case c.planning(): // still by matching: nothing is spent before the plan was approved
+		c.open(event.Merge, "")
+		return nil
 	case r.NewRows > 0 && !c.job.CheckOnly: // a check spends no money
 		c.open(event.Enrich, "")
 		return c.enter(Enriching, nil)
@@ -182,7 +210,10 @@ func (c *change) enriched(r Result) error {
 	if r.Known < 0 || r.Known > r.Sent {
 		return fault.New(fault.Invalid, "counts-do-not-add-up", "%d of %d rows sent cannot be known", r.Known, r.Sent)
 	}
-	c.job.SentToProvider, c.job.KnownToProvider = r.Sent, r.Known
+	if r.Later < 0 || r.Later > c.job.Rows || r.Cost != nil && r.Cost.Micros < 0 {
+		return fault.New(fault.Invalid, "counts-do-not-add-up", "neither %d rows later nor a cost below nothing can be", r.Later)
+	}
+	c.job.SentToProvider, c.job.KnownToProvider, c.job.EnrichedLater, c.job.Cost = r.Sent, r.Known, r.Later, r.Cost
 	c.open(event.Merge, "")
 	return c.enter(Merging, nil)
 }
@@ -200,12 +231,21 @@ func (c *change) merged(r Result) error {
 	if c.job.Kind == Undo && r.Counts.NewerHere > 0 || c.job.Kind != Undo && r.Counts.Removed > 0 {
 		return fault.New(fault.Invalid, "counts-do-not-add-up", "only an import meets values that are newer here, only an undo removes contacts")
 	}
+	if c.planning() {
+		return c.planned(r)
+	}
 	c.job.setOutcomes(r.Counts)
 	switch {
 	case c.job.CheckOnly:
 		return c.end(Checked, nil)
 	case c.job.State != Committing:
 		return fault.New(fault.Precondition, "no-leave", "a merge has to ask for leave before it commits")
+	}
+	c.seen = seenOf(&c.job)
+	if c.job.Kind == Undo {
+		c.unseen = *c.job.UndoOfNumber
+	}
+	switch {
 	case r.Counts.Rejects() > 0:
 		return c.end(CompletedWithRejects, nil)
 	}
@@ -256,7 +296,8 @@ func (c *change) answer(a Answer) error {
 		return fault.New(fault.Precondition, "no-question", "job %d is %s and asks nothing", c.job.Number, c.job.State)
 	}
 	byMatch := c.job.AskedBy != nil && *c.job.AskedBy == string(event.Match)
-	if a.empty() && !byMatch {
+	confirms := byMatch && a.empty() || a.Confirm && (byMatch || c.job.Question != nil && c.job.Question.confirmable())
+	if a.empty() && !confirms {
 		return fault.New(fault.Invalid, "empty-answer", "the answer says nothing").
 			Hint("map a heading to a field, say the order of dates, how the file is to be read or what its values mean")
 	}
@@ -265,8 +306,9 @@ func (c *change) answer(a Answer) error {
 		return err
 	}
 	c.job.Settings = settings
-	c.job.Confirmed = c.job.Confirmed || byMatch
+	c.job.Confirmed = c.job.Confirmed || confirms
 	c.job.Validated = false
+	c.job.Forecast, c.job.Shares = nil, nil
 	c.job.Rows, c.job.Blank, c.job.Invalid = 0, 0, 0
 	c.job.Started = nil
 	c.moved = true

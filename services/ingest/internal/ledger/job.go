@@ -53,15 +53,21 @@ type Settings struct {
 
 	BadCell           string `json:"bad_cell,omitempty"`            // reject-row, drop-cell; empty: as the account says
 	UnknownToProvider string `json:"unknown_to_provider,omitempty"` // add, keep-out; empty: as the account says
+	Review            bool   `json:"review,omitempty"`              // it takes effect by an approved plan alone
+	ProviderDown      string `json:"provider_down,omitempty"`       // wait, complete; empty: as the account says
 }
 
-// What becomes of a cell that its field refuses, and of a new contact that the provider does not know.
+// What becomes of a cell that its field refuses, of a new contact that the provider does not know, and of a job whose
+// provider does not answer.
 const (
 	RejectRow = "reject-row"
 	DropCell  = "drop-cell"
 
 	AddUnknown = "add"
 	KeepOut    = "keep-out"
+
+	WaitForProvider = "wait"
+	CompleteWithout = "complete"
 )
 
 // over is the account with what the job says itself.
@@ -71,6 +77,9 @@ func (s Settings) over(a Account) Account {
 	}
 	if s.UnknownToProvider != "" {
 		a.KeepOutUnknown = s.UnknownToProvider == KeepOut
+	}
+	if s.ProviderDown != "" {
+		a.CompleteWithout = s.ProviderDown == CompleteWithout
 	}
 	return a
 }
@@ -100,8 +109,29 @@ type Account struct {
 	LegacyEncoding string   `json:"legacy_encoding,omitempty"`
 	Policies       Policies `json:"policies,omitzero"`
 
+	CompleteWithout bool  `json:"complete_without_provider,omitempty"` // its jobs do not wait for a provider that does not answer
+	ProviderDays    int32 `json:"provider_days,omitempty"`             // a provider's answers are used again; 0: DefaultProviderDays
+
 	Fields     []byte `json:"-"`                     // its own fields, opaque; kept apart from the job, once for all that are alike
 	FieldsHash string `json:"fields_hash,omitempty"` // given by the ledger; empty where there are none
+}
+
+// DefaultProviderDays is for how many days a provider's answers are used again where the account has not settled it.
+const DefaultProviderDays = 90
+
+// AnswersUsed is for how many days a provider's answers are used again.
+func (a Account) AnswersUsed() int32 {
+	if a.ProviderDays > 0 {
+		return a.ProviderDays
+	}
+	return DefaultProviderDays
+}
+
+func (a Account) providerDown() string {
+	if a.CompleteWithout {
+		return CompleteWithout
+	}
+	return WaitForProvider
 }
 
 // cellsAndUnknown is the account's policies as settings spell them.
@@ -118,9 +148,9 @@ func (a Account) cellsAndUnknown() (badCell, unknown string) {
 
 // Object is a stored object.
 type Object struct {
-	Name   string
-	Size   int64  // bytes
-	SHA256 string // hex, lower case
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // hex, lower case
 }
 
 // Counts adds up: Rows is the sum of Added to Suppressed. Blank lines are counted apart; NewerHere and Removed are counted
@@ -141,6 +171,7 @@ type Counts struct {
 	KnownToProvider int64 `json:"known_to_provider"`
 	NewerHere       int64 `json:"newer_here"` // of Rows, those with a value that is newer here than in the file
 	Removed         int64 `json:"removed"`    // of Updated, contacts that an undo removed
+	EnrichedLater   int64 `json:"enriched_later"`
 }
 
 // AddUp reports whether every row has exactly one outcome, and no part is more than its whole.
@@ -181,6 +212,14 @@ type Question struct {
 	Hint    string   `json:"hint,omitempty"`
 	Columns []Column `json:"columns,omitempty"`
 }
+
+// Questions whether the file is meant as it is: a person who says so has answered them.
+const (
+	KeyColumnGone = "key-column-gone"
+	IDsUnknown    = "ids-unknown"
+)
+
+func (q Question) confirmable() bool { return q.Code == KeyColumnGone || q.Code == IDsUnknown }
 
 // Progress is how far the stage at work has come.
 type Progress struct {
@@ -233,6 +272,16 @@ type Job struct {
 
 	BadCell           string // what holds for the job: RejectRow or DropCell; empty for an undo
 	UnknownToProvider string // likewise: AddUnknown or KeepOut
+	ProviderDown      string // likewise: WaitForProvider or CompleteWithout
+
+	Forecast         *Forecast // of a check or a job under review, once matched
+	Cost             *Cost     // what the provider charged, once enriched
+	Plan             *Plan     // that awaits approval, or was approved or rejected
+	ApprovedBy       string    // the API key
+	Corrects         uuid.UUID // the job whose report, corrected, the file is
+	CorrectsNumber   int64     // of that job
+	ForecastOf       uuid.UUID // the job that the check forecasts
+	ForecastOfNumber int64     // of that job
 }
 
 // Ref names a job by its id or, where that is nil, by its number.

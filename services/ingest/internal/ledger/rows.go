@@ -69,6 +69,19 @@ type jobRow struct {
 	FileKept        string         `db:"file_kept"`
 	WorkKept        string         `db:"work_kept"`
 
+	HeadingsKey      []byte     `db:"headings_key"`
+	LikeNumber       *int64     `db:"like_number"`
+	Shares           []KeyShare `db:"shares"`
+	Forecast         *Forecast  `db:"forecast"`
+	Cost             *Cost      `db:"cost"`
+	Plan             *Plan      `db:"plan"`
+	ApprovedBy       *string    `db:"approved_by"`
+	Corrects         *uuid.UUID `db:"corrects"`
+	CorrectsNumber   *int64     `db:"corrects_number"`
+	ForecastOf       *uuid.UUID `db:"forecast_of"`
+	ForecastOfNumber *int64     `db:"forecast_of_number"`
+	EnrichedLater    int64      `db:"enriched_later"`
+
 	Ahead          *int64     `db:"ahead"`
 	EstimatedStart *time.Time `db:"estimated_start"`
 	AtStage        *string    `db:"at_stage"`
@@ -89,7 +102,7 @@ func (r *jobRow) counts() Counts {
 	return Counts{
 		Rows: r.Rows, Added: r.Added, Updated: r.Updated, Unchanged: r.Unchanged, Duplicate: r.Duplicate, Unmatched: r.Unmatched, Invalid: r.Invalid,
 		Conflict: r.Conflict, Held: r.Held, Suppressed: r.Suppressed, Blank: r.Blank, SentToProvider: r.SentToProvider, KnownToProvider: r.KnownToProvider,
-		NewerHere: r.NewerHere, Removed: r.Removed,
+		NewerHere: r.NewerHere, Removed: r.Removed, EnrichedLater: r.EnrichedLater,
 	}
 }
 
@@ -107,6 +120,7 @@ func (r *jobRow) toJob() Job {
 		RequestID: r.RequestID, SubmittedBy: r.SubmittedBy, Created: r.Created.UTC(), Counts: r.counts(), Problem: r.Problem,
 		Columns: r.Columns, Facts: r.Facts, Unknown: r.Unknown, FieldsHash: r.AccountSettings.FieldsHash, LastEvent: r.LastEvent,
 		FileSwept: r.Kind == Import && r.FileKept != kept, WorkSwept: r.WorkKept != kept,
+		Forecast: r.Forecast, Cost: r.Cost, Plan: r.Plan,
 	}
 	if r.Upload != nil {
 		j.Upload = *r.Upload
@@ -117,8 +131,19 @@ func (r *jobRow) toJob() Job {
 	if r.UndoOf != nil {
 		j.UndoOf, j.UndoOfNumber = *r.UndoOf, *r.UndoOfNumber
 	}
+	if r.Corrects != nil {
+		j.Corrects, j.CorrectsNumber = *r.Corrects, *r.CorrectsNumber
+	}
+	if r.ForecastOf != nil {
+		j.ForecastOf, j.ForecastOfNumber = *r.ForecastOf, *r.ForecastOfNumber
+	}
+	if r.ApprovedBy != nil {
+		j.ApprovedBy = *r.ApprovedBy
+	}
 	if r.Kind == Import {
-		j.BadCell, j.UnknownToProvider = r.Settings.over(r.AccountSettings).cellsAndUnknown()
+		held := r.Settings.over(r.AccountSettings)
+		j.BadCell, j.UnknownToProvider = held.cellsAndUnknown()
+		j.ProviderDown = held.providerDown()
 	}
 	if r.Started != nil {
 		j.Started = r.Started.UTC()
@@ -148,7 +173,8 @@ func (r *jobRow) args() []any {
 	return []any{
 		r.Account, r.ID, r.State, r.Turn, r.Confirmed, r.Settings, r.Started, r.Ended, r.Rows, r.Added, r.Updated, r.Unchanged, r.Duplicate, r.Unmatched,
 		r.Invalid, r.Conflict, r.Held, r.Suppressed, r.Blank, r.SentToProvider, r.KnownToProvider, r.Validated, r.Problem, r.Question, r.AskedBy,
-		r.Columns, r.LeaveToken, r.LastEvent, r.Facts, r.Unknown, r.NewerHere, r.Removed,
+		r.Columns, r.LeaveToken, r.LastEvent, r.Facts, r.Unknown, r.NewerHere, r.Removed, r.HeadingsKey, r.LikeNumber, r.Shares,
+		r.Forecast, r.Cost, r.Plan, r.ApprovedBy, r.Corrects, r.CorrectsNumber, r.EnrichedLater,
 	}
 }
 

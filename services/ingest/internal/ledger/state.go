@@ -44,7 +44,7 @@ var follows = map[State][]State{
 	NeedsAnswer:      {Queued, Cancelled},
 	Ready:            {Matching, Merging, Exporting, Cancelled},
 	Matching:         {AwaitingApproval, NeedsAnswer, Enriching, Merging, Rejected, Failed, Cancelled},
-	AwaitingApproval: {Enriching, Merging, Cancelled},
+	AwaitingApproval: {Ready, Rejected, Cancelled},
 	Enriching:        {Merging, Failed, Cancelled},
 	Merging:          {Committing, Checked, Rejected, Failed, Cancelled},
 	Committing:       {Completed, CompletedWithRejects, Rejected, Failed},
@@ -66,12 +66,20 @@ func (s State) Final() bool { return s.Valid() && len(follows[s]) == 0 }
 // Waiting reports whether a job in s waits in the account's queue and so has a place in it.
 func (s State) Waiting() bool { return s == Queued || s == Validating || s == Ready }
 
-// eventTypes names the event of the change into a state.
+// eventOf names the event of a change of state.
+func eventOf(from, to State) string {
+	if from == AwaitingApproval && to == Ready {
+		return event.JobApproved
+	}
+	return eventTypes[to]
+}
+
+// eventTypes names the events of the changes into a state.
 var eventTypes = map[State]string{
 	Validating:           event.JobValidating,
 	NeedsAnswer:          event.JobNeedsAnswer,
-	Queued:               event.JobAnswered, // the first time it is job.accepted, which Accept says itself
-	Ready:                event.JobValidated,
+	Queued:               event.JobAnswered,  // the first time it is job.accepted, which Accept says itself
+	Ready:                event.JobValidated, // the second time, under review, it is job.approved
 	Matching:             event.JobMatching,
 	AwaitingApproval:     event.JobAwaitingApproval,
 	Enriching:            event.JobEnriching,

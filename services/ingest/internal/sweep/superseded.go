@@ -35,6 +35,9 @@ func (s *Sweeper) superseded(ctx context.Context, account, job uuid.UUID, names 
 	if err != nil {
 		return fmt.Errorf("read results of job %s: %w", job, err)
 	}
+	if j.Plan != nil {
+		needed[j.Plan.Object.Name] = true
+	}
 	removed := 0
 	for _, name := range names {
 		if needed[name] {

@@ -15,6 +15,7 @@ const (
 	handMadePrefix = "HAND_MADE_"
 	badCellPrefix  = "BAD_CELL_"
 	unknownPrefix  = "UNKNOWN_TO_PROVIDER_"
+	downPrefix     = "PROVIDER_DOWN_"
 
 	maxRules = 1024 // above what an account has of fields
 	maxKeys  = 64   // likewise of keys
@@ -119,6 +120,20 @@ func FromUnknownToProvider(u accountsv1.UnknownToProvider) (string, error) {
 // UnknownToProvider is what FromUnknownToProvider was given.
 func UnknownToProvider(w string) accountsv1.UnknownToProvider {
 	return accountsv1.UnknownToProvider(number(accountsv1.UnknownToProvider_value, unknownPrefix, w))
+}
+
+// FromProviderDown is empty for not set.
+func FromProviderDown(d accountsv1.ProviderDown) (string, error) {
+	w, ok := word(accountsv1.ProviderDown_name, downPrefix, int32(d))
+	if !ok {
+		return "", fault.New(fault.Invalid, "bad-policy", "there is no policy %d for a provider that does not answer", d).Hint("say wait or complete")
+	}
+	return w, nil
+}
+
+// ProviderDown is what FromProviderDown was given.
+func ProviderDown(w string) accountsv1.ProviderDown {
+	return accountsv1.ProviderDown(number(accountsv1.ProviderDown_value, downPrefix, w))
 }
 
 // word is how the number of an enum is spelled everywhere but in the contract: "if-empty" for FIELD_RULE_IF_EMPTY, nothing

@@ -40,10 +40,14 @@ func FromRequestID(s string) (string, error) {
 
 // FromSettings checks what a submitter asks for at a time and brings it to one form, so that equal requests are equal.
 func FromSettings(s *ingestv1.ImportSettings, now time.Time) (ledger.Settings, error) {
-	out := ledger.Settings{Check: s.GetCheck()}
+	out := ledger.Settings{Check: s.GetCheck(), Review: s.GetReview()}
 	var ok bool
-	if out.Mode, ok = FromMode(s.GetMode()); !ok {
-		return ledger.Settings{}, fault.New(fault.Invalid, "mode-invalid", "the mode is missing or unknown").Hint("say add, update or upsert")
+	if out.Mode, ok = FromMode(s.GetMode()); !ok && s.GetMode() != ingestv1.Mode_MODE_UNSPECIFIED { // a corrected report goes by its job's
+		return ledger.Settings{}, fault.New(fault.Invalid, "mode-invalid", "the mode is unknown").Hint("say add, update or upsert")
+	}
+	if out.Check && out.Review {
+		return ledger.Settings{}, fault.New(fault.Invalid, "check-and-review", "a check changes nothing, so there is nothing to review").
+			Hint("ask for one of the two: a review tells what a check tells, and waits")
 	}
 	if out.DateOrder, ok = FromDateOrder(s.GetDateOrder()); !ok {
 		return ledger.Settings{}, fault.New(fault.Invalid, "date-order-invalid", "the date order is unknown").Hint("say YMD, DMY or MDY, or nothing")
@@ -68,6 +72,9 @@ func FromSettings(s *ingestv1.ImportSettings, now time.Time) (ledger.Settings, e
 		return ledger.Settings{}, err
 	}
 	if out.UnknownToProvider, err = FromUnknownToProvider(s.GetUnknownToProvider()); err != nil {
+		return ledger.Settings{}, err
+	}
+	if out.ProviderDown, err = FromProviderDown(s.GetProviderDown()); err != nil {
 		return ledger.Settings{}, err
 	}
 	if out.AsOf, err = asOf(s.GetAsOf(), now); err != nil {

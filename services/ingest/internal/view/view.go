@@ -42,6 +42,17 @@ func Job(j ledger.Job) *ingestv1.Job {
 		UndoOfNumber:      j.UndoOfNumber,
 		BadCell:           BadCell(j.BadCell),
 		UnknownToProvider: UnknownToProvider(j.UnknownToProvider),
+		ProviderDown:      ProviderDown(j.ProviderDown),
+		Forecast:          Forecast(j.Forecast),
+		Cost:              cost(j.Cost),
+		ApprovedBy:        j.ApprovedBy,
+		Corrects:          id(j.Corrects),
+		CorrectsNumber:    j.CorrectsNumber,
+		ForecastOf:        id(j.ForecastOf),
+		ForecastOfNumber:  j.ForecastOfNumber,
+	}
+	if j.Plan != nil {
+		out.Plan = Counts(j.Plan.Counts)
 	}
 	for _, u := range j.Unknown {
 		out.UnknownValues = append(out.UnknownValues, &ingestv1.UnknownValue{Field: u.Field, Value: u.Value, Rows: u.Rows, Lines: u.Lines})
@@ -81,8 +92,23 @@ func Counts(c ledger.Counts) *ingestv1.Counts {
 	return &ingestv1.Counts{
 		Rows: c.Rows, Added: c.Added, Updated: c.Updated, Unchanged: c.Unchanged, Duplicate: c.Duplicate, Unmatched: c.Unmatched, Invalid: c.Invalid,
 		Conflict: c.Conflict, Held: c.Held, Suppressed: c.Suppressed, Blank: c.Blank, SentToProvider: c.SentToProvider, KnownToProvider: c.KnownToProvider,
-		NewerHere: c.NewerHere, Removed: c.Removed,
+		NewerHere: c.NewerHere, Removed: c.Removed, EnrichedLater: c.EnrichedLater,
 	}
+}
+
+// Forecast is nil for nil.
+func Forecast(f *ledger.Forecast) *ingestv1.Forecast {
+	if f == nil {
+		return nil
+	}
+	return &ingestv1.Forecast{ToSend: f.ToSend, KnownAlready: f.KnownAlready, Cost: cost(f.Cost), JobsAhead: f.JobsAhead, Provider: f.Provider}
+}
+
+func cost(c *ledger.Cost) *ingestv1.Cost {
+	if c == nil {
+		return nil
+	}
+	return &ingestv1.Cost{Micros: c.Micros, Currency: c.Currency}
 }
 
 // Problem is nil for nil.
@@ -104,9 +130,14 @@ func Question(q *ledger.Question) *ingestv1.Question {
 func columns(cs []ledger.Column) []*ingestv1.Column {
 	out := make([]*ingestv1.Column, len(cs))
 	for i, c := range cs {
-		out[i] = &ingestv1.Column{Index: c.Index, Heading: c.Heading, Field: c.Field, Confidence: c.Confidence, Filled: c.Filled, How: c.How, DateOrder: DateOrder(c.DateOrder)}
+		out[i] = Column(c)
 	}
 	return out
+}
+
+// Column is a column of a file.
+func Column(c ledger.Column) *ingestv1.Column {
+	return &ingestv1.Column{Index: c.Index, Heading: c.Heading, Field: c.Field, Confidence: c.Confidence, Filled: c.Filled, How: c.How, DateOrder: DateOrder(c.DateOrder)}
 }
 
 func at(t time.Time) *timestamppb.Timestamp {

@@ -45,6 +45,8 @@ func Settings(s ledger.Settings) *ingestv1.ImportSettings {
 
 		BadCell:           BadCell(s.BadCell),
 		UnknownToProvider: UnknownToProvider(s.UnknownToProvider),
+		Review:            s.Review,
+		ProviderDown:      ProviderDown(s.ProviderDown),
 	}
 }
 

@@ -108,7 +108,7 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request) {
 	asked, ok := reportOf(name)
 	if !ok {
 		refuse(w, fault.New(fault.NotFound, "unknown-outcome", "there is no such report").
-			Hint("all, added, updated, unchanged, duplicate, unmatched, invalid, conflict, held, suppressed or return-to-sender"))
+			Hint("all, added, updated, unchanged, duplicate, unmatched, invalid, conflict, held, suppressed, return-to-sender or plan"))
 		return
 	}
 	job, err := h.jobs.GetJob(ctx, &ingestv1.GetJobRequest{Job: r.PathValue("job")})
@@ -155,6 +155,8 @@ func reportOf(name string) (*ingestv1.DownloadReportRequest, bool) {
 	switch name {
 	case "ALL":
 		return &ingestv1.DownloadReportRequest{}, true
+	case "PLAN":
+		return &ingestv1.DownloadReportRequest{Report: ingestv1.Report_REPORT_PLAN}, true
 	case "RETURN-TO-SENDER":
 		return &ingestv1.DownloadReportRequest{Report: ingestv1.Report_REPORT_RETURN_TO_SENDER}, true
 	}

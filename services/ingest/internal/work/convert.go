@@ -54,14 +54,26 @@ func fromClaimant(c *ingestv1.Claimant) (ledger.Claim, error) {
 // toWork is all that a worker needs, with the results of earlier stages as these handed them in.
 func toWork(w ledger.Work) (*ingestv1.Work, error) {
 	out := &ingestv1.Work{
-		Job:        view.Job(w.Job),
-		Account:    &ingestv1.AccountSettings{Name: w.Account.Name, Country: w.Account.Country, DropBadCells: w.Account.DropBadCells, KeepOutUnknown: w.Account.KeepOutUnknown, LegacyEncoding: w.Account.LegacyEncoding},
+		Job: view.Job(w.Job),
+		Account: &ingestv1.AccountSettings{
+			Name: w.Account.Name, Country: w.Account.Country, DropBadCells: w.Account.DropBadCells, KeepOutUnknown: w.Account.KeepOutUnknown,
+			LegacyEncoding: w.Account.LegacyEncoding, CompleteWithoutProvider: w.Account.CompleteWithout, ProviderDays: w.Account.AnswersUsed(),
+		},
 		Notice:     w.Notice,
 		Recipients: w.Recipients,
 		Committing: w.Committing,
+		Planning:   w.Planning,
+		Confirmed:  w.Confirmed,
+		JobsAhead:  w.Ahead,
 	}
-	if f := w.Job.File; f.Name != "" { // an undo has none
-		out.File = &ingestv1.Object{Name: f.Name, Size: f.Size, Sha256: f.SHA256}
+	if w.Job.File.Name != "" { // an undo has none
+		out.File = toObject(w.Job.File)
+	}
+	if w.Plan != nil {
+		out.Plan = toObject(*w.Plan)
+	}
+	for _, s := range w.Usual {
+		out.Usual = append(out.Usual, &ingestv1.KeyShare{Key: s.Key, Rows: s.Rows, Known: s.Known})
 	}
 	var err error
 	if out.Account.Fields, err = view.Fields(w.Account.Fields); err != nil {
@@ -77,6 +89,10 @@ func toWork(w ledger.Work) (*ingestv1.Work, error) {
 		return nil, fmt.Errorf("decode result of enrich: %w", err)
 	}
 	return out, nil
+}
+
+func toObject(o ledger.Object) *ingestv1.Object {
+	return &ingestv1.Object{Name: o.Name, Size: o.Size, Sha256: o.SHA256}
 }
 
 // decoded is nil for a stage that left nothing.
@@ -108,6 +124,13 @@ func fromResult(account uuid.UUID, k ledger.Claim, req *ingestv1.FinishRequest) 
 				return ledger.Result{}, err
 			}
 		}
+		r.LikeNumber = m.GetLikeNumber()
+		if m.GetCorrects() != "" {
+			var err error
+			if r.Corrects, err = fromJobID(m.GetCorrects()); err != nil {
+				return ledger.Result{}, err
+			}
+		}
 		for _, c := range m.GetChunks() {
 			objects = append(objects, c.GetCells(), c.GetKeys())
 		}
@@ -115,16 +138,20 @@ func fromResult(account uuid.UUID, k ledger.Claim, req *ingestv1.FinishRequest) 
 		m := v.Matched
 		body = m
 		r.Rejected, r.Question, r.NewRows = fromProblem(m.GetRejected()), fromQuestion(m.GetQuestion()), m.GetNewRows()
+		r.Forecast, r.Shares = fromForecast(m.GetForecast()), fromShares(m.GetShares())
 		objects = append(objects, m.GetVerdicts())
 	case *ingestv1.FinishRequest_Enriched:
 		m := v.Enriched
 		body = m
-		r.Sent, r.Known = m.GetSent(), m.GetKnown()
+		r.Sent, r.Known, r.Later, r.Cost = m.GetSent(), m.GetKnown(), m.GetLater(), fromCost(m.GetCost())
 		objects = append(objects, m.GetFacts())
 	case *ingestv1.FinishRequest_Merged:
 		m := v.Merged
 		body = m
 		r.Rejected, r.Counts = fromProblem(m.GetRejected()), fromCounts(m.GetCounts())
+		if o := m.GetOutcomes(); o != nil {
+			r.Outcomes = ledger.Object{Name: o.GetName(), Size: o.GetSize(), SHA256: text(o.GetSha256())}
+		}
 		objects = append(objects, m.GetOutcomes())
 	case *ingestv1.FinishRequest_Notified:
 		body = v.Notified
@@ -196,6 +223,31 @@ func fromColumns(cs []*ingestv1.Column) []ledger.Column {
 		})
 	}
 	return out
+}
+
+// maxShares is more keys than there are.
+const maxShares = 64
+
+func fromShares(ss []*ingestv1.KeyShare) []ledger.KeyShare {
+	var out []ledger.KeyShare
+	for _, s := range few(ss, maxShares) {
+		out = append(out, ledger.KeyShare{Key: s.GetKey(), Rows: s.GetRows(), Known: s.GetKnown()})
+	}
+	return out
+}
+
+func fromForecast(f *ingestv1.Forecast) *ledger.Forecast {
+	if f == nil {
+		return nil
+	}
+	return &ledger.Forecast{ToSend: f.GetToSend(), KnownAlready: f.GetKnownAlready(), Cost: fromCost(f.GetCost()), JobsAhead: f.GetJobsAhead(), Provider: text(f.GetProvider())}
+}
+
+func fromCost(c *ingestv1.Cost) *ledger.Cost {
+	if c == nil {
+		return nil
+	}
+	return &ledger.Cost{Micros: c.GetMicros(), Currency: text(c.GetCurrency())}
 }
 
 // maxText bounds what a worker says for people, in bytes.

@@ -4,6 +4,7 @@ package work
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -115,11 +116,42 @@ func (s *Service) Finish(ctx context.Context, req *ingestv1.FinishRequest) (*ing
 	if err != nil {
 		return nil, err
 	}
+	if result.Corrects != uuid.Nil && result.Rejected == nil {
+		if result.Rejected, err = s.outdated(ctx, account, claim, result.Corrects); err != nil {
+			return nil, err
+		}
+	}
 	next, err := s.ledger.Finish(ctx, account, claim, result)
 	if err != nil {
 		return nil, err
 	}
 	return &ingestv1.FinishResponse{NextStage: string(next)}, nil
+}
+
+// outdated is why a correction cannot go by the policies of the job that it corrects: these speak of fields or keys that the
+// account has no more. Nil where it can.
+func (s *Service) outdated(ctx context.Context, account uuid.UUID, k ledger.Claim, first uuid.UUID) (*ledger.Problem, error) {
+	of, err := s.ledger.Job(ctx, account, ledger.Ref{ID: first})
+	if err != nil {
+		return nil, err
+	}
+	job, err := s.ledger.Job(ctx, account, ledger.Ref{ID: k.Job})
+	if err != nil {
+		return nil, err
+	}
+	frozen, err := s.ledger.Fields(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range []ledger.Policies{of.Policies, of.Settings.Policies} {
+		if err := view.KnownPolicies(frozen, p); err != nil {
+			return &ledger.Problem{
+				Code: fault.Code(err), Message: fmt.Sprintf("The policies of job %d, which the file corrects, hold no more: %v.", of.Number, err),
+				Hint: "remove the columns line, outcome, reason, contact_id and job, and hand the file in as an ordinary one",
+			}, nil
+		}
+	}
+	return nil, nil
 }
 
 // Release implements the contract.
@@ -162,7 +194,35 @@ func (s *Service) RecallMapping(ctx context.Context, req *ingestv1.RecallMapping
 	if err != nil {
 		return nil, err
 	}
-	return &ingestv1.RecallMappingResponse{Mapping: r.Mapping, DateOrder: view.DateOrder(r.DateOrder), Values: view.Values(r.Values)}, nil
+	files, frozen, err := s.ledger.Earlier(ctx, account, claim, req.GetHeadingsKey())
+	if err != nil {
+		return nil, err
+	}
+	earlier, err := toEarlier(files, frozen)
+	if err != nil {
+		return nil, err
+	}
+	return &ingestv1.RecallMappingResponse{Mapping: r.Mapping, DateOrder: view.DateOrder(r.DateOrder), Values: view.Values(r.Values), Earlier: earlier}, nil
+}
+
+// RecallJob implements the contract.
+func (s *Service) RecallJob(ctx context.Context, req *ingestv1.RecallJobRequest) (*ingestv1.RecallJobResponse, error) {
+	account, claim, err := holder(ctx, req.GetClaim())
+	if err != nil {
+		return nil, err
+	}
+	if req.GetNumber() <= 0 {
+		return nil, fault.New(fault.Invalid, "job-missing", "no job is named")
+	}
+	job, validated, err := s.ledger.RecallJob(ctx, account, claim, req.GetNumber())
+	if err != nil {
+		return nil, err
+	}
+	left, err := decoded(validated, &ingestv1.ValidateResult{})
+	if err != nil {
+		return nil, fmt.Errorf("decode result of validate of job %s: %w", job.ID, err)
+	}
+	return &ingestv1.RecallJobResponse{Job: view.Job(job), Validated: left}, nil
 }
 
 // LeaveToCommit implements the contract.
