@@ -4,14 +4,10 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
@@ -48,16 +44,18 @@ func packageShared(t *testing.T, s *target) {
 	}
 }
 
-// packageCrowded lets eight clients add contacts by hand and by files, all at once, until the package is full: nobody who looks
-// sees it exceeded, every refusal was true, and what was let in is there.
+// packageCrowded lets eight clients add contacts, four by hand and four by files, all at once, until the package is full, and again
+// whenever it has grown. Nobody who looks sees it exceeded, every refusal was true, and what was let in is there.
 func packageCrowded(t *testing.T, s *target) {
-	const clients, most, pool = 8, 300, 900
-	a := s.tenant(t, most)
+	const hands, rounds, room, size = 4, 4, 400, 40
+	a := s.tenant(t, room)
+	operator := &tenant{s: s, key: s.operator}
 	service := a.contacts(t)
-	var running sync.WaitGroup
-	var highest, samples atomic.Int64
+	var limit, samples, byHand, byFiles, full atomic.Int64
+	limit.Store(room)
 	over := make(chan struct{})
-	running.Go(func() {
+	var looking sync.WaitGroup
+	looking.Go(func() {
 		for {
 			select {
 			case <-over:
@@ -65,89 +63,75 @@ func packageCrowded(t *testing.T, s *target) {
 			default:
 			}
 			r, err := service.CountContacts(a.ctx(t.Context()), &contactsv1.CountContactsRequest{})
+			switch {
+			case err == nil && r.Count > limit.Load():
+				t.Errorf("%d contacts in a package of %d", r.Count, limit.Load())
+				return
+			case err == nil:
+				samples.Add(1)
+			case !transient(err):
+				t.Errorf("count contacts: %v", err)
+				return
+			}
+		}
+	})
+	var made atomic.Int64
+	byHands := func() {
+		for refused := 0; refused < 3; {
+			values := map[string]string{"external_id": fmt.Sprintf("HAND-%d", made.Add(1)), "last_name": "Hand"}
+			switch _, err := service.AddContact(a.ctx(t.Context()), &contactsv1.AddContactRequest{Values: values}); {
+			case err == nil:
+				byHand.Add(1)
+			case reason(err) == "package-too-small":
+				refused++
+			case !transient(err):
+				t.Errorf("add a contact: %v", err)
+				return
+			}
+		}
+	}
+	inFiles := func(client int) {
+		app := a.app(t, client)
+		for refused := 0; refused < 2; {
+			n := made.Add(1)
+			content := numbered(fmt.Sprintf("FILE-%d", n), size)
+			handed, err := app.insist(t.Context(), headerOf(fmt.Sprintf("%s-%d", a.name, n), content, &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPSERT}), content)
 			if err != nil {
-				if !transient(err) {
-					t.Errorf("count contacts: %v", err)
-					return
-				}
-				continue
+				t.Errorf("hand in a file: %v", err)
+				return
 			}
-			samples.Add(1)
-			highest.Store(max(highest.Load(), r.Count))
+			switch j := a.ended(t, handed.Id); {
+			case j.State == "COMPLETED":
+				byFiles.Add(int64(j.Counts.Added))
+			case j.State == "REJECTED" && j.Problem.Code == "package-too-small":
+				full.Add(1)
+				refused++
+			default:
+				t.Errorf("job %d ended as %+v", j.Number, j)
+				return
+			}
 		}
-	})
-	var jobs sync.Map // ids
-	var added, refused atomic.Int64
-	var busy sync.WaitGroup
-	for c := range clients {
-		random := rand.New(rand.NewPCG(uint64(c), 7))
-		app := a.app(t, c)
-		busy.Go(func() {
-			for n := range 12 {
-				if n%3 == 2 {
-					entries := people(random.IntN(pool), 5+random.IntN(25))
-					content := table(entries)
-					j, err := app.insist(t.Context(), headerOf(fmt.Sprintf("%s-%d-%d", a.name, c, n), content, &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPSERT}), content)
-					if err != nil {
-						t.Errorf("hand in a file: %v", err)
-						return
-					}
-					jobs.Store(j.Id, true)
-					continue
-				}
-				values := map[string]string{"external_id": fmt.Sprintf("HAND-%d-%d", c, n), "last_name": "Hand"}
-				for {
-					_, err := service.AddContact(a.ctx(t.Context()), &contactsv1.AddContactRequest{Values: values})
-					if status.Code(err) == codes.ResourceExhausted && strings.Contains(reason(err), "package") {
-						refused.Add(1)
-						break
-					}
-					if err == nil || status.Code(err) == codes.AlreadyExists { // a try whose answer was lost
-						added.Add(1)
-						break
-					}
-					if !transient(err) {
-						t.Errorf("add a contact: %v", err)
-						return
-					}
-				}
-			}
-		})
 	}
-	busy.Wait()
-	var byFiles, full int
-	jobs.Range(func(id, _ any) bool {
-		switch j := a.ended(t, id.(string)); {
-		case j.State == "COMPLETED":
-			byFiles += j.Counts.Added
-		case j.State == "REJECTED" && j.Problem.Code == "package-too-small":
-			full++
-		default:
-			t.Errorf("job %d ended as %+v", j.Number, j)
+	for round := range rounds {
+		var busy sync.WaitGroup
+		for c := range hands {
+			busy.Go(byHands)
+			busy.Go(func() { inFiles(c) })
 		}
-		return true
-	})
+		busy.Wait()
+		if held := int64(a.held(t)); held != limit.Load() || held != byHand.Load()+byFiles.Load() {
+			t.Errorf("round %d: %d contacts in a package of %d, %d were added by hand and %d by files", round, held, limit.Load(), byHand.Load(), byFiles.Load())
+		}
+		limit.Add(room)
+		var grown struct{ Package int64 }
+		operator.ok(t, &grown, "accounts", "set", a.name, "--package", fmt.Sprint(limit.Load()))
+	}
 	close(over)
-	running.Wait()
-	held := a.held(t)
-	if int64(held) != added.Load()+int64(byFiles) {
-		t.Errorf("%d contacts, but %d were added by hand and %d by files", held, added.Load(), byFiles)
+	looking.Wait()
+	if full.Load() == 0 || byFiles.Load() == 0 || samples.Load() < 10 {
+		t.Errorf("%d files did not fit, %d contacts came by files, %d samples: the test shows nothing", full.Load(), byFiles.Load(), samples.Load())
 	}
-	if held > most || highest.Load() > most {
-		t.Errorf("%d contacts, %d at most, in a package of %d", held, highest.Load(), most)
-	}
-	if full == 0 || samples.Load() < 10 {
-		t.Errorf("%d files did not fit, %d samples: the test shows nothing", full, samples.Load())
-	}
-	t.Logf("%d by hand, %d by files, %d files and %d by hand refused, %d samples, %d at most", added.Load(), byFiles, full, refused.Load(), samples.Load(), highest.Load())
-	// to the last place, and no further
-	rest := most - held
-	if rest > 0 {
-		a.imports(t, 0, file(t, "rest.csv", numbered("REST", rest)), "add")
-	}
-	if r := a.command(t, "contacts", "add", "external_id=ONE-TOO-MANY"); r.code != 1 || !strings.Contains(r.err, fmt.Sprint(most)) {
-		t.Errorf("one more by hand: %v, want exit code 1 and the package", r)
-	}
+	t.Logf("%d by hand, %d by files, %d files refused, %d samples", byHand.Load(), byFiles.Load(), full.Load(), samples.Load())
 }
 
 // numbered is a file of people with nothing but an id.
