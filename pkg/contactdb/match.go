@@ -4,15 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"slices"
-	"sort"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/contactmill/contactmill/pkg/contact"
 )
@@ -31,9 +26,16 @@ type Matching struct {
 	sql     *contactsSQL
 	helper  *helper // a second connection on the same snapshot; nil if there is none to be had
 
-	asked []ask   // what the statement at work asks, in the order of the ids
-	head  []int32 // by row, its first hit
+	knownFrom  int // rows of a batch from which findKnown comes before all else; 0 for never
+	sampleStep int // rows for one of its sample
+
+	open  []uint16 // by row, the unique keys it has of which it is not known yet whom they find, bit n for key n
+	asked []ask    // what the statement at work asks, in the order of the ids
+	head  []int32  // by row, its first hit
 	hits  []hit
+	wants wants
+	ids   []uuid.UUID
+	spans []span
 	sides [2]side
 }
 
@@ -80,15 +82,15 @@ func (c *Contacts) Match(ctx context.Context, account uuid.UUID, fn func(ctx con
 		if _, err := tx.Exec(ctx, c.sql.PlanForAny); err != nil {
 			return fmt.Errorf("set up matching: %w", err)
 		}
-		m := &Matching{Held: h.Held, KeyVersion: h.KeyVersion, account: account, conn: tx.Conn(), sql: &c.sql}
+		m := &Matching{Held: h.Held, KeyVersion: h.KeyVersion, account: account, conn: tx.Conn(), sql: &c.sql, knownFrom: knownFrom, sampleStep: sampleStep}
 		m.helper = &helper{contacts: c, account: account, main: tx}
 		defer m.helper.end()
 		return fn(ctx, m)
 	})
 }
 
-// Find looks the rows of a batch up and puts what it found into dst, whose slices it uses again. All unique keys are
-// asked; the fallback key only for rows that none of them finds.
+// Find looks the rows of a batch up and puts what it found into dst, whose slices it uses again. It finds by all unique
+// keys; by the fallback key only rows that none of them finds.
 func (m *Matching) Find(ctx context.Context, b *Batch, dst *Hits) error {
 	dst.Rows, dst.Contacts, dst.Keys, dst.ExternalIDs = dst.Rows[:0], dst.Contacts[:0], dst.Keys[:0], dst.ExternalIDs[:0]
 	if m.Held == 0 {
@@ -96,8 +98,16 @@ func (m *Matching) Find(ctx context.Context, b *Batch, dst *Hits) error {
 	}
 	m.hits = m.hits[:0]
 	m.head = m.head[:0]
+	m.open = m.open[:0]
 	for range b.Rows {
 		m.head = append(m.head, end)
+		m.open = append(m.open, 0)
+	}
+	b.each(func(row int, key contact.Key, _ []byte) { m.open[row] |= 1 << key })
+	if m.knownFrom > 0 && b.Rows >= m.knownFrom {
+		if err := m.findKnown(ctx, b); err != nil {
+			return fmt.Errorf("look up known contacts: %w", err)
+		}
 	}
 	if err := m.findUnique(ctx, b); err != nil {
 		return fmt.Errorf("look up keys: %w", err)
@@ -123,12 +133,21 @@ func (m *Matching) Find(ctx context.Context, b *Batch, dst *Hits) error {
 	return nil
 }
 
+// findUnique looks up the unique keys that are open.
 func (m *Matching) findUnique(ctx context.Context, b *Batch) error {
 	m.asked = m.asked[:0]
-	for key := contact.ExternalID; key < contact.Keys; key++ {
-		if key.Unique() {
-			m.askAll(b, key)
+	b.each(func(row int, key contact.Key, hash []byte) {
+		if m.open[row]>>key&1 == 1 && key != contact.ContactID {
+			m.ask(row, key, hash)
 		}
+	})
+	return m.findAsked(ctx, b)
+}
+
+// findAsked looks up the unique keys that are asked.
+func (m *Matching) findAsked(ctx context.Context, b *Batch) error {
+	for _, a := range m.asked {
+		m.open[a.row] &^= 1 << a.key
 	}
 	return m.run(ctx, "match_keys", m.sql.MatchKeys, b.id, func(a ask, id []byte) {
 		h := m.hit(a.row, uuid.UUID(id))
@@ -140,10 +159,14 @@ func (m *Matching) findUnique(ctx context.Context, b *Batch) error {
 	})
 }
 
-// findByID looks up contact ids, and finds the external ids with them.
+// findByID looks up the contact ids that are open, and finds the external ids with them.
 func (m *Matching) findByID(ctx context.Context, b *Batch) error {
 	m.asked = m.asked[:0]
-	m.askAll(b, contact.ContactID)
+	for row, open := range m.open {
+		if open>>contact.ContactID&1 == 1 {
+			m.ask(row, contact.ContactID, b.Keys[contact.ContactID][16*row:])
+		}
+	}
 	return m.run(ctx, "match_contacts", m.sql.MatchContacts, b.id, func(a ask, external []byte) {
 		h := m.hit(a.row, uuid.UUID(b.id(a)))
 		h.keys |= 1 << a.key
@@ -152,9 +175,14 @@ func (m *Matching) findByID(ctx context.Context, b *Batch) error {
 	})
 }
 
+// findFallback looks up the fallback keys of rows without a hit.
 func (m *Matching) findFallback(ctx context.Context, b *Batch) error {
 	m.asked = m.asked[:0]
-	m.askAll(b, contact.NameBirthZip)
+	b.eachOf(contact.NameBirthZip, func(row int, hash []byte) {
+		if m.head[row] == end {
+			m.ask(row, contact.NameBirthZip, hash)
+		}
+	})
 	return m.run(ctx, "match_fallbacks", m.sql.MatchFallbacks, b.id, func(a ask, id []byte) {
 		m.hit(a.row, uuid.UUID(id)).keys |= 1 << a.key
 	})
@@ -174,15 +202,26 @@ func (m *Matching) fillExternalIDs(ctx context.Context) error {
 	})
 }
 
-// askAll asks the key of every row that has it; the fallback key only of rows without a hit.
-func (m *Matching) askAll(b *Batch, key contact.Key) {
+func (m *Matching) ask(row int, key contact.Key, id []byte) {
+	m.asked = append(m.asked, ask{binary.BigEndian.Uint64(id), int32(row), key})
+}
+
+// each goes through the unique keys of all rows, key by key.
+func (b *Batch) each(fn func(row int, key contact.Key, hash []byte)) {
+	for key := range contact.Key(contact.Keys) {
+		if key.Unique() {
+			b.eachOf(key, func(row int, hash []byte) { fn(row, key, hash) })
+		}
+	}
+}
+
+// eachOf goes through the rows that have the key.
+func (b *Batch) eachOf(key contact.Key, fn func(row int, hash []byte)) {
 	hashes := b.Keys[key]
 	for row := 0; len(hashes) >= 16; row, hashes = row+1, hashes[16:] {
-		first := binary.BigEndian.Uint64(hashes)
-		if first|binary.BigEndian.Uint64(hashes[8:]) == 0 || !key.Unique() && m.head[row] != end {
-			continue
+		if binary.BigEndian.Uint64(hashes)|binary.BigEndian.Uint64(hashes[8:]) != 0 {
+			fn(row, hashes[:16])
 		}
-		m.asked = append(m.asked, ask{first, int32(row), key})
 	}
 }
 
@@ -206,171 +245,4 @@ func (m *Matching) hit(row int32, id uuid.UUID) *hit {
 	*last = int32(len(m.hits)) // before append, which may move what last points to
 	m.hits = append(m.hits, hit{next: next, contact: id})
 	return &m.hits[len(m.hits)-1]
-}
-
-// shareFrom is the number of ids from which two connections are faster than one.
-const shareFrom = 2000
-
-// run executes a statement on what is asked, half of it on the second connection if that is worth it, and hands each line
-// of the answer to found: what was asked and the 16 bytes that were found, or none for NULL. Nothing asked is nothing run.
-func (m *Matching) run(ctx context.Context, name, sql string, id func(ask) []byte, found func(a ask, bytes []byte)) error {
-	if len(m.asked) == 0 {
-		return nil
-	}
-	slices.SortFunc(m.asked, func(a, b ask) int {
-		switch {
-		case a.order < b.order:
-			return -1
-		case a.order > b.order:
-			return 1
-		}
-		return bytes.Compare(id(a), id(b))
-	})
-	mine, rest := m.asked, m.asked[:0]
-	if len(m.asked) >= shareFrom && m.helper.ready(ctx) {
-		mine, rest = m.asked[:len(m.asked)/2], m.asked[len(m.asked)/2:]
-	}
-	shared := make(chan error, 1)
-	if len(rest) > 0 {
-		go func() { shared <- m.sides[1].run(ctx, m.helper.tx.Conn(), m.account, name, sql, rest, id) }()
-	} else {
-		shared <- nil
-	}
-	err := m.sides[0].run(ctx, m.conn, m.account, name, sql, mine, id)
-	if err := errors.Join(err, <-shared); err != nil {
-		return err
-	}
-	m.sides[0].each(mine, found)
-	if len(rest) > 0 {
-		m.sides[1].each(rest, found)
-	}
-	return nil
-}
-
-// side is one connection's part of a question.
-type side struct {
-	array  []byte  // the ids that are asked, once each and in order, as PostgreSQL's binary form of uuid[]
-	starts []int32 // by id in array, the first of asked that asks it; one more at the end
-	lines  []line
-}
-
-type line struct {
-	n     int32 // of the id that was asked
-	null  bool
-	bytes [16]byte
-}
-
-const (
-	// arrayHeader is one dimension, no nulls, element type uuid, the number of elements, lower bound 1.
-	arrayHeader = 20
-
-	// arrayStep is a length and a uuid.
-	arrayStep = 20
-)
-
-func (s *side) run(ctx context.Context, conn *pgx.Conn, account uuid.UUID, name, sql string, asked []ask, id func(ask) []byte) error {
-	s.ask(asked, id)
-	s.lines = s.lines[:0]
-	statement, err := conn.Prepare(ctx, "contactdb_"+name, sql) // once for each connection
-	if err != nil {
-		return err
-	}
-	binaryForm := []int16{pgtype.BinaryFormatCode}
-	answer := conn.PgConn().ExecPrepared(ctx, statement.Name, [][]byte{account[:], s.array}, binaryForm, binaryForm)
-	n := 0
-	for answer.NextRow() {
-		columns := answer.Values()
-		n = s.find(columns[0], n)
-		l := line{n: int32(n), null: columns[1] == nil}
-		copy(l.bytes[:], columns[1])
-		s.lines = append(s.lines, l)
-	}
-	_, err = answer.Close()
-	return err
-}
-
-// ask fills array and starts. An id that several rows ask is asked once.
-func (s *side) ask(asked []ask, id func(ask) []byte) {
-	s.array = append(s.array[:0], make([]byte, arrayHeader)...)
-	s.starts = s.starts[:0]
-	for i, a := range asked {
-		if b := id(a); i == 0 || !bytes.Equal(s.array[len(s.array)-16:], b) {
-			s.starts = append(s.starts, int32(i))
-			s.array = append(append(s.array, 0, 0, 0, 16), b...)
-		}
-	}
-	binary.BigEndian.PutUint32(s.array[0:], 1)
-	binary.BigEndian.PutUint32(s.array[8:], pgtype.UUIDOID)
-	binary.BigEndian.PutUint32(s.array[12:], uint32(len(s.starts)))
-	binary.BigEndian.PutUint32(s.array[16:], 1)
-	s.starts = append(s.starts, int32(len(asked)))
-}
-
-// find returns the number of an id that was asked. Answers mostly come in the order of the ids, which from tells.
-func (s *side) find(id []byte, from int) int {
-	for n := from; n < len(s.starts)-1 && n < from+8; n++ {
-		if bytes.Equal(s.id(n), id) {
-			return n
-		}
-	}
-	return sort.Search(len(s.starts)-2, func(n int) bool { return bytes.Compare(s.id(n), id) >= 0 })
-}
-
-func (s *side) id(n int) []byte { return s.array[arrayHeader+n*arrayStep+4:][:16] }
-
-func (s *side) each(asked []ask, found func(a ask, bytes []byte)) {
-	for i := range s.lines {
-		l := &s.lines[i]
-		for _, a := range asked[s.starts[l.n]:s.starts[l.n+1]] {
-			if l.null {
-				found(a, nil)
-			} else {
-				found(a, l.bytes[:])
-			}
-		}
-	}
-}
-
-// helper is a second connection that sees the snapshot of the first.
-type helper struct {
-	contacts *Contacts
-	account  uuid.UUID
-	main     pgx.Tx
-	tx       pgx.Tx
-	tried    bool
-}
-
-// helperWait is how long a connection is waited for. All matchings may hold their first and want a second: then they go
-// on with one.
-const helperWait = 200 * time.Millisecond
-
-// ready tells whether there is a second connection; the first call gets it.
-func (h *helper) ready(ctx context.Context) bool {
-	if h == nil || h.tried {
-		return h != nil && h.tx != nil
-	}
-	h.tried = true
-	var snapshot string
-	if err := h.main.QueryRow(ctx, h.contacts.sql.ExportSnapshot).Scan(&snapshot); err != nil {
-		return false // the main connection is broken, which its next statement tells
-	}
-	wait, cancel := context.WithTimeout(ctx, helperWait)
-	defer cancel()
-	tx, err := h.contacts.db.Pool().BeginTx(wait, pgx.TxOptions{BeginQuery: fmt.Sprintf(
-		"begin isolation level repeatable read read only; set transaction snapshot '%s'; set local contactmill.account = '%s'; set local plan_cache_mode = force_generic_plan; set local enable_bitmapscan = off",
-		snapshot, h.account)})
-	if err != nil {
-		return false // it only makes things faster
-	}
-	h.tx = tx
-	return true
-}
-
-func (h *helper) end() {
-	if h.tx == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), helperWait)
-	defer cancel()
-	_ = h.tx.Rollback(ctx) // it has written nothing; a connection that cannot roll back is closed
 }
