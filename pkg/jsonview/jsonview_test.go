@@ -28,7 +28,7 @@ func TestMarshal(t *testing.T) {
 		"counts, zeros shown": {
 			&ingestv1.Counts{Rows: 1 << 53, Added: 3},
 			`{"rows":9007199254740992,"added":3,"updated":0,"unchanged":0,"duplicate":0,"unmatched":0,"invalid":0,"conflict":0,"held":0,` +
-				`"suppressed":0,"blank":0,"sent_to_provider":0,"known_to_provider":0,"newer_here":0,"removed":0}`,
+				`"suppressed":0,"blank":0,"sent_to_provider":0,"known_to_provider":0,"newer_here":0,"removed":0,"enriched_later":0}`,
 		},
 		"job": {
 			&ingestv1.Job{
@@ -36,7 +36,15 @@ func TestMarshal(t *testing.T) {
 				Settings: &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_ADD, Mapping: map[string]string{"b": "email", "a": "-"}, Recipients: []string{"x@example.com"}},
 			},
 			`{"id":"j","number":7,"state":"COMPLETED_WITH_REJECTS","settings":{"mode":"ADD","mapping":{"a":"-","b":"email"},"check":false,` +
-				`"recipients":["x@example.com"],"values":{}},"file_size":0,"created_at":"2026-01-02T03:04:05.6Z","columns":[],"last_event":0,"unknown_values":[],"undo_of_number":0}`,
+				`"recipients":["x@example.com"],"values":{},"review":false},"file_size":0,"created_at":"2026-01-02T03:04:05.6Z","columns":[],"last_event":0,"unknown_values":[],"undo_of_number":0,"corrects_number":0,"forecast_of_number":0}`,
+		},
+		"forecast": {
+			&ingestv1.Forecast{ToSend: 3, Cost: &ingestv1.Cost{Micros: 3000, Currency: "EUR"}, Provider: "acme"},
+			`{"to_send":3,"known_already":0,"cost":{"micros":3000,"currency":"EUR"},"jobs_ahead":0,"provider":"acme"}`,
+		},
+		"forecast that costs nothing": {
+			&ingestv1.Forecast{ToSend: 3, Cost: &ingestv1.Cost{}, JobsAhead: 2},
+			`{"to_send":3,"known_already":0,"cost":{"micros":0},"jobs_ahead":2}`,
 		},
 		"optional unset": {&ingestv1.Progress{Stage: "match", Rate: 0.5}, `{"stage":"match","done":0,"total":0,"rate":0.5}`},
 		"optional zero":  {&ingestv1.Progress{Stage: "match", SecondsLeft: &left}, `{"stage":"match","done":0,"total":0,"rate":0,"seconds_left":0}`},
@@ -44,7 +52,7 @@ func TestMarshal(t *testing.T) {
 		"duration":       {&ingestv1.RenewResponse{Lease: durationpb.New(1500 * time.Millisecond)}, `{"lease":1.5}`},
 		"enum of two words": {
 			&accountsv1.Account{UnknownToProvider: accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT},
-			`{"package":0,"recipients":[],"raw_days":0,"result_days":0,"unknown_to_provider":"KEEP_OUT"}`,
+			`{"package":0,"recipients":[],"raw_days":0,"result_days":0,"unknown_to_provider":"KEEP_OUT","provider_days":0}`,
 		},
 		"enum of a newer release": {&ingestv1.ListJobsRequest{States: []ingestv1.JobState{99}}, `{"page_size":0,"states":["99"]}`},
 		"text":                    {&ingestv1.Problem{Code: "a\"\\\n\r\t\x00\x1b\x7f\u0085\u2028\u202eé<&"}, `{"code":"a\"\\\n\r\t\u0000\u001b\u007f\u0085\u2028\u202eé<&"}`},

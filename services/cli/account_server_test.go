@@ -61,7 +61,7 @@ func (s *server) GetTemplate(_ context.Context, r *accountsv1.GetTemplateRequest
 func (s *server) UpdateAccount(_ context.Context, r *accountsv1.UpdateAccountRequest) (*accountsv1.UpdateAccountResponse, error) {
 	s.set = r
 	return &accountsv1.UpdateAccountResponse{Account: &accountsv1.Account{Id: "a1", Name: "demo", Country: "US", LegacyEncoding: r.GetLegacyEncoding(), Policies: r.GetPolicies(),
-		BadCell: accountsv1.BadCell_BAD_CELL_REJECT_ROW, UnknownToProvider: accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD}}, nil
+		BadCell: accountsv1.BadCell_BAD_CELL_REJECT_ROW, UnknownToProvider: accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD, ProviderDays: 90}}, nil
 }
 
 func (s *server) field(name string) (*accountsv1.Field, error) {

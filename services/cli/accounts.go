@@ -101,7 +101,7 @@ func (p *program) accountsCreate() *cobra.Command {
 func (p *program) accountsSet() *cobra.Command {
 	var country, legacy string
 	var size int64
-	var raw, results int32
+	var raw, results, known int32
 	var ruled ruled
 	r := &accountsv1.UpdateAccountRequest{}
 	c := &cobra.Command{Use: "set [ACCOUNT]", Short: "Change what is given of an account", Args: args(cobra.MaximumNArgs(1))}
@@ -112,6 +112,7 @@ func (p *program) accountsSet() *cobra.Command {
 	f.Int32Var(&raw, "raw-days", 0, "days that raw uploads are kept")
 	f.Int32Var(&results, "result-days", 0, "days that reports are kept")
 	f.StringVar(&legacy, "legacy-encoding", "", "charset of text files that are neither UTF-8 nor UTF-16, e.g. iso-8859-2; \"\" for windows-1252")
+	f.Int32Var(&known, "provider-days", 0, "days that the answers of a provider are used again; 0 is the default, 90")
 	ruled.add(f, "; FIELD= takes its rule away", "all of them")
 	c.RunE = func(c *cobra.Command, names []string) error {
 		var err error
@@ -124,13 +125,16 @@ func (p *program) accountsSet() *cobra.Command {
 		if r.UnknownToProvider, err = ruled.unknownToProvider(); err != nil {
 			return err
 		}
+		if r.ProviderDown, err = ruled.providerDown(); err != nil {
+			return err
+		}
 		r.SetKeys = ruled.keysGiven()
 		r.Account = strings.Join(names, "")
 		r.SetRecipients = f.Changed("recipient")
 		set := map[string]func(){
 			"country": func() { r.Country = &country }, "package": func() { r.Package = &size },
 			"raw-days": func() { r.RawDays = &raw }, "result-days": func() { r.ResultDays = &results },
-			"legacy-encoding": func() { r.LegacyEncoding = &legacy },
+			"legacy-encoding": func() { r.LegacyEncoding = &legacy }, "provider-days": func() { r.ProviderDays = &known },
 		}
 		for name, do := range set {
 			if f.Changed(name) {
@@ -150,15 +154,24 @@ func (p *program) accountsSet() *cobra.Command {
 	return c
 }
 
+// providerInWords is how an account deals with its provider.
+func providerInWords(a *accountsv1.Account) string {
+	down := "jobs wait while it is down"
+	if a.ProviderDown == accountsv1.ProviderDown_PROVIDER_DOWN_COMPLETE {
+		down = "jobs complete while it is down, and are enriched later"
+	}
+	return fmt.Sprintf("%s; answers used again for %d days", down, a.ProviderDays)
+}
+
 // word spells an enum value as the contract does.
 func word(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", "_")) }
 
 func (p *program) account(a *accountsv1.Account) error {
 	return p.one(a, func() {
-		fmt.Fprintf(p.out, "account %s  %s\n  country     %s\n  package     %s\n  recipients  %s\n  files kept  raw %d days, results %d days\n  charset     %s\n  bad cell    %s\n  unknown     %s\n  rules       %s\n  hand-made   %s\n  match by    %s\n",
+		fmt.Fprintf(p.out, "account %s  %s\n  country     %s\n  package     %s\n  recipients  %s\n  files kept  raw %d days, results %d days\n  charset     %s\n  bad cell    %s\n  unknown     %s\n  provider    %s\n  rules       %s\n  hand-made   %s\n  match by    %s\n",
 			printable(a.Name), a.Id, printable(a.Country), humanize.Comma(a.Package), printable(strings.Join(a.Recipients, ", ")), a.RawDays, a.ResultDays,
 			printable(cmp.Or(a.LegacyEncoding, "windows-1252"))+" where a text file is neither UTF-8 nor UTF-16",
-			valueWord(a.BadCell, "BAD_CELL_"), valueWord(a.UnknownToProvider, "UNKNOWN_TO_PROVIDER_")+" (who is not known to the provider)",
+			valueWord(a.BadCell, "BAD_CELL_"), valueWord(a.UnknownToProvider, "UNKNOWN_TO_PROVIDER_")+" (who is not known to the provider)", providerInWords(a),
 			printable(rulesInWords(a.Policies)), handInWords(a.Policies), printable(keysInWords(a.Policies)))
 	})
 }

@@ -26,7 +26,7 @@ func TestUsageErrors(t *testing.T) {
 	s := newServer(t)
 	var all strings.Builder
 	for _, args := range [][]string{
-		{"nonsense"}, {"--nope"}, {"-o", "yaml", "jobs", "list"}, {"import"}, {"import", "f.csv"}, {"import", "f.csv", "--mode", "foo"}, {"import", "a", "b", "--mode", "add"},
+		{"nonsense"}, {"--nope"}, {"-o", "yaml", "jobs", "list"}, {"import"}, {"import", "-"}, {"import", "-", "--mode", ""}, {"import", "f.csv", "--check", "--review"}, {"import", "f.csv", "--mode", "foo"}, {"import", "a", "b", "--mode", "add"},
 		{"import", "f.csv", "--mode", "add", "--map", "foo"}, {"import", "f.csv", "--mode", "add", "--map", "=email"}, {"import", "f.csv", "--mode", "add", "--map", "foo="},
 		{"import", "f.csv", "--mode", "add", "--date-order", "YDM"}, {"import", "f.csv", "--mode", "add", "--ignore", ""}, {"import", "f.csv", "--mode", "add", "--map", "a=email", "--ignore", "a"},
 		{"import", "f.csv", "--mode", "add", "--delimiter", ";;"}, {"import", "f.csv", "--mode", "add", "--quote", "''"}, {"import", "f.csv", "--mode", "add", "--escape", "none"},
@@ -39,7 +39,8 @@ func TestUsageErrors(t *testing.T) {
 		{"accounts", "set", "--bad-cell", "unspecified"}, {"accounts", "set", "--bad-cell", ""}, {"accounts", "set", "--unknown-to-provider", "keep"},
 		{"import", "f.csv", "--mode", "add", "--bad-cell", "drop"}, {"import", "f.csv", "--mode", "add", "--bad-cell", ""}, {"import", "f.csv", "--mode", "add", "--unknown-to-provider", "unspecified"},
 		{"import", "f.csv", "--mode", "add", "--rule", "phone="}, {"import", "f.csv", "--mode", "add", "--rule", "phone=unspecified"}, {"import", "f.csv", "--mode", "add", "--hand-made", "drop"},
-		{"import", "f.csv", "--mode", "add", "--as-of", "yesterday"}, {"jobs", "undo"}, {"jobs", "report", "1", "--outcome", "held", "--return-to-sender"}, {"contacts", "history"},
+		{"import", "f.csv", "--mode", "add", "--as-of", "yesterday"}, {"jobs", "undo"}, {"jobs", "report", "1", "--outcome", "held", "--return-to-sender"}, {"jobs", "report", "1", "--plan", "--return-to-sender"},
+		{"import", "f.csv", "--mode", "add", "--provider-down", "fail"}, {"accounts", "set", "--provider-down", ""}, {"accounts", "set", "--provider-days", "x"}, {"jobs", "approve"}, {"jobs", "forecast", "1", "2"}, {"contacts", "history"},
 		{"accounts", "create"}, {"events", "watch", "now"},
 	} {
 		r := s.run(t, "", args...)
@@ -65,6 +66,8 @@ func TestErrors(t *testing.T) {
 		{[]string{"jobs", "cancel", "1"}, nil, 1},
 		{[]string{"import", dir, "--mode", "add"}, nil, 1},
 		{[]string{"import", dir + "/none.csv", "--mode", "add"}, nil, 1},
+		{[]string{"import", dir + "/none.csv"}, nil, 1},
+		{[]string{"jobs", "approve", "1"}, nil, 1},
 		{[]string{"inspect", dir + "/none.csv"}, nil, 1},
 		{[]string{"inspect", dir}, nil, 1},
 		{[]string{"jobs", "list"}, []string{"CONTACTMILL_ADDR=" + s.addr, "CONTACTMILL_API_KEY=cm_other"}, 1},
@@ -93,6 +96,7 @@ func TestHelp(t *testing.T) {
 	s := newServer(t)
 	var all strings.Builder
 	for _, args := range [][]string{{"--help"}, {"import", "--help"}, {"jobs", "--help"}, {"jobs"}, {"contacts", "--help"}, {"accounts", "set", "--help"}, {"jobs", "undo", "--help"}, {"jobs", "report", "--help"},
+		{"jobs", "forecast", "--help"}, {"jobs", "approve", "--help"}, {"jobs", "reject", "--help"},
 		{"inspect", "--help"}, {"jobs", "answer", "--help"}, {"fields", "--help"}, {"fields", "add", "--help"}, {"codes", "--help"}, {"template", "--help"}} {
 		r := s.run(t, "", args...)
 		if r.code != 0 || r.err != "" {
@@ -127,12 +131,16 @@ func TestOutput(t *testing.T) {
 	read.BadCell, read.UnknownToProvider = accountsv1.BadCell_BAD_CELL_REJECT_ROW, accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_ADD
 	s.put(job("1", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1234567, Added: 1234560, Invalid: 7}), bad, asks, read, kept,
 		undo("6", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 1210, Added: 1, Updated: 1200, Removed: 1100, Unchanged: 5, Held: 4}))
+	dear := spent()
+	dear.Id, dear.Number = "job-8", 8
+	s.put(planned(), dear)
 	s.contacts = []*contactsv1.Contact{{Id: "c1", Values: map[string]string{"first_name": hostile, "email": "a@example.org", "favourite_colour_of_shoes": "R"}, Facts: []*contactsv1.ContactFact{{Name: "phone_line", Value: "mobile", About: "+1202"}}, Lists: []string{hostile}}, {Id: "c2"}}
 	s.account = &accountsv1.Account{Id: "a1", Name: hostile, Country: "US", Package: 20_000_000, Recipients: []string{hostile}, Policies: kept.Policies,
-		BadCell: accountsv1.BadCell_BAD_CELL_DROP_CELL, UnknownToProvider: accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT}
+		BadCell: accountsv1.BadCell_BAD_CELL_DROP_CELL, UnknownToProvider: accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT,
+		ProviderDown: accountsv1.ProviderDown_PROVIDER_DOWN_COMPLETE, ProviderDays: 30}
 	s.history = pastOfAContact()
 	for name, args := range map[string][]string{
-		"jobs": {"jobs", "list"}, "one-job": {"jobs", "list", "--limit", "1"}, "job-1": {"jobs", "get", "1"}, "job-2": {"jobs", "get", "2"}, "job-3": {"jobs", "get", "job-3"}, "job-4": {"jobs", "get", "4"}, "job-5": {"jobs", "get", "5"}, "job-6": {"jobs", "get", "6"},
+		"jobs": {"jobs", "list"}, "one-job": {"jobs", "list", "--limit", "1"}, "job-1": {"jobs", "get", "1"}, "job-2": {"jobs", "get", "2"}, "job-3": {"jobs", "get", "job-3"}, "job-4": {"jobs", "get", "4"}, "job-5": {"jobs", "get", "5"}, "job-6": {"jobs", "get", "6"}, "job-7": {"jobs", "get", "7"}, "job-8": {"jobs", "get", "8"},
 		"contacts": {"contacts", "list"}, "contact": {"contacts", "get", "c1"}, "account": {"accounts", "get"}, "history": {"contacts", "history", "c1"},
 	} {
 		for _, format := range []string{"table", "json", "jsonl"} {
@@ -198,13 +206,8 @@ func TestAWatchThatBreaksIsTakenUpAgain(t *testing.T) {
 		{event(4, ingestv1.JobState_JOB_STATE_VALIDATING), progress}, {}, {event(9, ingestv1.JobState_JOB_STATE_NEEDS_ANSWER)},
 	}
 	s.jobs["1"] = job("1", ingestv1.JobState_JOB_STATE_VALIDATING, nil)
-	done := make(chan result, 1)
-	go func() { done <- s.runIn(t.Context(), "", "jobs", "watch", "1") }()
-	<-s.watching
-	s.mu.Lock()
-	s.jobs["1"] = job("1", ingestv1.JobState_JOB_STATE_NEEDS_ANSWER, nil)
-	s.mu.Unlock()
-	r := <-done
+	s.becomes = job("1", ingestv1.JobState_JOB_STATE_NEEDS_ANSWER, nil)
+	r := s.run(t, "", "jobs", "watch", "1")
 	var after []int64
 	for _, w := range s.watches {
 		after = append(after, w.After)
@@ -241,6 +244,7 @@ func TestMappingAndAnswers(t *testing.T) {
 			Mapping: map[string]string{"a=b": "email", "Kunde Nr.": "external_id", "junk": "-", "#3": "-"}, DateOrder: ingestv1.DateOrder_DATE_ORDER_DMY}},
 		{[]string{"--delimiter", `\t`, "--quote", "NONE", "--escape", "backslash", "--encoding", "Shift_JIS", "--sheet", "Blatt 1", "--header-line", "3"}, &ingestv1.AnswerJobRequest{
 			Reading: &ingestv1.Reading{Delimiter: "\t", Quote: "none", Escape: `\`, Encoding: "Shift_JIS", Sheet: "Blatt 1", HeadingLine: 3}}},
+		{[]string{"--confirm"}, &ingestv1.AnswerJobRequest{Mapping: map[string]string{}, Confirm: true}},
 		{[]string{"--value", "colour:rouge=R", "--value", "colour:a:b=c=G", "--value", "size:n/a="}, &ingestv1.AnswerJobRequest{
 			Values: map[string]*ingestv1.ValueMap{"colour": {Values: map[string]string{"rouge": "R", "a:b=c": "G"}}, "size": {Values: map[string]string{"n/a": ""}}}}},
 	} {

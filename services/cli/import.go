@@ -37,9 +37,10 @@ func (p *program) importCommand() *cobra.Command {
 	s := &ingestv1.ImportSettings{}
 	c := &cobra.Command{Use: "import FILE", Short: "Hand in a file of contacts; - reads standard input", Args: args(cobra.ExactArgs(1))}
 	f := c.Flags()
-	f.StringVar(&mode, "mode", "", "needed: add (new contacts only), update (known ones only) or upsert (both)")
+	f.StringVar(&mode, "mode", "", "needed: add (new contacts only), update (known ones only) or upsert (both); a report that was\ncorrected goes by its job's if not given")
 	f.StringVar(&s.List, "list", "", "list the contacts join; made if missing")
 	f.BoolVar(&s.Check, "check", false, "check only: say what would become of each row, change nothing")
+	f.BoolVar(&s.Review, "review", false, "stop with the plan before anything is spent or changed, until somebody approves it")
 	f.StringVar(&request, "request-id", "", "the submission's own id: the same id sent again is the same job")
 	f.StringSliceVar(&s.Recipients, "recipient", nil, "who else is told by email")
 	f.BoolVar(&wait, "wait", false, "wait until the job is final or waits for a person")
@@ -48,8 +49,13 @@ func (p *program) importCommand() *cobra.Command {
 	says.flags(f)
 	c.RunE = func(c *cobra.Command, a []string) error {
 		var err error
-		if s.Mode, err = importMode(mode); err != nil {
-			return err
+		if mode != "" {
+			if s.Mode, err = importMode(mode); err != nil {
+				return err
+			}
+		}
+		if s.Check && s.Review {
+			return usage{errors.New("--check and --review: say one of them")}
 		}
 		if err := says.read(); err != nil {
 			return err
@@ -64,9 +70,17 @@ func (p *program) importCommand() *cobra.Command {
 		if request == "" {
 			request = uuid.Must(uuid.NewV7()).String()
 		}
+		if mode == "" && a[0] == "-" {
+			return usage{errModeNeeded}
+		}
 		client, err := p.client()
 		if err != nil {
 			return err
+		}
+		if mode == "" {
+			if err := p.needsNoMode(c.Context(), client, a[0], s); err != nil {
+				return err
+			}
 		}
 		if ruled.keysGiven() && len(s.Policies.Keys) == 0 { // else it would be those of the account
 			if s.Policies.Keys, err = p.allKeys(c); err != nil {
@@ -91,12 +105,11 @@ func (p *program) importCommand() *cobra.Command {
 	return c
 }
 
+var errModeNeeded = errors.New("--mode is needed: say add, update or upsert")
+
 func importMode(s string) (ingestv1.Mode, error) {
 	v, ok := ingestv1.Mode_value["MODE_"+strings.ToUpper(s)]
-	switch {
-	case s == "":
-		return 0, usage{errors.New("--mode is needed: say add, update or upsert")}
-	case !ok || v == 0:
+	if !ok || v == 0 {
 		return 0, usage{fmt.Errorf("--mode %q: say add, update or upsert", s)}
 	}
 	return ingestv1.Mode(v), nil

@@ -26,6 +26,9 @@ func (s *server) Inspect(stream grpc.BidiStreamingServer[validatorv1.InspectRequ
 	if err != nil {
 		return err
 	}
+	if s.cannot != nil {
+		return s.cannot
+	}
 	s.mu.Lock()
 	s.inspected = m.GetHeader()
 	busy := s.busy > 0

@@ -31,6 +31,9 @@ func (p *program) inspection(h *validatorv1.InspectHeader, found *validatorv1.In
 		fmt.Fprintf(p.out, "  %s\n", factsLine(found.File))
 		p.fileRemarks(found.File)
 	}
+	if found.CorrectsNumber > 0 {
+		fmt.Fprintf(p.out, "  the report of job %d, to be handed in corrected\n", found.CorrectsNumber)
+	}
 	if len(found.Columns) > 0 {
 		fmt.Fprintln(p.out)
 		p.inspectedColumns(found.Columns)

@@ -13,7 +13,7 @@ import (
 // job shows a job.
 func (p *program) job(j *ingestv1.Job) error {
 	return p.one(j, func() {
-		fmt.Fprintln(p.out, strings.TrimSpace(fmt.Sprintf("job %d  %s  %s  %s", j.Number, printable(title(j)), state(j.State), counts(j.Counts, j.UndoOf != ""))))
+		fmt.Fprintln(p.out, strings.TrimSpace(fmt.Sprintf("job %d  %s  %s  %s", j.Number, printable(title(j)), state(j.State), resultWords(j))))
 		if j.File != nil {
 			fmt.Fprintf(p.out, "  file: %s\n", factsLine(j.File))
 		}
@@ -42,6 +42,9 @@ func (p *program) remarks(j *ingestv1.Job) {
 			fmt.Fprintf(p.out, "  %s\n", printable(hint))
 		}
 	}
+	if j.Corrects != "" {
+		fmt.Fprintf(p.out, "  corrects job %d\n", j.CorrectsNumber)
+	}
 	if b := j.Problem; b != nil {
 		remark(b.Code, b.Message, b.Hint)
 	}
@@ -53,6 +56,7 @@ func (p *program) remarks(j *ingestv1.Job) {
 		fmt.Fprintf(p.out, "  ignored columns: %s\n", names)
 	}
 	p.unknownValues(j.UnknownValues)
+	p.planRemarks(j)
 	c := j.GetCounts()
 	for _, o := range []counted{{"invalid", c.GetInvalid()}, {"conflict", c.GetConflict()}, {"unmatched", c.GetUnmatched()}, {"held", c.GetHeld()}} {
 		if o.n > 0 && final(j.State) {
@@ -64,12 +68,15 @@ func (p *program) remarks(j *ingestv1.Job) {
 	}
 }
 
-// title is the file that a job is of, or what an undo takes back.
+// title is the file that a job is of, what an undo takes back, or what is forecast.
 func title(j *ingestv1.Job) string {
-	if j.UndoOf == "" {
-		return j.FileName
+	switch {
+	case j.UndoOf != "":
+		return fmt.Sprintf("undo of job %d", j.UndoOfNumber)
+	case j.ForecastOf != "":
+		return fmt.Sprintf("forecast of job %d", j.ForecastOfNumber)
 	}
-	return fmt.Sprintf("undo of job %d", j.UndoOfNumber)
+	return j.FileName
 }
 
 func state(s ingestv1.JobState) string { return strings.TrimPrefix(s.String(), "JOB_STATE_") }

@@ -18,7 +18,7 @@ import (
 
 func (p *program) jobs() *cobra.Command {
 	return group("jobs", "Follow and steer jobs; a job is named by its number or id",
-		p.jobsList(), p.jobsGet(), p.jobsWatch(), p.jobsCancel(), p.jobsRetry(), p.jobsUndo(), p.jobsAnswer(), p.jobsReport())
+		p.jobsList(), p.jobsGet(), p.jobsWatch(), p.jobsCancel(), p.jobsRetry(), p.jobsUndo(), p.jobsForecast(), p.jobsAnswer(), p.jobsApprove(), p.jobsReject(), p.jobsReport())
 }
 
 // listName is in characters; longer names are cut.
@@ -54,7 +54,7 @@ func (p *program) jobsList() *cobra.Command {
 				return err
 			}
 			for _, j := range page.Jobs {
-				if err := l.add(j, strconv.FormatInt(j.Number, 10), state(j.State), shortened(title(j), listName), humanize.Comma(j.GetCounts().GetRows()), counts(j.Counts, j.UndoOf != ""), j.CreatedAt.AsTime().Local().Format(time.DateTime)); err != nil {
+				if err := l.add(j, strconv.FormatInt(j.Number, 10), state(j.State), shortened(title(j), listName), humanize.Comma(j.GetCounts().GetRows()), resultWords(j), j.CreatedAt.AsTime().Local().Format(time.DateTime)); err != nil {
 					return err
 				}
 			}
@@ -126,14 +126,16 @@ func (p *program) jobsUndo() *cobra.Command {
 func (p *program) jobsAnswer() *cobra.Command {
 	var wait bool
 	var says said
-	c := &cobra.Command{Use: "answer JOB", Short: "Answer a job that waits for a person", Args: args(cobra.ExactArgs(1))}
+	var confirm bool
+	c := &cobra.Command{Use: "answer JOB", Short: "Answer a job that asks something", Args: args(cobra.ExactArgs(1))}
 	says.flags(c.Flags())
+	c.Flags().BoolVar(&confirm, "confirm", false, "go on as it is: the file is meant so")
 	c.Flags().BoolVar(&wait, "wait", false, "wait until it is final or waits for a person")
 	c.RunE = func(c *cobra.Command, a []string) error {
 		if err := says.read(); err != nil {
 			return err
 		}
-		r := &ingestv1.AnswerJobRequest{Job: a[0], Mapping: says.mapping, DateOrder: says.dateOrder, Reading: says.reading, Values: says.valueMaps}
+		r := &ingestv1.AnswerJobRequest{Job: a[0], Mapping: says.mapping, DateOrder: says.dateOrder, Reading: says.reading, Values: says.valueMaps, Confirm: confirm}
 		client, err := p.client()
 		if err != nil {
 			return err
@@ -165,17 +167,22 @@ func (p *program) jobsWatch() *cobra.Command {
 
 func (p *program) jobsReport() *cobra.Command {
 	var outcome string
-	var newer bool
+	var newer, plan bool
 	c := &cobra.Command{Use: "report JOB", Short: "Write the rows of an outcome as CSV to standard output", Args: args(cobra.ExactArgs(1))}
 	c.Flags().BoolVar(&newer, "return-to-sender", false, "instead of rows, the values that are newer here than in the file, for who sent it")
+	c.Flags().BoolVar(&plan, "plan", false, "the rows with the outcomes of the job's plan: what would become, or was to become of them")
 	c.Flags().StringVar(&outcome, "outcome", "", "added, updated, unchanged, duplicate, unmatched, invalid, conflict, held or suppressed; all rows if not given")
 	c.RunE = func(c *cobra.Command, a []string) error {
 		r := &ingestv1.DownloadReportRequest{Job: a[0]}
-		if newer && outcome != "" {
+		switch {
+		case newer && outcome != "":
 			return usage{errors.New("--outcome and --return-to-sender: say one of them")}
-		}
-		if newer {
+		case newer && plan:
+			return usage{errors.New("--plan and --return-to-sender: say one of them")}
+		case newer:
 			r.Report = ingestv1.Report_REPORT_RETURN_TO_SENDER
+		case plan:
+			r.Report = ingestv1.Report_REPORT_PLAN
 		}
 		if outcome != "" {
 			v, ok := ingestv1.Outcome_value["OUTCOME_"+strings.ToUpper(outcome)]

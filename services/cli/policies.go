@@ -28,6 +28,7 @@ type ruled struct {
 	keys     []string
 	bad      string
 	unknown  string
+	down     string
 	flags    *pflag.FlagSet
 }
 
@@ -39,6 +40,7 @@ func (r *ruled) add(f *pflag.FlagSet, ruleEmpty, keysEmpty string) {
 	f.StringSliceVar(&r.keys, "match-by", nil, "keys that rows are matched by, e.g. external_id,email; --match-by= is "+keysEmpty)
 	f.StringVar(&r.bad, "bad-cell", "", "what becomes of a cell that its field refuses: reject-row (the row is INVALID)\nor drop-cell (the row is taken without it)")
 	f.StringVar(&r.unknown, "unknown-to-provider", "", "what becomes of a new contact that the provider of enrichment does not know: add\nor keep-out (the row is UNMATCHED)")
+	f.StringVar(&r.down, "provider-down", "", "what a job does whose provider does not answer: wait, or complete\n(new contacts are enriched later, by themselves)")
 }
 
 // keysGiven tells whether keys are said, be it that there are none.
@@ -99,6 +101,18 @@ func (r *ruled) unknownToProvider() (*accountsv1.UnknownToProvider, error) {
 	return accountsv1.UnknownToProvider(v).Enum(), nil
 }
 
+// providerDown is nil if nothing is said. Its errors are of usage.
+func (r *ruled) providerDown() (*accountsv1.ProviderDown, error) {
+	if !r.flags.Changed("provider-down") {
+		return nil, nil
+	}
+	v, ok := accountsv1.ProviderDown_value["PROVIDER_DOWN_"+word(r.down)]
+	if !ok || v == 0 {
+		return nil, usage{fmt.Errorf("--provider-down %q: say wait or complete", r.down)}
+	}
+	return accountsv1.ProviderDown(v).Enum(), nil
+}
+
 // settings puts what is said into the settings of an import. Its errors are of usage.
 func (r *ruled) settings(to *ingestv1.ImportSettings) error {
 	var err error
@@ -118,6 +132,13 @@ func (r *ruled) settings(to *ingestv1.ImportSettings) error {
 	}
 	if unknown != nil {
 		to.UnknownToProvider = *unknown
+	}
+	down, err := r.providerDown()
+	if err != nil {
+		return err
+	}
+	if down != nil {
+		to.ProviderDown = *down
 	}
 	return nil
 }
@@ -190,6 +211,9 @@ func ruledInWords(j *ingestv1.Job) string {
 	}
 	if j.GetUnknownToProvider() == accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT || j.GetSettings().GetUnknownToProvider() != 0 {
 		parts = append(parts, "unknown to the provider "+valueWord(j.GetUnknownToProvider(), "UNKNOWN_TO_PROVIDER_"))
+	}
+	if j.GetProviderDown() == accountsv1.ProviderDown_PROVIDER_DOWN_COMPLETE || j.GetSettings().GetProviderDown() != 0 {
+		parts = append(parts, "provider down "+valueWord(j.GetProviderDown(), "PROVIDER_DOWN_"))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/contactmill/contactmill/pkg/fault"
@@ -57,6 +58,7 @@ type server struct {
 	offsets  []int64 // that uploads began at
 	watches  []*ingestv1.WatchEventsRequest
 	events   [][]*ingestv1.WatchEventsResponse // of each watch; then the stream breaks, after the last one it stays
+	becomes  *ingestv1.Job                     // what the last watch tells of: the job is so before it is told
 	answered *ingestv1.AnswerJobRequest
 	undone   *ingestv1.UndoJobRequest
 	history  *contactsv1.GetContactHistoryResponse
@@ -70,7 +72,10 @@ type server struct {
 	pieces     []*validatorv1.Piece
 	inspected  *validatorv1.InspectHeader
 	inspection *validatorv1.Inspection
-	busy       int // times that an inspection is put off
+	busy       int   // times that an inspection is put off
+	cannot     error // why nothing can be inspected
+
+	asked proto.Message // the last question about a plan
 
 	watching chan struct{} // told when a watch has sent all it has and stays
 }
@@ -176,7 +181,7 @@ func (s *server) GetJob(_ context.Context, r *ingestv1.GetJobRequest) (*ingestv1
 
 func (s *server) ListJobs(_ context.Context, r *ingestv1.ListJobsRequest) (*ingestv1.ListJobsResponse, error) {
 	a := &ingestv1.ListJobsResponse{}
-	for _, n := range []string{"6", "5", "3", "2", "1"} {
+	for _, n := range []string{"7", "6", "5", "3", "2", "1"} {
 		if j := s.jobs[n]; j != nil && len(a.Jobs) < int(r.PageSize) {
 			a.Jobs = append(a.Jobs, j)
 		}
@@ -210,6 +215,9 @@ func (s *server) DownloadReport(r *ingestv1.DownloadReportRequest, stream grpc.S
 	if r.Report == ingestv1.Report_REPORT_RETURN_TO_SENDER {
 		return stream.Send(&ingestv1.DownloadReportResponse{Chunk: []byte("line,contact_id,field\r\n")})
 	}
+	if r.Report == ingestv1.Report_REPORT_PLAN {
+		return stream.Send(&ingestv1.DownloadReportResponse{Chunk: []byte("plan of " + r.Outcome.String() + "\r\n")})
+	}
 	for _, part := range []string{"Email,line\r\n", r.Outcome.String(), "\r\n"} {
 		if err := stream.Send(&ingestv1.DownloadReportResponse{Chunk: []byte(part)}); err != nil {
 			return err
@@ -239,6 +247,9 @@ func (s *server) WatchEvents(r *ingestv1.WatchEventsRequest, stream grpc.ServerS
 		send = s.events[n]
 	}
 	last := n >= len(s.events)-1
+	if last && s.becomes != nil {
+		s.put(s.becomes)
+	}
 	s.mu.Unlock()
 	for _, e := range send {
 		if err := stream.Send(e); err != nil {
