@@ -38,10 +38,13 @@ type modelJob struct {
 	number int64
 	check  bool
 	undo   bool
-	state  State
-	stage  event.Stage // open, notices apart; "" for none
-	token  int64       // of its holder; 0 for none
-	lapsed bool        // the holder's lease was ended, and nobody took the stage since
+	review bool
+	// approved is of a job under review: its plan was.
+	approved bool
+	state    State
+	stage    event.Stage // open, notices apart; "" for none
+	token    int64       // of its holder; 0 for none
+	lapsed   bool        // the holder's lease was ended, and nobody took the stage since
 }
 
 // model is the account as it ought to be: the rules once more, as short as they can be said.
@@ -55,9 +58,12 @@ type model struct {
 	last    int64   // token
 }
 
+// planning is whether what merge makes of the job is its plan.
+func (j *modelJob) planning() bool { return j.review && !j.approved }
+
 // settle does what follows a change by itself: the turn and the opening of validations.
 func (m *model) settle() {
-	if m.turn != nil && (m.turn.state.Final() || m.turn.state == NeedsAnswer) {
+	if m.turn != nil && (m.turn.state.Final() || m.turn.state == NeedsAnswer || m.turn.state == AwaitingApproval) {
 		m.turn = nil
 	}
 	for _, j := range m.jobs {
@@ -128,6 +134,9 @@ func TestRandomOperations(t *testing.T) {
 			"answer":  m.answer,
 			"retry":   m.retry,
 			"undo":    m.undo,
+			"approve": m.approve,
+			"reject":  m.reject,
+			"predict": m.forecast,
 			"stale":   m.stale,
 			"renew":   m.renew,
 		})
@@ -162,11 +171,13 @@ func (m *model) accept(t *rapid.T) {
 	check := rapid.IntRange(0, 4).Draw(t, "check") == 0
 	s := m.r.upload(m.account, fmt.Sprint("r", len(m.jobs), rapid.IntRange(0, 1<<30).Draw(t, "request")))
 	s.Settings.Check = check
+	review := !check && rapid.IntRange(0, 1).Draw(t, "review") == 0
+	s.Settings.Review = review
 	j, existing, err := m.ledger(t).Accept(context.Background(), m.account, s)
 	if err != nil || existing || j.Number != int64(len(m.jobs)+1) {
 		t.Fatalf("accept: job %d of %d, existing %v, %v", j.Number, len(m.jobs)+1, existing, err)
 	}
-	m.jobs = append(m.jobs, &modelJob{id: j.ID, number: j.Number, check: check, state: Queued})
+	m.jobs = append(m.jobs, &modelJob{id: j.ID, number: j.Number, check: check, review: review, state: Queued})
 	m.settle()
 }
 
@@ -189,6 +200,9 @@ func (m *model) claim(t *rapid.T) {
 	}
 	if g.Work.Committing != (j.state == Committing) {
 		t.Fatalf("claim of job in %s says committing %v", j.state, g.Work.Committing)
+	}
+	if w := g.Work; w.Planning != (stage == event.Merge && j.planning()) || (w.Plan != nil) != (stage == event.Merge && j.approved) {
+		t.Fatalf("claim %s of job %d in %s, planning %v, approved %v: %+v", stage, j.number, j.state, j.planning(), j.approved, w)
 	}
 	if j.token != 0 {
 		m.spent = append(m.spent, Claim{Job: j.id, Stage: j.stage, Token: j.token})
@@ -233,6 +247,13 @@ func (m *model) finish(t *rapid.T) {
 		if j.check {
 			next = event.Match
 		}
+	case k.Stage == event.Match && j.planning():
+		res.NewRows = 2
+		state, next = Matching, event.Merge
+	case k.Stage == event.Merge && j.planning():
+		res.Outcomes = Object{Name: "plan", SHA256: "00"}
+		res.Counts = Counts{Rows: 4, Added: 3, Invalid: 1}
+		state = AwaitingApproval
 	case k.Stage == event.Match && how < 3 && !j.check:
 		res.NewRows = 2
 		state, next = Enriching, event.Enrich
@@ -360,7 +381,14 @@ func (m *model) cancel(t *rapid.T) {
 
 func (m *model) commit(t *rapid.T) {
 	j := m.pick(t, func(j *modelJob) bool { return j.token != 0 && j.stage == event.Merge && !j.check })
-	if err := m.ledger(t).LeaveToCommit(context.Background(), m.account, Claim{Job: j.id, Stage: j.stage, Token: j.token}); err != nil {
+	err := m.ledger(t).LeaveToCommit(context.Background(), m.account, Claim{Job: j.id, Stage: j.stage, Token: j.token})
+	if j.planning() {
+		if fault.Code(err) != "nothing-to-commit" {
+			t.Fatalf("leave for the plan of job %d: %v", j.number, err)
+		}
+		return
+	}
+	if err != nil {
 		t.Fatalf("leave for job %d: %v", j.number, err)
 	}
 	j.state = Committing
@@ -384,8 +412,64 @@ func (m *model) retry(t *rapid.T) {
 	if err != nil || n.Number != int64(len(m.jobs)+1) {
 		t.Fatalf("retry of job %d: job %d, %v", j.number, n.Number, err)
 	}
-	m.jobs = append(m.jobs, made(n, j.check, j.undo))
+	again := made(n, j.check, j.undo)
+	again.review = j.review
+	m.jobs = append(m.jobs, again)
 	m.settle()
+}
+
+// forecast of any job with a file, in whatever state, is a check.
+func (m *model) forecast(t *rapid.T) {
+	if len(m.jobs) >= 8 {
+		t.Skip("enough jobs")
+	}
+	j := m.pick(t, func(*modelJob) bool { return true })
+	n, existing, err := m.ledger(t).Forecast(context.Background(), m.account, Ref{Number: j.number}, Resubmission{})
+	if j.undo {
+		if fault.Code(err) != "not-forecastable" {
+			t.Fatalf("forecast of undo %d: %v", j.number, err)
+		}
+		return
+	}
+	if err != nil || existing || n.Number != int64(len(m.jobs)+1) || n.ForecastOf != j.id || !n.Settings.Check || n.Settings.Review {
+		t.Fatalf("forecast of job %d: %+v, %v", j.number, n, err)
+	}
+	m.jobs = append(m.jobs, made(n, true, false))
+	m.settle()
+}
+
+func (m *model) approve(t *rapid.T) {
+	j := m.pick(t, func(j *modelJob) bool { return j.state == AwaitingApproval || rapid.IntRange(0, 4).Draw(t, "any") == 0 })
+	got, err := m.ledger(t).Approve(context.Background(), m.account, Ref{Number: j.number}, "admin")
+	switch {
+	case j.approved:
+		if err != nil || got.State != j.state {
+			t.Fatalf("job %d in %s approved again: %s, %v", j.number, j.state, got.State, err)
+		}
+	case j.state != AwaitingApproval:
+		if fault.Code(err) != "no-plan" {
+			t.Fatalf("approval of job %d in %s: %v", j.number, j.state, err)
+		}
+	case err != nil:
+		t.Fatalf("approval of job %d: %v", j.number, err)
+	default:
+		j.approved = true
+		m.enter(j, Ready, "")
+		m.settle()
+	}
+}
+
+func (m *model) reject(t *rapid.T) {
+	j := m.pick(t, func(j *modelJob) bool { return j.state == AwaitingApproval || rapid.IntRange(0, 9).Draw(t, "any") == 0 })
+	before := j.state
+	got, err := m.ledger(t).Reject(context.Background(), m.account, Ref{ID: j.id}, "not these")
+	switch {
+	case err == nil && got.Problem.Code == codePlanRejected && (before == AwaitingApproval || before == Rejected && j.review):
+		m.enter(j, Rejected, "")
+		m.settle()
+	case before == AwaitingApproval || fault.Code(err) != "no-plan":
+		t.Fatalf("rejection of job %d in %s: %+v, %v", j.number, before, got, err)
+	}
 }
 
 // made is a job that has a beginning without an upload.

@@ -176,6 +176,35 @@ func TestUnansweredCommits(t *testing.T) {
 		}
 		return err
 	})
+	b := newAccount()
+	approved, rejected := r.accept(b, "1", reviewed), r.accept(b, "2", reviewed)
+	for _, j := range []Job{approved, rejected} {
+		r.validate(j)
+		r.complete(j, r.take(j, event.Match), Result{Body: []byte("m")})
+		k := r.take(j, event.Merge)
+		unanswered("finish the plan", func() error {
+			_, err := l.Finish(ctx, b, k, Result{Outcomes: planObject, Counts: Counts{Rows: 10, Added: 9, Invalid: 1}})
+			return err
+		})
+	}
+	unanswered("approve", func() error {
+		_, err := l.Approve(ctx, b, Ref{ID: approved.ID}, "admin")
+		return err
+	})
+	unanswered("reject", func() error {
+		_, err := l.Reject(ctx, b, Ref{ID: rejected.ID}, "no")
+		return err
+	})
+	unanswered("forecast", func() error {
+		n, _, err := l.Forecast(ctx, b, Ref{ID: rejected.ID}, Resubmission{RequestID: "look"})
+		if err == nil && n.Number != 3 {
+			t.Errorf("forecast is job %d, want 3", n.Number)
+		}
+		return err
+	})
+	if got, _ := r.types(approved); got[len(got)-1] != event.JobApproved || got[len(got)-2] != event.JobAwaitingApproval {
+		t.Errorf("events of the approved job are %v", got)
+	}
 	events, err := r.Events(ctx, a, uuid.Nil, 0, 100)
 	if err != nil {
 		t.Fatal(err)
