@@ -93,7 +93,7 @@ func (m *Merges) Apply(ctx context.Context, tx pgx.Tx, c Change, held, most int6
 			return blocked, err
 		}
 		n := int64(0)
-		if n, added, err = m.block(ctx, tx, c, err); err != nil {
+		if n, added, d.changes, err = m.block(ctx, tx, c, err); err != nil {
 			return 0, err
 		}
 		blocked += n
@@ -198,21 +198,21 @@ func (m *Merges) writeKeys(s *script, c Change, d difference) bool {
 }
 
 // block undoes what was done since the savepoint and takes out the rows that were in the way. It returns their number and
-// how many rows are left that make contacts.
-func (m *Merges) block(ctx context.Context, tx pgx.Tx, c Change, refused error) (blocked, added int64, err error) {
+// how many rows are left that make contacts, and that change them.
+func (m *Merges) block(ctx context.Context, tx pgx.Tx, c Change, refused error) (blocked, added, changes int64, err error) {
 	if _, err := tx.Exec(ctx, "rollback to savepoint keys", pgx.QueryExecModeSimpleProtocol); err != nil { // nothing can be prepared before
-		return 0, 0, errors.Join(refused, err)
+		return 0, 0, 0, errors.Join(refused, err)
 	}
 	var s script
 	s.read("block rows", func(r pgx.Row) error { return r.Scan(&blocked) }, m.sql.BlockRows, c.Job.Account)
-	s.read("count new contacts", func(r pgx.Row) error { return r.Scan(&added) }, m.sql.CountNew)
+	s.read("count rows that are left", func(r pgx.Row) error { return r.Scan(&added, &changes) }, m.sql.CountLeft)
 	if err := s.run(ctx, tx); err != nil {
-		return 0, 0, errors.Join(refused, err)
+		return 0, 0, 0, errors.Join(refused, err)
 	}
 	if blocked == 0 {
-		return 0, 0, refused
+		return 0, 0, 0, refused
 	}
-	return blocked, added, nil
+	return blocked, added, changes, nil
 }
 
 // write makes contacts of the rows that are new, changes the others, and puts all on the list.
@@ -225,12 +225,12 @@ func (m *Merges) write(s *script, c Change, d difference, added int64) {
 		s.add("write held", m.sql.WriteHeld, c.Job.Account, added)
 	}
 	if d.changes > 0 {
-		s.add("write journal", m.hot(c).WriteJournal, c.Job.Account, c.Job.ID)
+		m.toChanged(s, "write journal", len(c.Own) == 0, d.changes, m.hot(c).WriteJournal, c.Job.Account, c.Job.ID)
 		if d.fields&fallbackBits != 0 {
 			s.add("release fallback keys", m.sql.ReleaseFallbacks, c.Job.Account)
 			s.add("write changed fallback keys", m.sql.WriteChangedFallbacks, c.Job.Account)
 		}
-		s.add("write changed contacts", m.hot(c).WriteChangedContacts, c.Job.Account, c.Job.Number)
+		m.toChanged(s, "write changed contacts", len(c.Own) == 0, d.changes, m.hot(c).WriteChangedContacts, c.Job.Account, c.Job.Number)
 		if d.met {
 			sql := m.sql.WriteMetOrigins
 			if d.fields&ownBit != 0 {
@@ -243,6 +243,15 @@ func (m *Merges) write(s *script, c Change, d difference, added int64) {
 		s.add("make list", m.sql.MakeList, c.Job.Account, uuid.Must(uuid.NewV7()), c.List, c.Job.ID)
 		s.add("write list", m.sql.WriteList, c.Job.Account, c.List, c.Job.ID, c.Rows)
 	}
+}
+
+// toChanged adds a statement that comes to every contact that changes, by its place or, if there are own fields to join, by its id.
+func (m *Merges) toChanged(s *script, what string, byPlace bool, changes int64, sql string, args ...any) {
+	if byPlace {
+		s.add("set up joins", m.sql.JoinSettings, "off")
+		defer s.add("set up joins", m.sql.JoinSettings, "on")
+	}
+	s.all(what, changes, sql, args...)
 }
 
 // renewNames makes the fallback keys of contacts that get a part of theirs from the row and have the rest. sql reads those.

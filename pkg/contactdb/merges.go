@@ -31,7 +31,7 @@ type mergesSQL struct {
 	FindMet, FoldMet, DropFolded                                                                   string
 	FindMetOwn, FoldMetOwn, FindKept                                                               string
 	FindRuled, FindRuledOwn, ReadHandMade, WriteReplaced, MeasureKept, ClearWithheld, JudgeConsent string
-	Compare, BlockRows, CountNew                                                                   string
+	Compare, BlockRows, CountLeft                                                                  string
 	ReadNames, WriteNames                                                                          string
 	ReleaseKeys, WriteChangedKeys, WriteNewKeys                                                    string
 	ReleaseOwnKeys, WriteChangedOwnKeys                                                            string
@@ -39,6 +39,7 @@ type mergesSQL struct {
 	WriteNewFallbacks                                                                              string
 	WriteNewContacts                                                                               string
 	WriteJournal, WriteChangedContacts, WriteMetOrigins, WriteMetOwnOrigins                        string
+	JoinSettings                                                                                   string
 	MakeList, WriteList                                                                            string
 	WriteHeld                                                                                      string
 	ReadChangedRows, ReadChangedAndKeptRows, ReadBlockedRows                                       string
@@ -56,9 +57,9 @@ func (s *mergesSQL) hot(form func(string) string) hotSQL {
 
 // marks are the words by which statements mark lines that not all of their users need: a line that ends in "-- own" is for
 // jobs with own fields, which others shall not pay for; one that ends in "-- job" is not for undos, and "-- undo: " begins one
-// that is for them alone, which change own fields too. "-- back" and "-- again: " tell undos that take a job back from those that
-// do it again.
-var marks = []string{"own", "job", "undo", "back", "again"}
+// that is for them alone. "-- place: " begins one for those who touch no own field, and find contacts by where they are. "-- back" and
+// "-- again: " tell undos that take a job back from those that do it again.
+var marks = []string{"own", "place", "job", "undo", "back", "again"}
 
 // variant is a statement with the lines alone that are not marked or whose marks are among those given.
 func variant(sql string, with ...string) string {
@@ -68,12 +69,14 @@ func variant(sql string, with ...string) string {
 		text := strings.TrimSpace(line)
 		if rest, ok := strings.CutPrefix(text, "-- "); ok {
 			if mark, text, ok := strings.Cut(rest, ": "); ok && slices.Contains(marks, mark) {
-				line = text + "\n"
 				if !comes(mark) {
 					continue
 				}
+				line = text + "\n"
 			}
-		} else if at := strings.LastIndex(text, " -- "); at >= 0 && !allOf(strings.Fields(text[at+4:]), comes) {
+		}
+		text = strings.TrimSpace(line)
+		if at := strings.LastIndex(text, " -- "); at >= 0 && !allOf(strings.Fields(text[at+4:]), comes) {
 			continue
 		}
 		b.WriteString(line)
@@ -107,7 +110,7 @@ func NewMerges(db *postgres.DB) (*Merges, error) {
 	}
 	m := &Merges{db: db, sql: sql, reads: reads}
 	m.own = sql.hot(func(s string) string { return variant(s, "own", "job") })
-	m.plain = sql.hot(func(s string) string { return variant(s, "job") })
+	m.plain = sql.hot(func(s string) string { return variant(s, "job", "place") })
 	m.undo, err = newUndoStatements(&sql)
 	return m, err
 }

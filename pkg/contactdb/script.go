@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/contactmill/contactmill/pkg/fault"
 )
 
 // script is statements that travel together: what comes after one that fails is not executed.
@@ -17,6 +19,7 @@ type step struct {
 	what string
 	scan func(pgx.Row) error // nil for a statement that returns nothing
 	rows *int64              // if not nil, gets the number of rows affected
+	all  *int64              // if not nil, the number of rows that must be affected
 }
 
 func (s *script) add(what, sql string, args ...any) { s.count(what, nil, sql, args...) }
@@ -24,6 +27,12 @@ func (s *script) add(what, sql string, args ...any) { s.count(what, nil, sql, ar
 // count adds a statement and notes in rows how many it affects.
 func (s *script) count(what string, rows *int64, sql string, args ...any) {
 	s.steps = append(s.steps, step{what: what, rows: rows})
+	s.batch.Queue(sql, args...)
+}
+
+// all adds a statement that must affect as many rows as are given.
+func (s *script) all(what string, rows int64, sql string, args ...any) {
+	s.steps = append(s.steps, step{what: what, all: &rows})
 	s.batch.Queue(sql, args...)
 }
 
@@ -55,8 +64,14 @@ func (s step) take(answers pgx.BatchResults) error {
 		return s.scan(answers.QueryRow())
 	}
 	tag, err := answers.Exec()
+	if err != nil {
+		return err
+	}
 	if s.rows != nil {
 		*s.rows = tag.RowsAffected()
 	}
-	return err
+	if s.all != nil && *s.all != tag.RowsAffected() {
+		return fault.New(fault.Internal, "rows-missing", "%d rows were affected instead of %d", tag.RowsAffected(), *s.all)
+	}
+	return nil
 }

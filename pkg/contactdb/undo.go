@@ -24,7 +24,7 @@ type undoSQL struct {
 	MakeWas, MakeEarlier, MakeUndone, MakeWanted           string
 	ReadChain, ReadList, ReadListName                      string
 	FindWas, FindEarlier, MeasureWas, MeasureEarlier       string
-	FindChanged                                            string
+	HasPlain, FindWhole, FindChanged                       string
 	FindMade, FindGone, FindRestored, FindRemoved          string
 	FindMembers, FindLeftMembers, FindLeftRestored         string
 	FindRemovedMembers                                     string
@@ -42,7 +42,8 @@ type undoSQL struct {
 type undoStatements struct {
 	undoSQL
 
-	findChangedAgain, findMembersAgain                                                                  string
+	findWholeAgain, findChangedAgain, findMembersAgain                                                  string
+	writeChangedByPlace                                                                                 string // where no own field changes
 	readNames, releaseKeys, writeChangedKeys, releaseOwnKeys, writeChangedOwnKeys, writeChangedContacts string
 }
 
@@ -50,12 +51,14 @@ func newUndoStatements(m *mergesSQL) (s undoStatements, err error) {
 	if s.undoSQL, err = postgres.Queries[undoSQL](undoQueries, "undo"); err != nil {
 		return s, err
 	}
+	s.findWholeAgain, s.FindWhole = variant(s.FindWhole, "again"), variant(s.FindWhole, "back")
 	s.findChangedAgain, s.FindChanged = variant(s.FindChanged, "again"), variant(s.FindChanged, "back")
 	s.findMembersAgain, s.FindMembers = variant(s.FindMembers, "again"), variant(s.FindMembers)
 	for to, from := range map[*string]string{&s.readNames: m.ReadNames, &s.releaseKeys: m.ReleaseKeys, &s.writeChangedKeys: m.WriteChangedKeys,
 		&s.releaseOwnKeys: m.ReleaseOwnKeys, &s.writeChangedOwnKeys: m.WriteChangedOwnKeys, &s.writeChangedContacts: m.WriteChangedContacts} {
 		*to = variant(from, "undo", "own")
 	}
+	s.writeChangedByPlace = variant(m.WriteChangedContacts, "undo", "place")
 	return s, nil
 }
 
@@ -146,16 +149,16 @@ func (m *Merges) Undo(ctx context.Context, tx pgx.Tx, c UndoChange, held, most i
 	d = u.done()
 	var s script
 	if u.changes > 0 {
-		journal := m.plain.WriteJournal
-		if u.fields&ownBit != 0 {
-			journal = m.own.WriteJournal
+		journal, write, byPlace := m.plain.WriteJournal, m.undo.writeChangedByPlace, true
+		if u.fields&(ownBit|ownKeyBits) != 0 {
+			journal, write, byPlace = m.own.WriteJournal, m.undo.writeChangedContacts, false
 		}
-		s.add("write journal", journal, account, c.Job.ID)
+		m.toChanged(&s, "write journal", byPlace, u.changes, journal, account, c.Job.ID)
 		if u.fields&fallbackBits != 0 {
 			s.add("release fallback keys", m.sql.ReleaseFallbacks, account)
 			s.add("write changed fallback keys", m.sql.WriteChangedFallbacks, account)
 		}
-		s.add("write changed contacts", m.undo.writeChangedContacts, account)
+		m.toChanged(&s, "write changed contacts", byPlace, u.changes, write, account)
 	}
 	if u.again {
 		m.bringBack(&s, u, &d)
@@ -232,17 +235,11 @@ func (m *Merges) find(ctx context.Context, tx pgx.Tx, c UndoChange) (*undoing, e
 			u.list = u.root.list
 		}
 	}
-	if err := m.copyJournal(ctx, tx, u); err != nil {
+	if err := m.findChanged(ctx, tx, u); err != nil {
 		return nil, err
 	}
 	account, root := c.Job.Account, &u.root
-	numbers, keys := ownKeys(c.Schema.Own())
 	var s script
-	changed := m.undo.FindChanged
-	if u.again {
-		changed = m.undo.findChangedAgain
-	}
-	s.read("find changed contacts", func(r pgx.Row) error { return r.Scan(&u.changes, new(int64)) }, changed, account, root.number, numbers, keys)
 	switch {
 	case u.again:
 		s.add("find removed contacts", m.undo.FindRemoved, account, c.Of)
@@ -261,21 +258,54 @@ func (m *Merges) find(ctx context.Context, tx pgx.Tx, c UndoChange) (*undoing, e
 	return u, m.count(ctx, tx, u)
 }
 
-// copyJournal copies what the job left in the journal, where the planner can measure it.
-func (m *Merges) copyJournal(ctx context.Context, tx pgx.Tx, u *undoing) error {
-	var was, earlier int64
+// findChanged finds what of the fields that the job changed comes back: first where all of a contact's do, which mostly is
+// everywhere, then what is left.
+func (m *Merges) findChanged(ctx context.Context, tx pgx.Tx, u *undoing) error {
+	was, plain, err := m.copyJournal(ctx, tx, u)
+	if err != nil || was == 0 {
+		return err
+	}
+	whole, changed := m.undo.FindWhole, m.undo.FindChanged
+	if u.again {
+		whole, changed = m.undo.findWholeAgain, m.undo.findChangedAgain
+	}
+	account, number := u.Job.Account, u.root.number
+	if plain {
+		tag, err := tx.Exec(ctx, whole, account, number)
+		if err != nil {
+			return fmt.Errorf("find changed contacts: %w", err)
+		}
+		if was -= tag.RowsAffected(); was == 0 {
+			return nil
+		}
+		if err := m.measure(ctx, tx, m.sql.MeasureChanged, tag.RowsAffected()); err != nil {
+			return err
+		}
+	}
+	numbers, keys := ownKeys(u.Schema.Own())
+	if _, err := tx.Exec(ctx, changed, account, number, numbers, keys); err != nil {
+		return fmt.Errorf("find changed contacts: %w", err)
+	}
+	return nil
+}
+
+// copyJournal copies what the job left in the journal, where the planner can measure it. plain tells whether some of it is without own
+// fields.
+func (m *Merges) copyJournal(ctx context.Context, tx pgx.Tx, u *undoing) (was int64, plain bool, err error) {
+	var earlier int64
 	var s script
 	s.count("copy the journal of the undone job", &was, m.undo.FindWas, u.Job.Account, u.Of)
 	if u.again {
 		s.count("copy the journal of what it had undone", &earlier, m.undo.FindEarlier, u.Job.Account, u.of.undoOf)
 	}
+	s.read("look for own fields in the journal of the undone job", func(r pgx.Row) error { return r.Scan(&plain) }, m.undo.HasPlain)
 	if err := s.run(ctx, tx); err != nil {
-		return err
+		return 0, false, err
 	}
 	if err := m.measure(ctx, tx, m.undo.MeasureWas, was); err != nil {
-		return err
+		return 0, false, err
 	}
-	return m.measure(ctx, tx, m.undo.MeasureEarlier, earlier)
+	return was, plain, m.measure(ctx, tx, m.undo.MeasureEarlier, earlier)
 }
 
 // findMembers finds memberships of contacts that stay, or stayed.

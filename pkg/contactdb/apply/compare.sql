@@ -2,7 +2,7 @@
 -- contact has not all that the row says, those that change are gathered with what they were, and their numbers in the
 -- order that jsonb keeps, which is theirs. $2 are the numbers of the authorisations: a withdrawn one stays.
 with found as (
-    select s.row, s.line, s.contact_id, s.name_birth_zip_hash,
+    select s.row, s.line, s.contact_id, s.name_birth_zip_hash, c.ctid as place, s.ctid as source,
         (case when s.first_name is not null and s.first_name is distinct from c.first_name then 2 else 0 end)
         | (case when s.last_name is not null and s.last_name is distinct from c.last_name then 4 else 0 end)
         | (case when s.full_name is not null and s.full_name is distinct from c.full_name then 8 else 0 end)
@@ -70,8 +70,8 @@ with found as (
     where s.known
     offset 0
 ), kept as (
-    insert into changed (row, line, contact_id, name_birth_zip_hash, fields)
-    select row, line, contact_id, name_birth_zip_hash, fields
+    insert into changed (row, line, contact_id, name_birth_zip_hash, place, source, fields)
+    select row, line, contact_id, name_birth_zip_hash, place, source, fields
         | case when own is null then 0 else 1 end -- own
     from found
     where fields <> 0

@@ -1,5 +1,6 @@
--- changed is in the order of the primary key, and that mostly is the table's: however this is joined, pages are visited
--- once. $2 is the job's number. A field's bit is set if the row has another value for it or clears it; 281474976710654
+-- changed is in the order of the primary key, and that mostly is the table's: pages are visited once. For contacts are found by
+-- their places, which nobody else moves under the account's lock, with joins by loop alone: whatever the planner takes an account
+-- of a million for that was empty a moment ago, nothing wide is hashed. $2 is the job's number. A field's bit is set if the row has another value for it or clears it; 281474976710654
 -- are the bits of standard fields.
 update contacts.contacts c
 set updated_at = now(),
@@ -14,7 +15,8 @@ set updated_at = now(),
                 else jsonb_build_array(x.fields, $2, x.line, null, x.as_of) end)) -- job
         else ('{"jobs": [[' || x.fields || ', ' || $2::bigint || ', ' || x.line || ']]}')::jsonb end, -- job
         -- undo: when x.whole then x.origins
-        -- undo: else contacts.origins_back(c.origins, x.origins, x.fields & 281474976710654, x.own) end,
+        -- undo: else contacts.origins_back(c.origins, x.origins, x.fields & 281474976710654, x.own) end, -- own
+        -- undo: else contacts.origins_back(c.origins, x.origins, x.fields, null) end, -- place
     first_name = case when x.fields & 2 <> 0 then x.first_name else c.first_name end,
     last_name = case when x.fields & 4 <> 0 then x.last_name else c.last_name end,
     full_name = case when x.fields & 8 <> 0 then x.full_name else c.full_name end,
@@ -48,7 +50,7 @@ set updated_at = now(),
     own_14_hash = case when x.fields & 18014398509481984 <> 0 then x.own_14_hash else c.own_14_hash end, -- own
     own_15_hash = case when x.fields & 36028797018963968 <> 0 then x.own_15_hash else c.own_15_hash end -- own
 from (
-    select d.fields, d.line, d.contact_id, d.name_birth_zip_hash, s.first_name, s.last_name, s.full_name,
+    select d.fields, d.line, d.contact_id, d.place, d.name_birth_zip_hash, s.first_name, s.last_name, s.full_name,
         s.phone, s.email, s.birth_date, s.ssn, s.account_number, s.zip, s.external_id, s.address, s.city,
         s.state, s.country, s.company, s.vat_number, s.external_id_hash, s.email_hash, s.phone_hash,
         s.account_number_hash, s.ssn_hash, s.vat_number_hash
@@ -56,8 +58,12 @@ from (
         -- undo: , s.origins, d.whole
         , o.own, o.numbers, s.own_8_hash, s.own_9_hash, s.own_10_hash, s.own_11_hash, s.own_12_hash, s.own_13_hash, s.own_14_hash, s.own_15_hash -- own
     from changed d
-    join staged s on s.row = d.row -- job
-    -- undo: join was s on s.contact_id = d.contact_id
+    join staged s on s.row = d.row -- job own
+    -- place: join staged s on s.ctid = d.source -- job
+    -- undo: join was s on s.contact_id = d.contact_id -- own
+    -- undo: join was s on s.ctid = d.source -- place
     left join changed_own o on o.row = d.row -- own
 ) as x
-where c.account_id = $1 and c.contact_id = x.contact_id
+where c.account_id = $1
+    and c.contact_id = x.contact_id -- own
+    -- place: and c.ctid = x.place and c.contact_id is not distinct from x.contact_id

@@ -2,9 +2,10 @@
 -- $3 are the numbers of the unique own fields, $4 the bits of their keys. The lines marked back are for that job and for undos
 -- that did it again, the lines marked again for undos that took it back. Where nobody else has given a value since, the origins
 -- tell so as a whole. Else a token tells who gave a field its value: {"at", "by"} of a person, [job number, line], or null since
--- the contact was made. It stands for the value: two values of a contact's field with the same token are the same.
+-- the contact was made. It stands for the value: two values of a contact's field with the same token are the same. What
+-- find_whole.sql has found already is left out.
 with found as (
-    select j.contact_id, j.line, j.fields, j.own, j.origins, j.name_birth_zip_hash, c.contact_id is null as gone, c.origins as now, c.own as own_now,
+    select j.row, j.ctid as source, c.ctid as place, j.contact_id, j.line, j.fields, j.own, j.origins, j.name_birth_zip_hash, c.contact_id is null as gone, c.origins as now, c.own as own_now,
         -- again: l.origins as earlier, c.contact_id is not null and c.origins is not distinct from l.origins and
         case when b.origins is null
             then ('{"jobs": [[' || (j.fields & 281474976710654) || ', ' || $2::bigint || ', ' || j.line || case when j.own is null then '' else ', [' || o.numbers || ']' end || ']]}')::jsonb
@@ -19,17 +20,18 @@ with found as (
     cross join lateral (select j.origins) as b (origins) -- back
     -- again: cross join lateral (select l.origins) as b (origins)
     cross join lateral (select case when j.own is not null then (select string_agg(k, ', ') from jsonb_object_keys(j.own) as k) end) as o (numbers)
+    where not exists (select from changed d where d.row = j.row)
     offset 0
 ), judged as (
-    select contact_id, line, fields as back, own as back_own, null::bigint as kept, null::text[] as kept_own, now, own_now, name_birth_zip_hash, whole
+    select row, source, place, contact_id, line, fields as back, own as back_own, null::bigint as kept, null::text[] as kept_own, now, own_now, name_birth_zip_hash, whole
     from found
     where whole
     union all
-    select contact_id, line, 0, null, null, null, null, null, null, false
+    select row, source, place, contact_id, line, 0, null, null, null, null, null, null, false
     from found
     where gone
     union all
-    select w.contact_id, w.line, coalesce(t.back, 0), t.back_own, t.kept, t.kept_own, w.now, w.own_now, null, false
+    select w.row, w.source, w.place, w.contact_id, w.line, coalesce(t.back, 0), t.back_own, t.kept, t.kept_own, w.now, w.own_now, null, false
     from found w
     cross join lateral (
         select bit_or(f.bits) filter (where f.word = 'back') as back,
@@ -88,28 +90,21 @@ with found as (
         ) as f
     ) as t
     where not w.gone and w.whole is not true
-), numbered as (
-    select *, row_number() over () as row
-    from judged
 ), kept as (
     insert into undone (contact_id, line, found, kept, kept_own, origins)
     select contact_id, line, case when kept is null and kept_own is null then 1 else 2 end, kept, kept_own,
         case when kept is not null or kept_own is not null then now end
-    from numbered
+    from judged
     where back = 0 or kept is not null or kept_own is not null
 ), own as (
     insert into changed_own (row, own, before, numbers)
     select d.row, d.back_own, (select jsonb_object_agg(k, d.own_now -> k) from jsonb_object_keys(d.back_own) as k),
         (select string_agg(k, ', ') from jsonb_object_keys(d.back_own) as k)
-    from numbered d
+    from judged d
     where d.back_own is not null
-), back as (
-    insert into changed (row, line, contact_id, fields, name_birth_zip_hash, whole)
-    select row, line, contact_id, back, name_birth_zip_hash, whole
-    from numbered
-    where back <> 0
-    order by contact_id
-    returning fields
 )
-select count(*), coalesce(bit_or(fields), 0)
-from back
+insert into changed (row, line, contact_id, fields, name_birth_zip_hash, whole, place, source)
+select row, line, contact_id, back, name_birth_zip_hash, whole, place, source
+from judged
+where back <> 0
+order by contact_id

@@ -1,7 +1,7 @@
 -- The contacts that the undone job changed as they were before. Copied, for of the journal nobody knows how many lines a job has that
 -- ended a moment ago: the planner takes it for one, and joins a million with a million line by line.
 create temporary table if not exists was on commit delete rows as
-select contact_id, line, fields, origins, first_name, last_name, full_name, phone, email, birth_date, ssn, account_number, zip, external_id,
+select 0::bigint as row, contact_id, line, fields, origins, first_name, last_name, full_name, phone, email, birth_date, ssn, account_number, zip, external_id,
     address, city, state, country, company, vat_number, external_id_hash, email_hash, phone_hash, account_number_hash, ssn_hash,
     vat_number_hash, name_birth_zip_hash, own, own_8_hash, own_9_hash, own_10_hash, own_11_hash, own_12_hash, own_13_hash,
     own_14_hash, own_15_hash

@@ -1,3 +1,0 @@
-select count(*)
-from staged
-where not known
