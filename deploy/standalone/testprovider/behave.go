@@ -51,6 +51,7 @@ type Behaviour struct {
 	DelayMS   int      `json:"delay_ms"`
 	Times     int      `json:"times"`      // after so many batches it is ok again; 0: never
 	Batches   []string `json:"batches"`    // only these batches; empty: all
+	Phones    string   `json:"phones"`     // only batches with a phone that begins so; one behaviour for each beginning, beside that for all
 	Code      string   `json:"code"`       // for fail: "INTERNAL"
 	SizeBytes int      `json:"size_bytes"` // for huge
 	Describe  bool     `json:"describe"`   // fail, quota and hang: calls of Describe too, which are not counted
@@ -70,7 +71,7 @@ var free = []string{"fail", "quota", "busy"}
 // manners is the behaviour that was asked for.
 type manners struct {
 	mu      sync.Mutex
-	now     Behaviour
+	now     map[string]*Behaviour // by the beginning of phones; "" is for all others
 	changed chan struct{} // closed when another is asked for; nil until somebody waits
 	over    bool
 }
@@ -78,7 +79,10 @@ type manners struct {
 func (m *manners) set(b Behaviour) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.now = b
+	if m.now == nil {
+		m.now = map[string]*Behaviour{}
+	}
+	m.now[b.Phones] = &b
 	m.wake()
 }
 
@@ -96,20 +100,33 @@ func (m *manners) wake() {
 	}
 }
 
-// of is the behaviour towards a batch, and counts it.
-func (m *manners) of(batch string) Behaviour {
+// of is the behaviour towards a batch, and counts it. Of several that speak of it, that for the longest beginning is meant.
+func (m *manners) of(q *providerv1.EnrichRequest) Behaviour {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b := m.now
-	if modes[b.Mode] == nil || len(b.Batches) > 0 && !slices.Contains(b.Batches, batch) {
-		return Behaviour{}
-	}
-	if m.now.Times > 0 {
-		if m.now.Times--; m.now.Times == 0 {
-			m.now = Behaviour{}
+	var found *Behaviour
+	for _, b := range m.now {
+		if (found == nil || len(b.Phones) > len(found.Phones)) && b.speaksOf(q) {
+			found = b
 		}
 	}
-	return b
+	if found == nil {
+		return Behaviour{}
+	}
+	how := *found
+	if found.Times > 0 {
+		if found.Times--; found.Times == 0 {
+			delete(m.now, found.Phones)
+		}
+	}
+	return how
+}
+
+func (b *Behaviour) speaksOf(q *providerv1.EnrichRequest) bool {
+	if len(b.Batches) > 0 && !slices.Contains(b.Batches, q.BatchId) {
+		return false
+	}
+	return b.Phones == "" || slices.ContainsFunc(q.Subjects, func(s *providerv1.Subject) bool { return strings.HasPrefix(s.Phone, b.Phones) })
 }
 
 // wait waits for the end of ctx, or of the provider.
@@ -177,7 +194,7 @@ func (p *Provider) exchange(x *exchange) error {
 		return err
 	}
 	p.charges.asked(x.q.BatchId)
-	x.how = p.manners.of(x.q.BatchId)
+	x.how = p.manners.of(x.q)
 	paid, err := p.charges.known(x.q)
 	if err == nil && paid == nil && !slices.Contains(free, x.how.Mode) {
 		paid, err = p.charges.pay(x.q, p.o.Price)
@@ -339,7 +356,10 @@ func (b Behaviour) failure() error {
 // describing is what becomes of a call of Describe before it is answered.
 func (p *Provider) describing(ctx context.Context) error {
 	p.manners.mu.Lock()
-	b := p.manners.now
+	b := Behaviour{}
+	if now := p.manners.now[""]; now != nil {
+		b = *now
+	}
 	p.manners.mu.Unlock()
 	switch {
 	case !b.Describe:

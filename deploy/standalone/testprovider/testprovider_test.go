@@ -281,6 +281,37 @@ func TestWhoGivesUpCanGoOn(t *testing.T) {
 	}
 }
 
+func TestBehavioursByPhone(t *testing.T) {
+	t.Parallel()
+	r := serveAt(t, Options{State: t.TempDir()})
+	r.behave(t, Behaviour{Mode: "fail", Phones: "+12025550"})
+	r.behave(t, Behaviour{Mode: "quota", Phones: "+120255512"})
+	r.behave(t, Behaviour{Mode: "dear", Times: 1})
+	ask := func(from int) string {
+		t.Helper()
+		a, err := r.ask(t.Context(), batch(fmt.Sprint("b", from), from, 1))
+		if err != nil {
+			return status.Code(err).String()
+		}
+		return fmt.Sprint(a.CostMicros)
+	}
+	for _, c := range []struct {
+		from int
+		want string
+	}{{1, "Unavailable"}, {2, "Unavailable"}, {1234, "ResourceExhausted"}, {5000, "1001"}, {6000, "1000"}} {
+		if got := ask(c.from); got != c.want {
+			t.Errorf("batch from %d: %s, want %s", c.from, got, c.want)
+		}
+	}
+	r.behave(t, Behaviour{Mode: "ok", Phones: "+12025550"})
+	if one, other := ask(1), ask(1234); one != "1000" || other != "ResourceExhausted" {
+		t.Errorf("then %s and %s", one, other)
+	}
+	if p := r.paid(t); p.Batches != 3 {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	r := serveAt(t, Options{State: t.TempDir(), Key: "secret", Price: 7, MaxBatch: 2})
