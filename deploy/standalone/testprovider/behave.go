@@ -72,7 +72,7 @@ var free = []string{"fail", "quota", "busy"}
 type manners struct {
 	mu      sync.Mutex
 	now     map[string]*Behaviour // by the beginning of phones; "" is for all others
-	changed chan struct{} // closed when another is asked for; nil until somebody waits
+	changed chan struct{}         // closed when another is asked for; nil until somebody waits
 	over    bool
 }
 
