@@ -1,9 +1,9 @@
-// Package email tells people how jobs ended and when one needs an answer.
+// Package email tells people how jobs ended, and when one needs an answer or its plan an approval.
 //
 //	In        JOBS notify
 //	Out       SMTP; gRPC to ingest (claims)
 //	Owns      schema email: who was told of what
-//	Promises  each recipient is told once of each end and each question; a mail server that is away is waited for; a mail
+//	Promises  each recipient is told once of each end, question and plan; a mail server that is away is waited for; a mail
 //	          sent twice, which SMTP cannot rule out between its yes and our note of it, has the same message id (P8)
 package email
 

@@ -39,6 +39,9 @@ type facts struct {
 	Intro                   string // of Counts
 	Counts                  []count
 	Width                   int // of the names in Counts, in characters
+	Remarks                 []string
+	Plan                    string   // where the plan is
+	Commands                []string // how to go on
 	Link                    string
 }
 
@@ -67,6 +70,8 @@ func compose(w *ingestv1.Work, web string) (*letter, error) {
 	said := ended[j.GetState()]
 	problem := j.GetProblem()
 	switch {
+	case w.GetNotice() == approval:
+		said, problem = "awaits approval", nil
 	case w.GetNotice() == question || said == "": // by what is told, not by where the job has come since
 		said = "needs an answer"
 		if q := j.GetQuestion(); q != nil {
@@ -81,6 +86,18 @@ func compose(w *ingestv1.Work, web string) (*letter, error) {
 	f.Headline = fmt.Sprintf("Job %d %s", j.GetNumber(), said)
 	subject := fmt.Sprintf("[%s] %s: %s", f.Account, f.Headline, f.File)
 	f.Counts = table(j.GetCounts(), f.Link)
+	if n := j.GetCorrectsNumber(); n > 0 {
+		f.Remarks = append(f.Remarks, fmt.Sprintf("Its file corrects rows of job %d.", n))
+	}
+	switch {
+	case w.GetNotice() == approval:
+		tellPlan(&f, j)
+		f.Remarks = append(f.Remarks, foreseen(j.GetForecast())...)
+	case j.GetState() == ingestv1.JobState_JOB_STATE_CHECKED:
+		f.Remarks = append(f.Remarks, foreseen(j.GetForecast())...)
+	default:
+		f.Remarks = append(f.Remarks, spent(j)...)
+	}
 	if j.GetUndoOf() != "" {
 		tellUndo(&f, j, said)
 		subject = fmt.Sprintf("[%s] %s", f.Account, f.Headline)

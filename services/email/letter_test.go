@@ -78,6 +78,33 @@ var stories = map[string]*ingestv1.Work{
 		w.Job.Counts = nil
 		w.Job.Problem = &ingestv1.Problem{Code: "two-columns", Message: "Columns \"<b>a\r\n.\r\n\" and \"\u2067b\" are both email.\u2028", Hint: strings.Repeat("ab ", 1000)}
 	}),
+	"awaits-approval": story(func(w *ingestv1.Work) {
+		w.Notice = approval
+		w.Job.State = ingestv1.JobState_JOB_STATE_AWAITING_APPROVAL
+		w.Job.Plan, w.Job.Counts = w.Job.Counts, &ingestv1.Counts{Rows: 1_234_567, Blank: 3}
+		w.Job.Forecast = &ingestv1.Forecast{ToSend: 1_190_000, KnownAlready: 10_000, Provider: "phonebook", Cost: &ingestv1.Cost{Micros: 1_190_000_000, Currency: "EUR"}}
+	}),
+	"approved-meanwhile": story(func(w *ingestv1.Work) {
+		w.Notice = approval
+		w.Job.State = ingestv1.JobState_JOB_STATE_REJECTED
+		w.Job.Plan, w.Job.Counts = &ingestv1.Counts{Rows: 2, Invalid: 2}, nil
+		w.Job.Problem = &ingestv1.Problem{Code: "plan-rejected", Message: "The plan was rejected: not these."}
+	}),
+	"plan-rejected": story(func(w *ingestv1.Work) {
+		w.Job.State = ingestv1.JobState_JOB_STATE_REJECTED
+		w.Job.Plan, w.Job.Counts = w.Job.Counts, nil
+		w.Job.Problem = &ingestv1.Problem{Code: "plan-rejected", Message: "The plan was rejected: not these.", Hint: "nothing was spent or changed; retry the job to make a new plan"}
+	}),
+	"forecast": story(func(w *ingestv1.Work) {
+		w.Job.State = ingestv1.JobState_JOB_STATE_CHECKED
+		w.Job.Counts = &ingestv1.Counts{Rows: 4, Added: 4}
+		w.Job.Forecast = &ingestv1.Forecast{ToSend: 3, KnownAlready: 1, JobsAhead: 1, Provider: "phone\nbook", Cost: &ingestv1.Cost{Micros: 3000, Currency: "EUR"}}
+	}),
+	"paid": story(func(w *ingestv1.Work) {
+		w.Job.Counts = &ingestv1.Counts{Rows: 4, Added: 4, SentToProvider: 3, KnownToProvider: 2, EnrichedLater: 1}
+		w.Job.Cost = &ingestv1.Cost{Micros: 3000, Currency: "EUR"}
+		w.Job.CorrectsNumber = 7
+	}),
 	"newer-here": story(func(w *ingestv1.Work) {
 		w.Job.Counts = &ingestv1.Counts{Rows: 1000, Updated: 990, Unchanged: 10, NewerHere: 12}
 	}),
