@@ -118,7 +118,7 @@ func TestOutput(t *testing.T) {
 	read := job("4", ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, &ingestv1.Counts{Rows: 20, Added: 6, Invalid: 14})
 	read.File = &ingestv1.FileFacts{Format: "csv", Encoding: "utf-16le", Evidence: "bom", Delimiter: "\t", Quote: "\"", Escape: "\\", LineEnd: "LF", HeadingLine: 2,
 		Warnings: []*ingestv1.FileWarning{{Code: "title-lines", Message: "a title stands above the heading", Line: 1}}}
-	read.Columns = []*ingestv1.Column{{Index: 1, Heading: "Email", Field: "email", Confidence: 1, How: "name"}, {Index: 2, Heading: hostile}, {Index: 3}}
+	read.Columns = []*ingestv1.Column{{Index: 1, Heading: "Email", Field: "email", Confidence: 1, How: "name"}, {Index: 2, Heading: hostile}, {Index: 3}, {Index: 4, Heading: "line", How: "report"}}
 	read.UnknownValues = []*ingestv1.UnknownValue{{Field: "colour", Value: "rouge vif", Rows: 12, Lines: []int64{3, 4, 1005}}, {Field: "colour", Value: hostile, Rows: 1, Lines: []int64{9}}}
 	asks := job("3", ingestv1.JobState_JOB_STATE_NEEDS_ANSWER, nil)
 	asks.Question = &ingestv1.Question{Code: "date-order", Message: "Day first or month first?", Hint: "contactmill jobs answer 3 --date-order DMY"}

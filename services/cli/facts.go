@@ -14,6 +14,9 @@ const (
 	// mostNamed is how many columns, values or samples are named before the rest is counted.
 	mostNamed = 10
 
+	// ofReport is how columns of a corrected report are told from those that its file had.
+	ofReport = "report"
+
 	// mostShown is how many characters of a sample or a value are shown.
 	mostShown = 40
 )
@@ -111,11 +114,11 @@ func (p *program) fileRemarks(f *ingestv1.FileFacts) {
 	}
 }
 
-// ignored names the columns that no field is for.
+// ignored names the columns that no field is for, but for those that a corrected report has for people.
 func ignored(columns []*ingestv1.Column) string {
 	var names []string
 	for _, c := range columns {
-		if c.Field == "" {
+		if c.Field == "" && c.How != ofReport {
 			name := c.Heading
 			if name == "" {
 				name = "#" + strconv.Itoa(int(c.Index))

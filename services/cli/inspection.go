@@ -68,6 +68,8 @@ func (p *program) inspectedColumns(columns []*validatorv1.InspectedColumn) {
 	for _, c := range columns {
 		field, sure := c.Field, percent(c.Confidence)
 		switch {
+		case field == "" && c.How == ofReport:
+			field, sure = "– (of the report)", ""
 		case field == "" && c.How == "said":
 			field, sure = "– (ignored)", ""
 		case field == "":
