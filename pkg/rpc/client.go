@@ -21,6 +21,7 @@ import (
 
 const (
 	pingEvery     = 20 * time.Second
+	pingForeign   = 6 * time.Minute // gRPC servers that were told nothing end connections that are pinged within five
 	reconnectMost = 3 * time.Second // between attempts; gRPC's own two minutes are too long to miss a restart by
 )
 
@@ -30,6 +31,10 @@ type DialOptions struct {
 	ServiceKey config.Secret // without "svc_"
 	TLS        TLS
 	Dialer     func(ctx context.Context, addr string) (net.Conn, error) // nil is TCP
+
+	// Foreign: the server is none of ours. It is pinged seldom, and only while a call is at work, so that no deadline but the
+	// caller's finds out that it is gone.
+	Foreign bool
 }
 
 // Dial makes a client of the service at addr: host:port, where a host may stand for several replicas, or several
@@ -57,12 +62,16 @@ func Dial(addr string, o DialOptions) (*grpc.ClientConn, error) {
 	if err != nil {
 		return nil, err
 	}
+	pings := keepalive.ClientParameters{Time: pingEvery, Timeout: pingAnswer, PermitWithoutStream: true}
+	if o.Foreign {
+		pings = keepalive.ClientParameters{Time: pingForeign, Timeout: pingAnswer}
+	}
 	opts := []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
 		grpc.WithDefaultServiceConfig(serviceConfig()),
 		grpc.WithChainUnaryInterceptor(unaryFault),
 		grpc.WithChainStreamInterceptor(streamFault),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: pingAnswer, PermitWithoutStream: true}),
+		grpc.WithKeepaliveParams(pings),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: reconnectMost,
 			Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: reconnectMost}}),
 		grpc.WithMaxHeaderListSize(maxHeaders),
