@@ -52,6 +52,7 @@ func spent() *ingestv1.Job {
 	j.Cost = &ingestv1.Cost{Micros: 1_200_500, Currency: "EUR"}
 	j.ProviderDown = accountsv1.ProviderDown_PROVIDER_DOWN_COMPLETE
 	j.Corrects, j.CorrectsNumber = "job-3", 3
+	j.BadCell, j.Settings.BadCell = accountsv1.BadCell_BAD_CELL_REJECT_ROW, accountsv1.BadCell_BAD_CELL_REJECT_ROW // as job 3 was asked
 	return j
 }
 

@@ -193,9 +193,13 @@ func handInWords(p *accountsv1.Policies) string {
 	return valueWord(h, "HAND_MADE_")
 }
 
-// ruledInWords is what holds for a job that the defaults do not say, or that the job was asked for; empty if nothing.
+// ruledInWords is what holds for a job that the defaults do not say, or that the job was asked for; empty if nothing. A
+// corrected report was asked for nothing: its settings are those of the job that it corrects.
 func ruledInWords(j *ingestv1.Job) string {
-	p := j.GetPolicies()
+	p, asked := j.GetPolicies(), j.GetSettings()
+	if j.GetCorrects() != "" {
+		asked = nil
+	}
 	var parts []string
 	if s := rulesInWords(p); s != "always" {
 		parts = append(parts, s)
@@ -206,13 +210,13 @@ func ruledInWords(j *ingestv1.Job) string {
 	if len(p.GetKeys()) > 0 {
 		parts = append(parts, "matched by "+keysInWords(p))
 	}
-	if j.GetBadCell() == accountsv1.BadCell_BAD_CELL_DROP_CELL || j.GetSettings().GetBadCell() != 0 {
+	if j.GetBadCell() == accountsv1.BadCell_BAD_CELL_DROP_CELL || asked.GetBadCell() != 0 {
 		parts = append(parts, "bad cell "+valueWord(j.GetBadCell(), "BAD_CELL_"))
 	}
-	if j.GetUnknownToProvider() == accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT || j.GetSettings().GetUnknownToProvider() != 0 {
+	if j.GetUnknownToProvider() == accountsv1.UnknownToProvider_UNKNOWN_TO_PROVIDER_KEEP_OUT || asked.GetUnknownToProvider() != 0 {
 		parts = append(parts, "unknown to the provider "+valueWord(j.GetUnknownToProvider(), "UNKNOWN_TO_PROVIDER_"))
 	}
-	if j.GetProviderDown() == accountsv1.ProviderDown_PROVIDER_DOWN_COMPLETE || j.GetSettings().GetProviderDown() != 0 {
+	if j.GetProviderDown() == accountsv1.ProviderDown_PROVIDER_DOWN_COMPLETE || asked.GetProviderDown() != 0 {
 		parts = append(parts, "provider down "+valueWord(j.GetProviderDown(), "PROVIDER_DOWN_"))
 	}
 	return strings.Join(parts, "; ")
