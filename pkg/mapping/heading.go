@@ -99,6 +99,9 @@ func isNth(key string) bool {
 	return ok && isPlace(first)
 }
 
+// Nth names each heading by which it is of those that are told apart from it in no way: "#2 of email".
+func Nth(headings []string) []string { return newHeadings(headings).nth() }
+
 // nth names each column by which it is of those with its heading.
 func (h headings) nth() []string {
 	names, seen := make([]string, len(h.given)), make(map[string]int, len(h.given))

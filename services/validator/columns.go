@@ -16,6 +16,9 @@ type column struct {
 	dates   contact.DateRules
 	decimal byte              // what stands before the decimals of its numbers; 0 where that is not known
 	values  map[string]string // what its values mean, by the value as it is compared; nil for none
+
+	order ingestv1.DateOrder // of dates, where it is known from the file that this one corrects
+	point byte               // what stands before decimals, likewise
 }
 
 // columnsOf readies what mapping found.

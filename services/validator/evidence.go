@@ -64,12 +64,18 @@ func (e evidence) settle(columns []column, said, remembered ingestv1.DateOrder) 
 		c := &columns[i]
 		switch {
 		case c.numbered():
-			c.decimal = e[i].numbers.Decimal()
+			if c.decimal = c.point; c.decimal == 0 {
+				c.decimal = e[i].numbers.Decimal()
+			}
 			more = more || c.decimal == 0 && e[i].ambiguous > 0
 		case c.dated():
 			rules, decided := e[i].dates.Rules(c.dates.Pivot)
 			c.dates = rules
-			if o, ok := fromOrder(said); ok {
+			o, ok := fromOrder(said)
+			if !ok {
+				o, ok = fromOrder(c.order)
+			}
+			if ok {
 				c.dates.Order = o
 				continue
 			}

@@ -104,6 +104,14 @@ func settledBy(facts *ingestv1.FileFacts, r *sheet.Reopen, columns []column) {
 	facts.Warnings = append(facts.Warnings, toWarning(r.Warning))
 }
 
+// sampled is the first rows of a file whose first block is given, nil for none.
+func sampled(f *sheet.File, first *sheet.Block) ([][]string, error) {
+	if first == nil {
+		return nil, nil
+	}
+	return sampleOf(f.Parser(), first.Clone())
+}
+
 // sampleOf is the first rows of a block as text, for the mapping to see what is in the columns.
 func sampleOf(p *sheet.Parser, b *sheet.Block) ([][]string, error) {
 	var rows [][]string

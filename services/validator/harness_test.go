@@ -131,12 +131,26 @@ type job struct {
 	settings *ingestv1.ImportSettings
 	account  *ingestv1.AccountSettings
 	policies *accountsv1.Policies
+
+	of        uuid.UUID // the account; a new one if not said
+	modeless  bool
+	confirmed bool
 }
 
 // validate has a job validated and returns its result, or how it was given back.
 func (w *world) validate(j job) (result *ingestv1.ValidateResult, rows []string) {
 	w.t.Helper()
-	account, id := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
+	result, rows, _ = w.work(j)
+	return result, rows
+}
+
+// work is validate with the job's id.
+func (w *world) work(j job) (result *ingestv1.ValidateResult, rows []string, id uuid.UUID) {
+	w.t.Helper()
+	account, id := j.of, uuid.Must(uuid.NewV7())
+	if account == uuid.Nil {
+		account = uuid.Must(uuid.NewV7())
+	}
 	o, err := w.s.blob.Put(w.t.Context(), blob.RawName(account, uuid.Must(uuid.NewV7())), strings.NewReader(j.file), int64(len(j.file)))
 	if err != nil {
 		w.t.Fatal(err)
@@ -144,7 +158,7 @@ func (w *world) validate(j job) (result *ingestv1.ValidateResult, rows []string)
 	if j.settings == nil {
 		j.settings = &ingestv1.ImportSettings{}
 	}
-	if j.settings.Mode == 0 {
+	if j.settings.Mode == 0 && !j.modeless {
 		j.settings.Mode = ingestv1.Mode_MODE_UPSERT
 	}
 	if j.account == nil {
@@ -156,7 +170,7 @@ func (w *world) validate(j job) (result *ingestv1.ValidateResult, rows []string)
 	ring := event.Ring{Account: account, Job: id, Stage: event.Validate}
 	w.ledger.Put(ring, &ingestv1.Work{
 		Job:     &ingestv1.Job{Id: id.String(), Number: 7, Settings: j.settings, Policies: j.policies, CreatedAt: timestamppb.New(time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC))},
-		Account: j.account, File: stage.ToObject(o),
+		Account: j.account, File: stage.ToObject(o), Confirmed: j.confirmed,
 	})
 	if err := w.s.link.Bus.Ring(w.t.Context(), ring); err != nil {
 		w.t.Fatal(err)
@@ -182,7 +196,7 @@ func (w *world) validate(j job) (result *ingestv1.ValidateResult, rows []string)
 		}
 		rows = append(rows, show(w.t, b, w.ring, account, id)...)
 	}
-	return result, rows
+	return result, rows, id
 }
 
 // own are an account's own fields of every type.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -128,7 +129,7 @@ func (i *inspector) known(ctx context.Context) (known, error) {
 
 // recall asks what was said of files with the same columns, on behalf of who inspects. An ingest service from before there
 // was such a question says nothing.
-func (i *inspector) recall(ctx context.Context, headingsKey []byte) (remembered, error) {
+func (i *inspector) recall(ctx context.Context, headingsKey []byte) (*ingestv1.GetMappingResponse, error) {
 	r, err := i.jobs.GetMapping(ctx, &ingestv1.GetMappingRequest{HeadingsKey: headingsKey})
 	if fault.Of(err) == fault.Unimplemented {
 		return &ingestv1.GetMappingResponse{}, nil
@@ -142,11 +143,12 @@ func (i *inspector) inspect(ctx context.Context, w *wishes, h *validatorv1.Inspe
 		return refused(&sheet.Refusal{Code: finding.FileTooLarge, Limit: "file bytes", Value: l.FileBytes})
 	}
 	l.BlockBytes = inspectBlock
-	policies, err := fields.PoliciesOf(fields.Over(a.GetPolicies(), h.GetSettings().GetPolicies()), a.schema)
+	asked, err := askedOf(h.GetSettings(), fields.Over(a.GetPolicies(), h.GetSettings().GetPolicies()), a.schema)
 	if err != nil {
 		return nil, err
 	}
-	look := &looking{i: i, a: a, settings: h.GetSettings(), policies: policies, options: i.s.options(ctx, dialect(h.GetSettings().GetReading()), l, a.GetLegacyEncoding()), rows: int(h.GetRows())}
+	asked.drop = cmp.Or(h.GetSettings().GetBadCell(), a.GetBadCell()) == accountsv1.BadCell_BAD_CELL_DROP_CELL
+	look := &looking{i: i, a: a, settings: h.GetSettings(), asked: asked, options: i.s.options(ctx, dialect(h.GetSettings().GetReading()), l, a.GetLegacyEncoding()), rows: int(h.GetRows())}
 	if look.rows <= 0 {
 		look.rows = usualRows
 	}
@@ -176,10 +178,30 @@ type looking struct {
 	i        *inspector
 	a        known
 	settings *ingestv1.ImportSettings
-	policies fields.Policies
 	options  sheet.Options
 	rows     int
 	reopen   *sheet.Reopen
+
+	asked
+	correction *correction // of a corrected report
+}
+
+// corrects finds the job that the file is a report of, if it is of one. Its rows are not looked at.
+func (l *looking) corrects(ctx context.Context, headings []string, sample [][]string) (rejected *ingestv1.Problem, err error) {
+	number, at := reported(headings, sample, l.settings.GetMapping())
+	if number == 0 {
+		return nil, nil
+	}
+	r, err := l.i.jobs.GetJob(ctx, &ingestv1.GetJobRequest{Job: strconv.FormatInt(number, 10)})
+	switch {
+	case fault.Of(err) == fault.NotFound:
+		return unknownJob(number), nil
+	case err != nil:
+		return nil, fmt.Errorf("ask for job %d: %w", number, err)
+	}
+	l.correction = &correction{number: number, job: r.GetJob(), report: at}
+	l.asked, err = l.correction.over(l.settings, l.a.schema)
+	return nil, err
 }
 
 // at looks at the file's head, its first block and no more.
@@ -196,13 +218,28 @@ func (l *looking) at(ctx context.Context, w *wishes, size int64) (_ *validatorv1
 		return nil, err
 	}
 	defer stop()
-	said := mapping.Request{Schema: l.a.schema, Said: l.settings.GetMapping(), Keys: l.policies.Keys, Compared: l.policies.Compares()}
-	found, before, err := mapped(f, first, said, func(key []byte) (remembered, error) { return l.i.recall(ctx, key) })
+	sample, err := sampled(f, first)
 	if err != nil {
 		return nil, err
 	}
-	columns := columnsOf(found, l.a.schema, values(before.GetValues(), l.settings.GetValues()))
-	out := &validatorv1.Inspection{File: toFacts(f, columns, found.Warnings), Question: toQuestion(found.Question, columns), Rejected: toProblem(found.Problem)}
+	rejected, err := l.corrects(ctx, f.Heading, sample)
+	if err != nil || rejected != nil {
+		return &validatorv1.Inspection{Rejected: rejected}, err
+	}
+	req := mapping.Request{Headings: l.correction.headings(f.Heading), Schema: l.a.schema, Said: l.said, Remembered: l.remembered, Sample: sample, Keys: l.policies.Keys, Compared: l.policies.Compares()}
+	found, before := mapping.Map(req), &ingestv1.GetMappingResponse{}
+	if l.correction == nil {
+		if found, before, err = mapped(req, func(key []byte) (*ingestv1.GetMappingResponse, error) { return l.i.recall(ctx, key) }); err != nil {
+			return nil, err
+		}
+	}
+	columns := columnsOf(found, l.a.schema, values(before.GetValues(), l.values))
+	out := &validatorv1.Inspection{}
+	if l.correction != nil {
+		l.correction.settle(columns)
+		out.CorrectsNumber = l.correction.number
+	}
+	out.File, out.Question, out.Rejected = toFacts(f, columns, found.Warnings), toQuestion(found.Question, columns), toProblem(found.Problem)
 	settledBy(out.File, l.reopen, columns)
 	if first == nil && !found.HeadingIsData {
 		out.Columns = newSurvey(columns).columns(columns, nil)
@@ -215,7 +252,7 @@ func (l *looking) at(ctx context.Context, w *wishes, size int64) (_ *validatorv1
 	if err := e.gather(columns, f.Parser(), first.Clone()); err != nil {
 		return nil, err
 	}
-	open, _ := e.settle(columns, l.settings.GetDateOrder(), before.GetDateOrder())
+	open, _ := e.settle(columns, l.order, before.GetDateOrder())
 	if err := l.read(f, found, columns, e, first, out); err != nil {
 		return nil, err
 	}
@@ -231,7 +268,10 @@ func (l *looking) at(ctx context.Context, w *wishes, size int64) (_ *validatorv1
 func (l *looking) read(f *sheet.File, found mapping.Result, columns []column, e evidence, b *sheet.Block, out *validatorv1.Inspection) error {
 	p := newPlan([16]byte{}, [16]byte{}, l.a.schema, columns)
 	p.by = newKeyChoice(l.policies.Keys, l.a.schema)
-	p.mode, p.drop = row.Mode(l.settings.GetMode()), cmp.Or(l.settings.GetBadCell(), l.a.GetBadCell()) == accountsv1.BadCell_BAD_CELL_DROP_CELL
+	p.mode, p.drop = row.Mode(l.mode), l.drop
+	if p.correction = l.correction; p.correction != nil {
+		p.origins = p.correction.origins(columns)
+	}
 	p.home, p.today = contact.CountryByCode(l.a.GetCountry()), day(time.Now())
 	w := &worker{plan: p, parser: f.Parser(), normaliser: l.i.s.normaliser, tally: newTally(len(columns))}
 	survey := newSurvey(columns)

@@ -390,3 +390,31 @@ func TestASilentClient(t *testing.T) {
 		t.Errorf("a silent client: %v", err)
 	}
 }
+
+// Whoever inspects a corrected report is told whose it is, and sees it read as that job's file was.
+func TestInspectACorrectedReport(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, report := w.first(12, people5Job())
+	report[2][2] = "'+12022243442"
+	file := csvOf(t, report)
+	c := w.client(t)
+	got, err := inspect(t.Context(), c, strings.NewReader(file), int64(len(file)), &ingestv1.ImportSettings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.GetCorrectsNumber() != 12 || got.GetQuestion() != nil || got.GetRejected() != nil || len(got.GetRows()) != 4 {
+		t.Fatalf("inspection %v", got)
+	}
+	if r := got.GetRows()[1]; r.GetInvalid() || r.GetValues()["external_id"] != "008" || r.GetValues()["ssn"] != "***-**-9997" || r.GetValues()["birth_date"] != "1990-06-13" || r.GetValues()["phone"] != "+12022243442" {
+		t.Errorf("row %v", r)
+	}
+	if how := got.GetColumns()[10].GetHow(); how != "report" {
+		t.Errorf("the column job is there by %q", how)
+	}
+	file = strings.ReplaceAll(file, ",12\n", ",13\n")
+	got, err = inspect(t.Context(), c, strings.NewReader(file), int64(len(file)), &ingestv1.ImportSettings{})
+	if err != nil || got.GetRejected().GetCode() != "correction-unknown" {
+		t.Errorf("of an unknown job: %v, %v", got, err)
+	}
+}

@@ -1,6 +1,7 @@
 package validator
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -22,6 +23,9 @@ const (
 
 // masked is a secret cell as it may be shown: a social security number by its last four digits, anything else not at all.
 func (c *column) masked(cell []byte) []byte {
+	if c.isMasked(cell) {
+		return cell
+	}
 	if c.spec.Type != contact.TypeSSN {
 		return []byte(covered)
 	}
@@ -39,6 +43,15 @@ func (c *column) masked(cell []byte) []byte {
 		return []byte(covered)
 	}
 	return []byte{'*', '*', '*', '-', '*', '*', '-', last[3], last[2], last[1], last[0]}
+}
+
+// isMasked tells whether a secret cell is what is shown in place of a value.
+func (c *column) isMasked(cell []byte) bool {
+	if string(cell) == covered {
+		return true
+	}
+	last, ok := bytes.CutPrefix(cell, []byte("***-**-"))
+	return ok && c.spec.Type == contact.TypeSSN && len(last) == 4 && len(bytes.Trim(last, "0123456789")) == 0
 }
 
 // shown is a cell as a finding shows it.
@@ -72,9 +85,9 @@ func (w *worker) values() error {
 			if c := &w.columns[w.mapped[i]]; c.spec.Secret && w.seal == nil {
 				v = row.Value{Kind: row.AsText, Text: c.masked(v.Text)}
 			} else if c.spec.Secret {
-				sealed, err := w.seal.Seal(v.Text, keyring.ForRow(w.account, c.spec.Name, w.job, uint64(w.row.Line)))
+				sealed, err := w.sealed(c, v.Text)
 				if err != nil {
-					return fmt.Errorf("seal a secret value: %w", err)
+					return err
 				}
 				v = row.Value{Kind: row.AsText, Text: sealed}
 			}
@@ -82,6 +95,45 @@ func (w *worker) values() error {
 		w.row.Values = append(w.row.Values, v)
 	}
 	return nil
+}
+
+// secrets keeps the good secret values of an INVALID row, sealed, for whoever corrects the row and cannot see them.
+func (w *worker) secrets() error {
+	if !w.secret || w.seal == nil {
+		return nil
+	}
+	any := false
+	for i, col := range w.mapped {
+		c := &w.columns[col]
+		if !c.spec.Secret {
+			continue
+		}
+		var v row.Value
+		switch s := w.spans[i]; s.kind {
+		case row.Unset:
+			v.Kind = row.Unset
+		case row.AsCell, row.AsText:
+			sealed, err := w.sealed(c, w.text[s.a:s.z])
+			if err != nil {
+				return err
+			}
+			v = row.Value{Kind: row.AsText, Text: sealed}
+		}
+		any = any || v.Kind != row.Empty
+		w.row.Secrets = append(w.row.Secrets, v)
+	}
+	if !any {
+		w.row.Secrets = w.row.Secrets[:0]
+	}
+	return nil
+}
+
+func (w *worker) sealed(c *column, value []byte) ([]byte, error) {
+	sealed, err := w.seal.Seal(value, keyring.ForRow(w.account, c.spec.Name, w.job, uint64(w.row.Line)))
+	if err != nil {
+		return nil, fmt.Errorf("seal a secret value: %w", err)
+	}
+	return sealed, nil
 }
 
 // mask covers the secret cells of the row.

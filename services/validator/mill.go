@@ -102,6 +102,9 @@ func (j *milling) take(c chunk) error {
 // work makes chunks of blocks until there are no more.
 func (j *milling) work(ctx context.Context, blocks <-chan *sheet.Block, chunks chan<- chunk) error {
 	w := &worker{plan: j.plan, parser: j.file.Parser(), normaliser: j.s.normaliser, seal: j.s.keys, hasher: j.s.keys.Hasher(), tally: newTally(len(j.plan.columns))}
+	if c := j.plan.correction; c != nil && c.rows != nil {
+		w.originals = c.rows.reader()
+	}
 	for b := range blocks {
 		index := b.Index
 		var before *sheet.Record

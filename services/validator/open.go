@@ -107,6 +107,9 @@ func chosen(err error, f *sheet.File) error {
 
 // ended turns what kept a file from being read into its result, if the file or its sender can do something about it.
 func ended(err error) (*ingestv1.ValidateResult, error) {
+	if mixed, ok := errors.AsType[*mixedReport](err); ok {
+		return &ingestv1.ValidateResult{Rejected: mixed.problem()}, nil
+	}
 	refused, ok := errors.AsType[*sheet.Refusal](err)
 	if !ok {
 		return nil, err

@@ -31,6 +31,9 @@ type plan struct {
 	drop         bool // a bad cell is dropped with a warning
 	home         contact.Country
 	today        contact.Date
+
+	correction *correction // nil where the file is no corrected report
+	origins    []int       // the column of the first file that each column was; -1 for none
 }
 
 // need is a field without whose value a row is INVALID.
@@ -74,6 +77,10 @@ type worker struct {
 	key               row.Keys
 	fold              []byte
 	tally
+
+	originals *originalReader // of the job that is corrected; nil where its rows are not to be had
+	was       *original       // the row that this one was; nil for none
+	restored  []restored
 }
 
 // span is where a value stands in the text.
@@ -142,7 +149,7 @@ func (w *worker) writers() (*row.CellsWriter, *row.KeysWriter, error) {
 
 // take reads one record into the row and its key.
 func (w *worker) take(r *sheet.Record) error {
-	w.row = row.Cells{Line: r.Line, Findings: w.row.Findings[:0], Cells: w.row.Cells[:0], Values: w.row.Values[:0]}
+	w.row = row.Cells{Line: r.Line, Findings: w.row.Findings[:0], Cells: w.row.Cells[:0], Values: w.row.Values[:0], Secrets: w.row.Secrets[:0]}
 	w.key.Line, w.key.Invalid, w.key.Mask = r.Line, false, 0
 	if r.Warning != "" {
 		w.find(string(r.Warning), -1, true, "")
@@ -157,20 +164,30 @@ func (w *worker) take(r *sheet.Record) error {
 			w.filled[i]++
 		}
 	}
+	if w.correction != nil {
+		if err := w.recall(r.Kinds); err != nil {
+			return err
+		}
+	}
 	w.text, w.spans = w.text[:0], w.spans[:0]
 	for range w.mapped {
 		w.spans = append(w.spans, span{})
 	}
 	rules := contact.Rules{Country: w.home, Today: w.today}
 	if w.country >= 0 {
-		w.normalise(w.country, r.Kinds, rules)
+		if err := w.normalise(w.country, r.Kinds, rules); err != nil {
+			return err
+		}
 		if s := w.spans[w.country]; s.kind == row.AsCell || s.kind == row.AsText {
 			rules.Country = contact.CountryByCode(string(w.text[s.a:s.z]))
 		}
 	}
 	for i := range w.mapped {
-		if i != w.country {
-			w.normalise(i, r.Kinds, rules)
+		if i == w.country {
+			continue
+		}
+		if err := w.normalise(i, r.Kinds, rules); err != nil {
+			return err
 		}
 	}
 	w.require()
@@ -180,6 +197,9 @@ func (w *worker) take(r *sheet.Record) error {
 	}
 	if w.row.Invalid {
 		w.key.Invalid, w.key.Mask = true, 0
+		if err := w.secrets(); err != nil {
+			return err
+		}
 	} else if err := w.values(); err != nil {
 		return err
 	}
@@ -189,11 +209,11 @@ func (w *worker) take(r *sheet.Record) error {
 }
 
 // normalise reads the cell of a mapped column into the text.
-func (w *worker) normalise(i int, kinds []sheet.Kind, rules contact.Rules) {
+func (w *worker) normalise(i int, kinds []sheet.Kind, rules contact.Rules) error {
 	col := w.mapped[i]
 	c := &w.columns[col]
 	if col >= len(w.row.Cells) {
-		return
+		return nil
 	}
 	if kinds != nil {
 		switch kinds[col] {
@@ -207,20 +227,25 @@ func (w *worker) normalise(i int, kinds []sheet.Kind, rules contact.Rules) {
 			rules.Cell = contact.CellBool
 		case sheet.NoValue:
 			w.bad(col, finding.FormulaWithoutValue, "")
-			return
+			return nil
 		}
 	}
 	cell := sheet.Strip(w.row.Cells[col])
 	if len(cell) == 0 {
-		return
+		return nil
 	}
 	if bytes.Equal(cell, unset) {
 		w.spans[i].kind = row.Unset
-		return
+		return nil
+	}
+	if c.spec.Secret {
+		if masked := bytes.TrimSpace(cell); c.isMasked(masked) {
+			return w.reveal(i, masked)
+		}
 	}
 	if c.values != nil {
 		if cell = c.meant(cell); len(cell) == 0 {
-			return
+			return nil
 		}
 	}
 	rules.Dates, rules.Decimal = c.dates, c.decimal
@@ -234,7 +259,7 @@ func (w *worker) normalise(i int, kinds []sheet.Kind, rules contact.Rules) {
 				w.unknown.gather(w.normaliser, c, col, cell, w.row.Line)
 			}
 			w.bad(col, code, w.shown(col, w.row.Cells[col]))
-			return
+			return nil
 		}
 		w.find(string(code), col, true, w.shown(col, w.row.Cells[col]))
 		if code.Repaired() {
@@ -242,13 +267,29 @@ func (w *worker) normalise(i int, kinds []sheet.Kind, rules contact.Rules) {
 		}
 	}
 	if len(w.text) == a {
-		return // blank
+		return nil // blank
 	}
 	kind := row.AsText
 	if bytes.Equal(w.text[a:], w.row.Cells[col]) {
 		kind = row.AsCell
 	}
 	w.spans[i] = span{kind, a, len(w.text)}
+	return nil
+}
+
+// reveal reads a masked cell as the value that it stands for.
+func (w *worker) reveal(i int, cell []byte) error {
+	a := len(w.text)
+	kind, found, err := w.unmask(w.mapped[i], cell)
+	if err != nil {
+		return err
+	}
+	if !found {
+		w.bad(w.mapped[i], finding.MaskedLost, w.shown(w.mapped[i], cell))
+		return nil
+	}
+	w.spans[i] = span{kind, a, len(w.text)}
+	return nil
 }
 
 // recognise hashes the row's keys.

@@ -48,17 +48,14 @@ func (s *Service) validate(ctx context.Context, c *stage.Claim) (*ingestv1.Finis
 	return &ingestv1.FinishRequest{Result: &ingestv1.FinishRequest_Validated{Validated: r}}, nil
 }
 
-func (s *Service) read(ctx context.Context, c *stage.Claim) (*ingestv1.ValidateResult, error) {
+func (s *Service) read(ctx context.Context, c *stage.Claim) (r *ingestv1.ValidateResult, err error) {
 	schema, err := fields.SchemaOf(c.Work.Account.GetFields())
 	if err != nil {
 		return nil, err
 	}
-	policies, err := fields.PoliciesOf(c.Work.Job.GetPolicies(), schema)
-	if err != nil {
-		return nil, err
-	}
-	j := &reading{s: s, c: c, schema: schema, policies: policies, limits: sheet.DefaultLimits(), dialect: dialect(c.Work.Job.Settings.GetReading())}
-	r, err := j.pass(ctx)
+	j := &reading{s: s, c: c, schema: schema, limits: sheet.DefaultLimits(), dialect: dialect(c.Work.Job.Settings.GetReading())}
+	defer func() { err = errors.Join(err, j.close()) }()
+	r, err = j.pass(ctx)
 	var again *sheet.Reopen
 	if errors.As(err, &again) { // the head was ASCII, what follows is not UTF-8: all of it is read anew
 		j.reopen, j.dialect.Encoding = again, again.Encoding
@@ -77,13 +74,24 @@ func named(q *ingestv1.Question, c *stage.Claim) *ingestv1.Question {
 
 // reading is one job's file on its way into chunks.
 type reading struct {
-	s        *Service
-	c        *stage.Claim
-	schema   *contact.Schema
-	policies fields.Policies
-	limits   sheet.Limits
-	dialect  sheet.Dialect
-	reopen   *sheet.Reopen // why this is the second pass
+	s       *Service
+	c       *stage.Claim
+	schema  *contact.Schema
+	limits  sheet.Limits
+	dialect sheet.Dialect
+	reopen  *sheet.Reopen // why this is the second pass
+
+	asked
+	correction *correction // of a corrected report
+	before     []byte      // the headings key of the file that it corrects
+}
+
+// close gives back what a corrected report was read with.
+func (j *reading) close() error {
+	if j.correction == nil {
+		return nil
+	}
+	return j.correction.rows.close()
 }
 
 // pass reads the file from its beginning to its end, or to a question.
@@ -98,16 +106,31 @@ func (j *reading) pass(ctx context.Context) (*ingestv1.ValidateResult, error) {
 		return nil, err
 	}
 	defer stop()
-	settings := j.c.Work.Job.Settings
-	said := mapping.Request{Schema: j.schema, Said: settings.Mapping, Keys: j.policies.Keys, Compared: j.policies.Compares()}
-	found, before, err := mapped(t.File, first, said, func(key []byte) (remembered, error) { return j.c.RecallMapping(ctx, key) })
+	sample, err := sampled(t.File, first)
 	if err != nil {
 		return nil, err
 	}
-	columns := columnsOf(found, j.schema, values(before.GetValues(), settings.Values))
-	facts := toFacts(t.File, columns, found.Warnings)
-	settledBy(facts, j.reopen, columns)
-	r := &ingestv1.ValidateResult{File: facts, Columns: toColumns(columns, nil), Question: toQuestion(found.Question, columns), Rejected: toProblem(found.Problem)}
+	rejected, err := j.ask(ctx, t.Heading, sample)
+	if err != nil || rejected != nil {
+		return &ingestv1.ValidateResult{Rejected: rejected}, err
+	}
+	req := mapping.Request{Headings: j.correction.headings(t.Heading), Schema: j.schema, Said: j.said, Remembered: j.remembered, Sample: sample, Keys: j.policies.Keys, Compared: j.policies.Compares()}
+	found, before, err := j.mapped(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	columns := columnsOf(found, j.schema, values(before.GetValues(), j.values))
+	r := &ingestv1.ValidateResult{}
+	if j.correction != nil {
+		j.correction.settle(columns)
+		r.Corrects = j.correction.job.GetId()
+	}
+	r.File = toFacts(t.File, columns, found.Warnings)
+	settledBy(r.File, j.reopen, columns)
+	r.Columns, r.Question, r.Rejected = toColumns(columns, nil), toQuestion(found.Question, columns), toProblem(found.Problem)
+	if r.Question == nil && r.Rejected == nil && j.correction == nil {
+		r.Question, r.LikeNumber = j.drift(req, found, before.GetEarlier(), columns)
+	}
 	if r.Question != nil || r.Rejected != nil {
 		return r, nil
 	}
@@ -115,13 +138,16 @@ func (j *reading) pass(ctx context.Context) (*ingestv1.ValidateResult, error) {
 		return r, err
 	}
 	p := newPlan(j.c.Account, j.c.Job, j.schema, columns)
-	p.mode, p.drop = row.Mode(settings.Mode), j.c.Work.Account.DropBadCells
+	p.mode, p.drop = row.Mode(j.mode), j.drop
 	p.by = newKeyChoice(j.policies.Keys, j.schema)
 	p.home, p.today = contact.CountryByCode(j.c.Work.Account.Country), day(j.c.Work.Job.CreatedAt.AsTime())
+	if p.correction = j.correction; p.correction != nil {
+		p.origins = p.correction.origins(columns)
+	}
 	m := &milling{reading: j, plan: p, file: t.File, total: newTally(len(columns))}
 	if found.HeadingIsData {
 		m.lead = lead(t.File)
-	} else {
+	} else if j.correction == nil {
 		r.HeadingsKey = found.HeadingsKey[:]
 	}
 	if err := m.all(ctx, first, next); err != nil {
@@ -133,63 +159,17 @@ func (j *reading) pass(ctx context.Context) (*ingestv1.ValidateResult, error) {
 	return r, nil
 }
 
-// remembered is what was said earlier of files with the same columns.
-type remembered interface {
-	GetMapping() map[string]string
-	GetDateOrder() ingestv1.DateOrder
-	GetValues() map[string]*ingestv1.ValueMap
-}
-
-// mapped finds the fields of a file's columns: by their headings, what their first rows hold, what is said of them, and what
-// was said of such files before.
-func mapped(f *sheet.File, first *sheet.Block, req mapping.Request, recall func(headingsKey []byte) (remembered, error)) (mapping.Result, remembered, error) {
-	req.Headings = f.Heading
-	if first != nil {
-		var err error
-		if req.Sample, err = sampleOf(f.Parser(), first.Clone()); err != nil {
-			return mapping.Result{}, nil, err
-		}
-	}
-	found := mapping.Map(req)
-	before, err := recall(found.HeadingsKey[:])
-	if err != nil {
-		return mapping.Result{}, nil, fmt.Errorf("recall the mapping: %w", err)
-	}
-	if len(before.GetMapping()) > 0 {
-		req.Remembered = before.GetMapping()
-		found = mapping.Map(req)
-	}
-	return found, before, nil
-}
-
-// values are what was said before and, over it, what is said now.
-func values(before, now map[string]*ingestv1.ValueMap) map[string]*ingestv1.ValueMap {
-	out := map[string]*ingestv1.ValueMap{}
-	for _, m := range []map[string]*ingestv1.ValueMap{before, now} {
-		for field, v := range m {
-			if out[field] == nil {
-				out[field] = &ingestv1.ValueMap{Values: map[string]string{}}
-			}
-			for from, to := range v.GetValues() {
-				out[field].Values[comparedValue([]byte(from))] = to
-			}
-		}
-	}
-	return out
-}
-
 // look settles how dates and numbers are written: by what the submitter said, by the first block, or, where that leaves it
 // open, by the whole file. What is open even then is asked.
 func (j *reading) look(ctx context.Context, f *sheet.File, columns []column, first *sheet.Block, remembered ingestv1.DateOrder) (*ingestv1.Question, error) {
 	if first == nil || !evident(columns) {
 		return nil, nil
 	}
-	said := j.c.Work.Job.Settings.DateOrder
 	e := make(evidence, len(columns))
 	if err := e.gather(columns, f.Parser(), first.Clone()); err != nil {
 		return nil, err
 	}
-	open, more := e.settle(columns, said, remembered)
+	open, more := e.settle(columns, j.order, remembered)
 	if more {
 		var err error
 		if open, err = j.lookAtAll(ctx, columns, remembered); err != nil {
@@ -224,7 +204,7 @@ func (j *reading) lookAtAll(ctx context.Context, columns []column, remembered in
 			return -1, context.Cause(ctx)
 		}
 	}
-	open, _ = e.settle(columns, j.c.Work.Job.Settings.DateOrder, remembered)
+	open, _ = e.settle(columns, j.order, remembered)
 	return open, nil
 }
 

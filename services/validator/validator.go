@@ -2,12 +2,12 @@
 // checks and normalises every cell, and says of each that is wrong what and where.
 //
 //	In        JOBS validate; gRPC: InspectService
-//	Out       chunks of rows and their keys in S3; gRPC to ingest (claims, what was said of such files before) and, for
-//	          inspection, to accounts (the account and its fields)
+//	Out       chunks of rows and their keys in S3; gRPC to ingest (claims, what was said of such files before, the job that a
+//	          corrected report is of) and, for inspection, to accounts (the account and its fields)
 //	Owns      nothing
 //	Promises  every record of the file becomes one row, taken or INVALID with its findings, or the whole file is refused
 //	          with a reason (P3); what only a person can decide is asked, never guessed; memory is bounded whatever the
-//	          file (P14); a secret cell leaves this package sealed or masked only;
+//	          file (P14); a secret cell leaves this package sealed or masked only, and a mask is never taken for a value;
 //	          inspection goes by the code of the real run and keeps nothing
 package validator
 

@@ -5,6 +5,7 @@ package stagetest
 import (
 	"context"
 	"io"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ type Ledger struct {
 	Lease time.Duration
 	// Remembered is what RecallMapping and GetMapping answer; nothing if nil.
 	Remembered *ingestv1.RecallMappingResponse
-	// Reported is what RecallJob answers, by the job's number.
+	// Reported is what RecallJob and GetJob answer, by the job's number.
 	Reported map[int64]*ingestv1.RecallJobResponse
 
 	mu      sync.Mutex
@@ -216,6 +217,18 @@ func (l *Ledger) RecallJob(_ context.Context, r *ingestv1.RecallJobRequest) (*in
 	}
 	if resp := l.Reported[r.GetNumber()]; resp != nil {
 		return resp, nil
+	}
+	return nil, fault.New(fault.NotFound, "unknown-job", "no such job")
+}
+
+// GetJob is part of the contract: it finds reported jobs, by their numbers.
+func (l *Ledger) GetJob(_ context.Context, r *ingestv1.GetJobRequest) (*ingestv1.GetJobResponse, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for number, job := range l.Reported {
+		if strconv.FormatInt(number, 10) == r.GetJob() {
+			return &ingestv1.GetJobResponse{Job: job.GetJob()}, nil
+		}
 	}
 	return nil, fault.New(fault.NotFound, "unknown-job", "no such job")
 }
