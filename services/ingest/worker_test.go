@@ -75,6 +75,19 @@ type result struct {
 // complete takes a job to its end with a result, and returns the names of the objects that are its report.
 func (wk *worker) complete(job *ingestv1.Job, res result) {
 	wk.w.t.Helper()
+	wk.validate(job, res, nil)
+	wk.match(job, &ingestv1.MatchResult{})
+	wk.merge(job, res.ended)
+}
+
+func (wk *worker) match(job *ingestv1.Job, m *ingestv1.MatchResult) {
+	wk.w.t.Helper()
+	wk.finish(&ingestv1.FinishRequest{Claim: wk.claim(job, event.Match), Result: &ingestv1.FinishRequest_Matched{Matched: m}})
+}
+
+// validate leaves a file as validation would, changed as a test wants.
+func (wk *worker) validate(job *ingestv1.Job, res result, change func(*ingestv1.ValidateResult)) {
+	wk.w.t.Helper()
 	id := uuid.MustParse(job.GetId())
 	v := wk.claim(job, event.Validate)
 	validated := &ingestv1.ValidateResult{}
@@ -109,21 +122,37 @@ func (wk *worker) complete(job *ingestv1.Job, res result) {
 		validated.Chunks = append(validated.Chunks, &ingestv1.Chunk{FirstRow: validated.GetRows(), Rows: int64(len(rows)), Cells: cells})
 		validated.Rows += int64(len(rows))
 	}
+	if change != nil {
+		change(validated)
+	}
 	wk.finish(&ingestv1.FinishRequest{Claim: v, Result: &ingestv1.FinishRequest_Validated{Validated: validated}})
-	wk.finish(&ingestv1.FinishRequest{Claim: wk.claim(job, event.Match), Result: &ingestv1.FinishRequest_Matched{Matched: &ingestv1.MatchResult{}}})
-
-	wk.merge(job, res.ended)
 }
 
 // merge ends a job with the outcomes of its rows.
 func (wk *worker) merge(job *ingestv1.Job, ended []*row.Ended) {
 	wk.w.t.Helper()
 	m := wk.claim(job, event.Merge)
+	if !job.GetSettings().GetCheck() {
+		if _, err := wk.service.LeaveToCommit(wk.ctx(), &ingestv1.LeaveToCommitRequest{Claim: m}); err != nil {
+			wk.w.t.Fatal(err)
+		}
+	}
+	wk.merged(m, ended)
+}
+
+// plan ends the merge of a job under review, which is its plan.
+func (wk *worker) plan(job *ingestv1.Job, ended []*row.Ended) {
+	wk.w.t.Helper()
+	wk.merged(wk.claim(job, event.Merge), ended)
+}
+
+func (wk *worker) merged(m *ingestv1.Claimant, ended []*row.Ended) {
+	wk.w.t.Helper()
 	counts := &ingestv1.Counts{Rows: int64(len(ended))}
 	of := map[row.Outcome]*int64{
 		row.Added: &counts.Added, row.Updated: &counts.Updated, row.Unchanged: &counts.Unchanged, row.Duplicate: &counts.Duplicate, row.Invalid: &counts.Invalid, row.Held: &counts.Held,
 	}
-	name := blob.WorkName(wk.account, uuid.MustParse(job.GetId()), m.GetStage(), m.GetToken(), "outcomes")
+	name := blob.WorkName(wk.account, uuid.MustParse(m.GetJobId()), m.GetStage(), m.GetToken(), "outcomes")
 	outcomes := wk.object(name, func(out io.Writer) error {
 		ow := row.NewOutcomesWriter(out)
 		for _, e := range ended {
@@ -140,11 +169,6 @@ func (wk *worker) merge(job *ingestv1.Job, ended []*row.Ended) {
 		}
 		return ow.Close()
 	})
-	if !job.GetSettings().GetCheck() {
-		if _, err := wk.service.LeaveToCommit(wk.ctx(), &ingestv1.LeaveToCommitRequest{Claim: m}); err != nil {
-			wk.w.t.Fatal(err)
-		}
-	}
 	wk.finish(&ingestv1.FinishRequest{Claim: m, Result: &ingestv1.FinishRequest_Merged{Merged: &ingestv1.MergeResult{Counts: counts, Outcomes: outcomes}}})
 }
 
