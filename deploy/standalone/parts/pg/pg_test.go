@@ -102,6 +102,27 @@ func TestClusterIsDurableAndComesBack(t *testing.T) {
 	}
 }
 
+func TestCompressionIsOneThatTheServerWasBuiltWith(t *testing.T) {
+	t.Parallel()
+	o := options(t.TempDir())
+	if err := start(t, o).Stop(); err != nil {
+		t.Fatal(err)
+	}
+	bin, err := locate(t.Context(), &o, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := identityFor(bin, &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for best, want := range map[string]string{"pglz": "pglz", "unknown": "on"} {
+		if got := compression(t.Context(), bin, id, &o, best); got != want {
+			t.Errorf("compression is %q where %q is best, want %q", got, best, want)
+		}
+	}
+}
+
 func TestAcknowledgedRowsSurviveKill(t *testing.T) {
 	t.Parallel()
 	o := options(t.TempDir())
