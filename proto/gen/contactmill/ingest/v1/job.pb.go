@@ -959,7 +959,8 @@ type Column struct {
 	Confidence float64 `protobuf:"fixed64,4,opt,name=confidence,proto3" json:"confidence,omitempty"`
 	// Cells that are not empty.
 	Filled int64 `protobuf:"varint,5,opt,name=filled,proto3" json:"filled,omitempty"`
-	// What the mapping goes by: said, remembered, name, word, similar; empty where it is ignored.
+	// What the mapping goes by: said, remembered, name, word, similar; report is a column that a report added; empty where it is
+	// ignored.
 	How string `protobuf:"bytes,6,opt,name=how,proto3" json:"how,omitempty"`
 	// How its dates were read.
 	DateOrder     DateOrder `protobuf:"varint,7,opt,name=date_order,json=dateOrder,proto3,enum=contactmill.ingest.v1.DateOrder" json:"date_order,omitempty"`

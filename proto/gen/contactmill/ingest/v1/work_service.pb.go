@@ -491,7 +491,7 @@ type Work struct {
 	Plan *Object `protobuf:"bytes,11,opt,name=plan,proto3" json:"plan,omitempty"`
 	// For match: what share of the rows with a key found a contact in the last import of such a file.
 	Usual []*KeyShare `protobuf:"bytes,12,rep,name=usual,proto3" json:"usual,omitempty"`
-	// For match: a person has said that unknown ids are meant so.
+	// For validate and match: a person has said that the file is meant so, without its key column or with unknown ids.
 	Confirmed bool `protobuf:"varint,13,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
 	// For match: jobs of the account that go before a check.
 	JobsAhead     int64 `protobuf:"varint,14,opt,name=jobs_ahead,json=jobsAhead,proto3" json:"jobs_ahead,omitempty"`
