@@ -36,7 +36,7 @@ type contactsSQL struct {
 	InsertKeys, DeleteKeys, InsertFallback, DeleteFallback     string
 	InsertKeyChanges, Suppressed                               string
 	MatchKeys, MatchFallbacks, MatchContacts                   string
-	MatchHashes, MatchSpans                                    string
+	MatchSpans                                                 string
 	SetLockWait, PlanForAny, ExportSnapshot                    string
 	UnenrichedOfJob, WriteFacts                                string
 	JobAtWork                                                  string // the one that runs as contacts_all

@@ -120,7 +120,6 @@ func TestEveryQueryFindsItsIndex(t *testing.T) {
 		"match_keys":             {account, ids},
 		"match_fallbacks":        {account, ids},
 		"match_contacts":         {account, ids},
-		"match_hashes":           {account, ids},
 		"match_spans":            {account, ids[:10], ids[10:]},
 	}
 	args["update_contact"] = append([]any{account, one}, make([]any, 35)...)

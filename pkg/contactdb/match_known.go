@@ -20,7 +20,7 @@ const (
 	knownFrom = 2000
 
 	// sampleStep is how many rows there are for one that is looked at beforehand.
-	sampleStep = 64
+	sampleStep = 256
 
 	// loose is how many ids there may be in a span for one that is asked. To read a contact in the order of the ids costs
 	// about a tenth of looking up a key.
@@ -36,79 +36,33 @@ type span struct{ first, last uuid.UUID }
 
 // findKnown finds most rows of a batch of known ones by few look-ups, and closes the keys of which it knows whom they find.
 // It may leave any open. A look-up of a key goes through the index from its root to one of as many places as there are
-// keys; but a contact has the hashes of all its keys, and most often contacts that came in one file are found by rows that
-// come in one batch. Their ids are one next to the other, so that they lie together:
-//
-//   - a sample of the rows is looked up. Where fewer than half of it are known, that is all;
-//   - where those ids are close to each other, all contacts between them are read, and met by the rows that have their keys;
-//   - of rows that met nobody, one key is looked up. What other keys they have is found in the contacts that this finds.
+// keys; but a contact has the hashes of all its keys, and contacts that came in one file are most often found by rows that
+// come in one batch. Their ids are one next to the other, so that they lie together: one key of each row of a sample is
+// looked up, and where the ids that it finds are close to each other, all contacts between them are read, and met by the
+// rows that have their keys. Where they are not, to read contacts costs as much as to look up all keys.
 func (m *Matching) findKnown(ctx context.Context, b *Batch) error {
-	sampled, err := m.findFirst(ctx, b, m.sampleStep)
-	if err != nil {
-		return err
-	}
-	m.ids = m.ids[:0]
+	m.asked, m.ids = m.asked[:0], m.ids[:0]
 	for row := 0; row < b.Rows; row += m.sampleStep {
-		m.addIDs(b, row)
-	}
-	if len(m.ids)*2 < sampled || sampled == 0 {
-		return nil
-	}
-	m.wants.fill(b)
-	sortIDs(&m.ids)
-	m.spans = appendSpans(m.spans[:0], m.ids, uint64(m.sampleStep))
-	if err := m.read(ctx, len(m.spans), shareSpans, m.readSpans); err != nil {
-		return err
-	}
-	if _, err := m.findFirst(ctx, b, 1); err != nil {
-		return err
-	}
-	m.ids = m.ids[:0]
-	for row, open := range m.open {
-		if open != 0 || m.unknown(row) {
-			m.addIDs(b, row)
-			m.open[row] &^= 1 << contact.ContactID // it is asked now
-		}
-	}
-	sortIDs(&m.ids)
-	return m.read(ctx, len(m.ids), shareFrom, m.readIDs)
-}
-
-// findFirst looks up the first open key of every step-th row, if it has no hit. It returns the number of rows that it looked at,
-// with those that have a contact id, which needs no look-up.
-func (m *Matching) findFirst(ctx context.Context, b *Batch, step int) (rows int, err error) {
-	m.asked = m.asked[:0]
-	for row := 0; row < b.Rows; row += step {
-		open := m.open[row]
-		if open == 0 || m.head[row] != end {
-			continue
-		}
-		rows++
-		if key := contact.Key(bits.TrailingZeros16(open)); key != contact.ContactID {
+		if open := m.open[row]; open>>contact.ContactID&1 == 1 {
+			m.ids = append(m.ids, uuid.UUID(b.Keys[contact.ContactID][16*row:]))
+		} else if open != 0 {
+			key := contact.Key(bits.TrailingZeros16(open))
 			m.ask(row, key, b.Keys[key][16*row:])
 		}
 	}
-	return rows, m.findAsked(ctx, b)
-}
-
-// addIDs adds the contacts that a row hits, and the one that it names.
-func (m *Matching) addIDs(b *Batch, row int) {
-	for i := m.head[row]; i != end; i = m.hits[i].next {
+	if err := m.findAsked(ctx, b); err != nil {
+		return err
+	}
+	for i := range m.hits {
 		m.ids = append(m.ids, m.hits[i].contact)
 	}
-	if m.open[row]>>contact.ContactID&1 == 1 {
-		m.ids = append(m.ids, uuid.UUID(b.Keys[contact.ContactID][16*row:]))
+	sortIDs(&m.ids)
+	m.spans = appendSpans(m.spans[:0], m.ids, uint64(m.sampleStep))
+	if len(m.spans) == 0 {
+		return nil
 	}
-}
-
-// unknown tells whether the external id of a contact that the row hits is not known.
-func (m *Matching) unknown(row int) bool {
-	for i := m.head[row]; i != end; i = m.hits[i].next {
-		if !m.hits[i].known {
-			return true
-		}
-	}
-	return false
+	m.wants.fill(b)
+	return m.readSpans(ctx)
 }
 
 // sortIDs puts ids in order, each once.
@@ -155,17 +109,16 @@ func joined(high, low uint64) (id uuid.UUID) {
 	return id
 }
 
-// read has n things read, and notes whom the rows of the batch met by their keys.
-func (m *Matching) read(ctx context.Context, n, worth int, fn func(ctx context.Context, s *side, conn *pgx.Conn, from, to int) error) error {
-	if n == 0 {
-		return nil
-	}
-	cut, err := m.share(ctx, n, worth, func(s *side, conn *pgx.Conn, from, to int) error { return fn(ctx, s, conn, from, to) })
+// readSpans reads the contacts in the spans, and notes whom the rows of the batch met by their keys.
+func (m *Matching) readSpans(ctx context.Context) error {
+	cut, err := m.share(ctx, len(m.spans), shareSpans, func(s *side, conn *pgx.Conn, from, to int) error {
+		return s.meet(ctx, conn, m.account, m.sql.MatchSpans, m.spans[from:to], &m.wants)
+	})
 	if err != nil {
 		return err
 	}
 	sides := m.sides[:]
-	if cut == n {
+	if cut == len(m.spans) {
 		sides = sides[:1]
 	}
 	for i := range sides {
@@ -181,25 +134,6 @@ func (m *Matching) read(ctx context.Context, n, worth int, fn func(ctx context.C
 	return nil
 }
 
-func (m *Matching) readSpans(ctx context.Context, s *side, conn *pgx.Conn, from, to int) error {
-	s.array, s.last = newArray(s.array), newArray(s.last)
-	for i := range m.spans[from:to] {
-		s.array, s.last = appendID(s.array, m.spans[from+i].first[:]), appendID(s.last, m.spans[from+i].last[:])
-	}
-	endArray(s.array)
-	endArray(s.last)
-	return s.meet(ctx, conn, &m.wants, "match_spans", m.sql.MatchSpans, m.account[:], s.array, s.last)
-}
-
-func (m *Matching) readIDs(ctx context.Context, s *side, conn *pgx.Conn, from, to int) error {
-	s.array = newArray(s.array)
-	for i := range m.ids[from:to] {
-		s.array = appendID(s.array, m.ids[from+i][:])
-	}
-	endArray(s.array)
-	return s.meet(ctx, conn, &m.wants, "match_hashes", m.sql.MatchHashes, m.account[:], s.array)
-}
-
 // met is a contact that rows met.
 type met struct {
 	id       uuid.UUID
@@ -209,10 +143,16 @@ type met struct {
 // meeting is by which key of which row: the numbers of a want and of a contact.
 type meeting struct{ want, met int32 }
 
-// meet reads contacts, by statements with the columns of match_hashes.sql, and keeps those that are wanted.
-func (s *side) meet(ctx context.Context, conn *pgx.Conn, w *wants, name, sql string, parameters ...[]byte) error {
+// meet reads the contacts in spans and keeps those that are wanted.
+func (s *side) meet(ctx context.Context, conn *pgx.Conn, account uuid.UUID, sql string, spans []span, w *wants) error {
 	s.met, s.by = s.met[:0], s.by[:0]
-	answer, err := execute(ctx, conn, name, sql, parameters...)
+	s.array, s.last = newArray(s.array), newArray(s.last)
+	for i := range spans {
+		s.array, s.last = appendID(s.array, spans[i].first[:]), appendID(s.last, spans[i].last[:])
+	}
+	endArray(s.array)
+	endArray(s.last)
+	answer, err := execute(ctx, conn, "match_spans", sql, account[:], s.array, s.last)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
--- Columns as in match_hashes.sql. OFFSET 0 keeps the spans apart, so that each is one scan of the index.
+-- The id first, then the external id's hash. OFFSET 0 keeps the spans apart, so that each is one scan of the index.
 SELECT c.*
 FROM unnest($2::uuid[], $3::uuid[]) AS s (first, last)
 CROSS JOIN LATERAL (
