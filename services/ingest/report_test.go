@@ -72,6 +72,30 @@ func mixed() result {
 	}
 }
 
+// A report of a corrected report has no columns of the report before.
+func TestColumnsOfAnEarlierReportAreLeftOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := uuid.New()
+	r := w.replica()
+	c, wk := r.client(account), r.worker(account)
+	job := c.mustUpload("the file itself is not read again")
+	wk.validate(job, result{headings: []string{"line", "Email", "outcome", "reason", "contact_id", "job"}, chunks: [][]*row.Cells{{cells(2, "7", "a@example.com", "INVALID", "why", "", "1")}}},
+		func(v *ingestv1.ValidateResult) {
+			for i, col := range v.Columns {
+				if i != 1 {
+					col.How = "report"
+				}
+			}
+		})
+	wk.match(job, &ingestv1.MatchResult{})
+	wk.merge(job, []*row.Ended{{Outcome: row.Added, Contact: known}})
+	got, err := c.report(job.GetId(), 0)
+	if want := "Email,line,outcome,reason,contact_id,job\na@example.com,2,ADDED,," + known.String() + ",1\n"; got != want || err != nil {
+		t.Errorf("report %q, %v, want %q", got, err, want)
+	}
+}
+
 func TestReports(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -85,6 +85,9 @@ func TestPlanIsDownloadedAndApproved(t *testing.T) {
 	if err != nil || strings.Count(plan, "ADDED") != 2 || !strings.Contains(plan, "INVALID") {
 		t.Fatalf("plan is %q, %v", plan, err)
 	}
+	if strings.Contains(plan, known.String()) {
+		t.Errorf("the plan has ids of contacts that are not there yet: %q", plan)
+	}
 	if one, err := c.download(&ingestv1.DownloadReportRequest{Job: job.GetId(), Report: ingestv1.Report_REPORT_PLAN, Outcome: ingestv1.Outcome_OUTCOME_INVALID}); err != nil || strings.Contains(one, "ADDED") || !strings.Contains(one, "INVALID") {
 		t.Errorf("invalid rows of the plan are %q, %v", one, err)
 	}

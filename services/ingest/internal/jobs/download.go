@@ -76,7 +76,7 @@ func (s *Service) source(ctx context.Context, job ledger.Job) (report.Source, er
 		return report.Source{}, fault.New(fault.Precondition, "no-report", "job %d is %s: its rows have no outcomes", job.Number, job.State).
 			Hint("the job itself says why")
 	}
-	return rows(job, results, merged.GetOutcomes())
+	return rows(job, results, merged.GetOutcomes(), job.Settings.Check)
 }
 
 // plan finds what the plan of a job under review is made of.
@@ -95,16 +95,16 @@ func (s *Service) plan(ctx context.Context, job ledger.Job) (report.Source, erro
 		return report.Source{}, err
 	}
 	o := job.Plan.Object
-	return rows(job, results, &ingestv1.Object{Name: o.Name, Size: o.Size, Sha256: o.SHA256})
+	return rows(job, results, &ingestv1.Object{Name: o.Name, Size: o.Size, Sha256: o.SHA256}, true)
 }
 
-// rows is the rows of a job's file with some outcomes of them.
-func rows(job ledger.Job, results ledger.Results, outcomes *ingestv1.Object) (_ report.Source, err error) {
+// rows is the rows of a job's file with some outcomes of them, which came to be or were only foreseen.
+func rows(job ledger.Job, results ledger.Results, outcomes *ingestv1.Object, foreseen bool) (_ report.Source, err error) {
 	var validated ingestv1.ValidateResult
 	if err := proto.Unmarshal(results.Validated, &validated); err != nil {
 		return report.Source{}, fmt.Errorf("read validate's result of job %s: %w", job.ID, err)
 	}
-	out := report.Source{Number: job.Number, NoFile: job.Kind == ledger.Undo}
+	out := report.Source{Number: job.Number, Foreseen: foreseen, NoFile: job.Kind == ledger.Undo}
 	for _, c := range validated.GetColumns() {
 		out.Headings = append(out.Headings, c.GetHeading())
 		out.Omit = append(out.Omit, c.GetHow() == string(mapping.OfReport))

@@ -35,6 +35,7 @@ type Source struct {
 	Omit     []bool   // columns that are left out, parallel to Headings; nil for none
 	Chunks   []Chunk  // in the file's order
 	Outcomes blob.Object
+	Foreseen bool // of a check or a plan: contacts that would be ADDED have no id yet
 	NoFile   bool // an undo has neither headings nor chunks: its outcomes name their lines
 }
 
@@ -47,7 +48,7 @@ type Chunk struct {
 // Write writes the rows with the given outcome, or all rows for 0. Objects that are not those that were stored, or that
 // do not fit each other, are DataLoss: then what was written is not whole.
 func Write(ctx context.Context, w io.Writer, store *blob.Store, s Source, only row.Outcome) error {
-	out := &writer{out: bufio.NewWriterSize(w, bufferSize), job: strconv.FormatInt(s.Number, 10), headings: s.Headings, omit: s.Omit, only: only}
+	out := &writer{out: bufio.NewWriterSize(w, bufferSize), job: strconv.FormatInt(s.Number, 10), headings: s.Headings, omit: s.Omit, foreseen: s.Foreseen, only: only}
 	if err := out.heading(); err != nil {
 		return err
 	}
@@ -81,6 +82,7 @@ type writer struct {
 	job      string
 	headings []string
 	omit     []bool
+	foreseen bool
 	only     row.Outcome
 	line     []byte // one line, reused
 	text     []byte // one reason, reused
@@ -180,7 +182,7 @@ func (w *writer) row(r *row.Cells, e *row.Ended) error {
 	w.line = append(append(w.line, e.Outcome.String()...), ',')
 	w.text = w.appendReason(w.text[:0], r, e)
 	w.line = append(appendCell(w.line, w.text), ',')
-	if e.Contact != uuid.Nil {
+	if e.Contact != uuid.Nil && !(w.foreseen && e.Outcome == row.Added) {
 		w.line = append(w.line, e.Contact.String()...)
 	}
 	w.line = append(append(append(w.line, ','), w.job...), '\n')
