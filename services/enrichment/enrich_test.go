@@ -3,18 +3,12 @@ package enrichment
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/contactmill/contactmill/pkg/event"
@@ -23,8 +17,10 @@ import (
 	"github.com/contactmill/contactmill/pkg/row"
 	"github.com/contactmill/contactmill/pkg/stage"
 	"github.com/contactmill/contactmill/pkg/stage/stagetest"
+	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	providerv1 "github.com/contactmill/contactmill/proto/gen/contactmill/provider/v1"
+	"github.com/contactmill/contactmill/services/enrichment/internal/inquiry/inquirytest"
 )
 
 // start runs the service until the test ends.
@@ -65,7 +61,7 @@ type fact struct {
 	Phone, Email string
 }
 
-func (w *world) facts(t *testing.T, o *ingestv1.Object) (all []fact) {
+func (w *world) told(t *testing.T, o *ingestv1.Object) (all []fact) {
 	t.Helper()
 	src, err := w.open(t.Context(), o)
 	if err != nil {
@@ -100,15 +96,6 @@ func (w *world) enrichClaim(t *testing.T, lines []line) *stage.Claim {
 	return c
 }
 
-// many are lines that make so many batches, the last one small.
-func many(batches int) []line {
-	lines := make([]line, (batches-1)*batchSubjects+17)
-	for i := range lines {
-		lines[i] = line{phone: fmt.Sprintf("+1202%07d", i)}
-	}
-	return lines
-}
-
 func TestFactsOfNewRows(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -122,12 +109,12 @@ func TestFactsOfNewRows(t *testing.T) {
 		{email: "c@gmail.com"},
 	})
 	var subjects []string
-	w.asked.answer = func(_ int, q *providerv1.EnrichRequest, _ *providerv1.EnrichResponse) error {
+	w.asked.Lapses(func(_ int, q *providerv1.EnrichRequest, _ *providerv1.EnrichResponse) error {
 		for _, s := range q.Subjects {
 			subjects = append(subjects, s.Phone+"/"+s.Email)
 		}
 		return nil
-	}
+	})
 	r, err := w.enrich(w.ctx(t), c)
 	if err != nil {
 		t.Fatal(err)
@@ -136,167 +123,15 @@ func TestFactsOfNewRows(t *testing.T) {
 	if d := cmp.Diff([]string{"+12022243441/a@gmail.com", "/b@example.net", "/c@gmail.com"}, subjects); d != "" {
 		t.Errorf("asked about (-want +got):\n%s", d)
 	}
-	if e.Sent != 3 || e.Known != 2 {
-		t.Errorf("%d sent and %d known, want 3 and 2", e.Sent, e.Known)
+	if e.Sent != 3 || e.Known != 2 || e.Later != 0 {
+		t.Errorf("%d sent, %d known and %d later, want 3, 2 and none", e.Sent, e.Known, e.Later)
 	}
-	want := []fact{{0, `{"line_type":"mobile"}`, `{"domain_kind":"free"}`}, {5, "", `{"domain_kind":"free"}`}}
-	if d := cmp.Diff(want, w.facts(t, e.Facts)); d != "" {
+	if e.Cost.GetMicros() != 3*inquirytest.Price || e.Cost.GetCurrency() != "EUR" {
+		t.Errorf("cost %v, want that of three", e.Cost)
+	}
+	want := []fact{{0, `{"line_type":"mobile"}`, `{"domain_kind":"free"}`}, {1, "", "{}"}, {5, "", `{"domain_kind":"free"}`}}
+	if d := cmp.Diff(want, w.told(t, e.Facts)); d != "" {
 		t.Errorf("facts (-want +got):\n%s", d)
-	}
-}
-
-// A job is interrupted at every batch in turn, before the provider hears of it and after it has answered, and begun again.
-// A batch whose answer was saved is not asked again, by this job or by another with the same people.
-func TestNoBatchIsPaidTwice(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	const batches = 4
-	c := w.enrichClaim(t, many(batches))
-	for stop := range batches {
-		ctx, cancel := context.WithCancel(w.ctx(t))
-		w.asked.answer = func(_ int, _ *providerv1.EnrichRequest, _ *providerv1.EnrichResponse) error {
-			if len(w.asked.asked) > stop {
-				cancel() // the worker dies while the provider answers
-			}
-			return nil
-		}
-		if _, err := w.enrich(ctx, c); err == nil {
-			t.Fatalf("stop %d: not interrupted", stop)
-		}
-		cancel()
-	}
-	w.asked.answer = nil
-	r, err := w.enrich(w.ctx(t), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if e := r.GetEnriched(); e.Sent != int64(len(many(batches))) || e.Known != e.Sent {
-		t.Errorf("%d sent and %d known of %d", e.Sent, e.Known, len(many(batches)))
-	}
-	if len(w.asked.asked) != batches {
-		t.Errorf("%d batches were asked, want %d", len(w.asked.asked), batches)
-	}
-	for _, id := range slices.Sorted(maps.Keys(w.asked.asked)) {
-		if n := w.asked.asked[id]; n > 2 { // once more where its answer was lost with the worker, under the same id
-			t.Errorf("batch %s was asked %d times", id, n)
-		}
-	}
-	before := len(w.asked.batches)
-	again := w.enrichClaim(t, many(batches)) // another job with the same people
-	if r, err = w.enrich(w.ctx(t), again); err != nil || r.GetEnriched().GetKnown() == 0 {
-		t.Fatalf("another job: %v, %v", r, err)
-	}
-	if n := len(w.asked.batches) - before; n != 0 {
-		t.Errorf("another job with the same people asked %d batches, want none", n)
-	}
-	w.account = uuid.Must(uuid.NewV7())
-	if _, err = w.enrich(w.ctx(t), w.enrichClaim(t, many(batches))); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(w.asked.batches) - before; n != batches {
-		t.Errorf("another account with the same people asked %d batches, want all %d", n, batches)
-	}
-	if len(w.asked.asked) != 2*batches {
-		t.Errorf("%d batch ids, want another one for each account", len(w.asked.asked))
-	}
-}
-
-// While the provider answers one batch, all before it are saved.
-func TestEachAnswerIsSavedBeforeTheNextBatchIsSent(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	owner, err := pgx.Connect(t.Context(), w.database.OwnerURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer owner.Close(context.WithoutCancel(t.Context()))
-	c := w.enrichClaim(t, many(3))
-	w.asked.answer = func(n int, q *providerv1.EnrichRequest, _ *providerv1.EnrichResponse) error {
-		var open, answered int
-		var me bool
-		err := owner.QueryRow(t.Context(), "select count(*) filter (where answer is null), count(answer), bool_or(batch_id = $1 and answer is null and subjects = $2) from enrichment.batches", q.BatchId, len(q.Subjects)).
-			Scan(&open, &answered, &me)
-		if err != nil || open != 1 || answered != n || !me {
-			t.Errorf("batch %d: %d open, %d answered, noted itself: %v, %v", n, open, answered, me, err)
-		}
-		return nil
-	}
-	if _, err := w.enrich(w.ctx(t), c); err != nil {
-		t.Fatal(err)
-	}
-	var answered, cost int
-	if err := owner.QueryRow(t.Context(), "select count(answer), sum(cost_micros) from enrichment.batches where known = subjects").Scan(&answered, &cost); err != nil || answered != 3 || cost != len(many(3)) {
-		t.Errorf("at the end %d answers for %d, %v", answered, cost, err)
-	}
-}
-
-func TestAProviderThatLetsDown(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	type lapse = func(int, *providerv1.EnrichRequest, *providerv1.EnrichResponse) error
-	spoil := func(f func(*providerv1.EnrichResponse)) lapse {
-		return func(_ int, _ *providerv1.EnrichRequest, a *providerv1.EnrichResponse) error { f(a); return nil }
-	}
-	fails := func(k fault.Kind) lapse {
-		return func(int, *providerv1.EnrichRequest, *providerv1.EnrichResponse) error {
-			return fault.New(k, "no", "no")
-		}
-	}
-	for name, test := range map[string]struct {
-		lapse     lapse
-		transient bool
-		code      string
-	}{
-		"is away":               {fails(fault.Unavailable), true, "no"},
-		"is at its limit":       {fails(fault.Exhausted), true, "no"},
-		"does not know us":      {fails(fault.Unauthenticated), true, "provider-refuses"},
-		"has no such method":    {fails(fault.Unimplemented), true, "provider-refuses"},
-		"cannot take the batch": {fails(fault.Invalid), false, "no"},
-		"ends the stream":       {func(int, *providerv1.EnrichRequest, *providerv1.EnrichResponse) error { return errEnd }, true, "provider-ended"},
-		"asks to come back":     {spoil(func(a *providerv1.EnrichResponse) { a.RetryAfter = durationpb.New(90 * time.Second) }), true, "provider-busy"},
-		"answers another batch": {spoil(func(a *providerv1.EnrichResponse) { a.BatchId = "other" }), true, "provider-answer"},
-		"answers too few":       {spoil(func(a *providerv1.EnrichResponse) { a.PhoneFacts = a.PhoneFacts[1:] }), true, "provider-answer"},
-		"answers too many":      {spoil(func(a *providerv1.EnrichResponse) { a.EmailFacts = append(a.EmailFacts, 0) }), true, "provider-answer"},
-		"names no set":          {spoil(func(a *providerv1.EnrichResponse) { a.PhoneFacts[0] = 3 }), true, "provider-answer"},
-		"sends empty sets":      {spoil(func(a *providerv1.EnrichResponse) { a.FactSets[0].Facts = nil }), true, "provider-answer"},
-		"sends too many sets": {spoil(func(a *providerv1.EnrichResponse) {
-			a.FactSets = slices.Repeat(a.FactSets, 10)
-		}), true, "provider-answer"},
-		"sends a long set": {spoil(func(a *providerv1.EnrichResponse) {
-			a.FactSets[0].Facts = slices.Repeat(a.FactSets[0].Facts, maxFacts+1)
-		}), true, "provider-answer"},
-		"misnames a fact":    {spoil(func(a *providerv1.EnrichResponse) { a.FactSets[0].Facts[0].Name = "Line Type" }), true, "provider-answer"},
-		"sends a long value": {spoil(func(a *providerv1.EnrichResponse) { a.FactSets[0].Facts[0].Value = strings.Repeat("x", 1025) }), true, "provider-answer"},
-		"sends a NUL":        {spoil(func(a *providerv1.EnrichResponse) { a.FactSets[0].Facts[0].Value = "a\x00b" }), true, "provider-answer"},
-		"is paid for asking": {spoil(func(a *providerv1.EnrichResponse) { a.CostMicros = -1 }), true, "provider-answer"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w.account, w.asked.answer = uuid.Must(uuid.NewV7()), nil
-			c := w.enrichClaim(t, []line{{phone: "+12022243441"}, {email: "a@gmail.com"}})
-			w.asked.answer = test.lapse
-			_, err := w.enrich(w.ctx(t), c)
-			if err == nil || fault.Of(err).Transient() != test.transient || test.code != "" && fault.Code(err) != test.code {
-				t.Fatalf("%v (%s), want %s", err, fault.Code(err), test.code)
-			}
-			w.asked.answer = nil
-			if r, err := w.enrich(w.ctx(t), c); err != nil || r.GetEnriched().GetKnown() != 2 {
-				t.Errorf("then %v, %v; want to go on", r, err)
-			}
-		})
-	}
-}
-
-func TestASlowProviderIsNotWaitedForForEver(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	c := w.enrichClaim(t, []line{{phone: "+12022243441"}})
-	w.cfg.ProviderTimeout = 50 * time.Millisecond
-	held := make(chan struct{})
-	w.asked.answer = func(int, *providerv1.EnrichRequest, *providerv1.EnrichResponse) error { <-held; return nil }
-	_, err := w.enrich(w.ctx(t), c)
-	close(held)
-	if !errors.Is(err, fault.Unavailable) || fault.Code(err) != "provider-slow" {
-		t.Errorf("%v, want to come back", err)
 	}
 }
 
@@ -312,56 +147,14 @@ func TestTheProvidersWishReachesTheLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	work.Matched = m.GetMatched()
-	w.asked.answer = func(_ int, _ *providerv1.EnrichRequest, a *providerv1.EnrichResponse) error {
-		a.RetryAfter = durationpb.New(90 * time.Second)
+	w.asked.Lapses(func(_ int, _ *providerv1.EnrichRequest, a *providerv1.EnrichResponse) error {
+		a.RetryAfter = durationpb.New(20 * time.Minute)
 		return nil
-	}
-	e := w.do(t, r, work).Release
-	if e.GetReason() != ingestv1.ReleaseReason_RELEASE_REASON_UNAVAILABLE || e.GetRetryAfter().AsDuration() != 90*time.Second {
-		t.Errorf("given back with %v, want uncharged and for 90 s", e)
-	}
-}
-
-func TestTheLedgerOfBatches(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	l := w.ledger
-	b := &batch{account: w.account, job: uuid.New(), provider: "test", id: strings.Repeat("ab", 32), subjects: 1}
-	for range 2 { // noted, and noted again after a crash
-		if a, err := l.next(t.Context(), nil, b); a != nil || err != nil {
-			t.Fatalf("a batch that nobody answered: %v, %v", a, err)
-		}
-	}
-	q := &providerv1.EnrichRequest{BatchId: b.id, Subjects: []*providerv1.Subject{{Phone: "+1"}}}
-	first := right(q)
-	if a, err := l.next(t.Context(), &answered{*b, first, 1}, nil); a != nil || err != nil {
-		t.Fatalf("%v, %v", a, err)
-	}
-	second := right(q)
-	second.CostMicros = 99
-	if _, err := l.next(t.Context(), &answered{*b, second, 1}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if a, err := l.next(t.Context(), nil, b); err != nil || !proto.Equal(a, first) {
-		t.Errorf("saved %v, %v; want the first answer", a, err)
-	}
-	other := *b
-	other.account = uuid.New()
-	if a, err := l.next(t.Context(), nil, &other); a != nil || err != nil {
-		t.Errorf("another account's answer: %v, %v", a, err)
-	}
-	var seen int
-	if err := l.db.Pool().QueryRow(t.Context(), "select count(*) from enrichment.batches").Scan(&seen); err != nil || seen != 0 {
-		t.Errorf("without an account %d rows are seen, %v", seen, err)
-	}
-	err := l.db.InAccount(t.Context(), other.account, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "insert into enrichment.batches (account_id, provider, batch_id, job_id, subjects) values ($1, 'x', $2, $1, 1)", w.account, b.id)
-		return err
 	})
-	if err == nil {
-		t.Error("one account wrote another's batch")
+	e := w.do(t, r, work).Release
+	if rest := e.GetRetryAfter().AsDuration(); e.GetReason() != ingestv1.ReleaseReason_RELEASE_REASON_UNAVAILABLE || rest > 20*time.Minute || rest < 19*time.Minute {
+		t.Errorf("given back with %v, want uncharged and for 20 minutes", e)
 	}
-	postgrestest.PrepareAll(t, l.db, queries, "queries")
 }
 
 func TestProcessRefusesASchemaOfAnotherVersion(t *testing.T) {
@@ -370,8 +163,179 @@ func TestProcessRefusesASchemaOfAnotherVersion(t *testing.T) {
 	w := newWorld(t)
 	_, err := Process(t.Context(), []string{"CONTACTMILL_DATABASE_URL=" + db.OwnerURL, "CONTACTMILL_S3_URL=" + env(t, "CONTACTMILL_TEST_S3"), "CONTACTMILL_NATS_URL=" + env(t, "CONTACTMILL_TEST_NATS"),
 		"CONTACTMILL_INGEST_ADDR=127.0.0.1:1", "CONTACTMILL_CONTACTS_ADDR=127.0.0.1:1", "CONTACTMILL_ACCOUNTS_ADDR=127.0.0.1:1", "CONTACTMILL_PROVIDER_ADDR=127.0.0.1:1",
-		"CONTACTMILL_SERVICE_KEY=k", "CONTACTMILL_INSTANCE=a"}, w.tel)
+		"CONTACTMILL_SERVICE_KEY=k", "CONTACTMILL_INSTANCE=a", "CONTACTMILL_KEYRING_FILE=" + w.cfg.Keyring}, w.tel)
 	if !errors.Is(err, fault.Precondition) {
 		t.Errorf("without a schema: %v, want a precondition", err)
+	}
+}
+
+// The account's days are what the ledger goes by, counted from the job's acceptance.
+func TestAnswersAreUsedForTheAccountsDays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	lines := []line{{phone: "+12022243441", email: "a@gmail.com"}}
+	for i, test := range []struct {
+		age, days int32
+		batches   int
+	}{{0, 0, 1}, {89, 0, 1}, {91, 0, 2}, {20, 30, 2}, {31, 30, 3}, {0, 1, 3}} {
+		w.exec(t, "update enrichment.answers set asked_at = now() - make_interval(days => $1)", test.age)
+		c := w.enrichClaim(t, lines)
+		c.Work.Account.ProviderDays = test.days
+		r, err := w.enrich(w.ctx(t), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, _ := w.asked.Charged(); n != test.batches || r.GetEnriched().Known != 1 {
+			t.Errorf("%d: after %d of %d days %d batches were charged in all, want %d; result %v", i, test.age, test.days, n, test.batches, r)
+		}
+	}
+}
+
+// A job that may goes on without its provider, once it is more than a hiccup, and its contacts are enriched when the provider
+// serves the account again, wherever the job is by then.
+func TestGoingOnWithoutTheProvider(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	start(t, w)
+	lines := []line{{phone: "+12022243441", email: "a@gmail.com"}, {email: "b@example.net"}, {}}
+	c := w.enrichClaim(t, lines)
+	c.Work.Account.CompleteWithoutProvider = true
+	w.asked.Lapses(func(int, *providerv1.EnrichRequest, *providerv1.EnrichResponse) error {
+		return fault.New(fault.Unavailable, "no", "no")
+	})
+	for range 2 {
+		if _, err := w.enrich(w.ctx(t), c); !errors.Is(err, fault.Unavailable) {
+			t.Fatalf("%v, want to wait", err)
+		}
+		w.exec(t, "update enrichment.breakers set open_until = now()")
+	}
+	r, err := w.enrich(w.ctx(t), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := r.GetEnriched(); e.Later != 2 || e.Sent != 0 || len(w.told(t, e.Facts)) != 0 {
+		t.Fatalf("%v, want both rows later", r)
+	}
+	w.asked.Lapses(nil)
+	w.exec(t, "update enrichment.breakers set open_until = now()")
+	w.contactsOf(c.Job, []line{lines[0], lines[1]}) // the job is applied
+	w.facts.aborts = 1
+	w.hurry(t, c.Job)
+	want := map[string]string{"+12022243441": `{"line_type":"mobile"}`, "a@gmail.com": `{"domain_kind":"free"}`, "b@example.net": "{}"}
+	if d := cmp.Diff(want, w.facts.said); d != "" {
+		t.Errorf("facts (-want +got):\n%s", d)
+	}
+	if n := w.asked.Twice(); n != 0 {
+		t.Errorf("%d values were paid twice", n)
+	}
+}
+
+// contactsOf has a job applied: it made contacts of the lines.
+func (w *world) contactsOf(job uuid.UUID, lines []line) {
+	w.facts.mu.Lock()
+	defer w.facts.mu.Unlock()
+	for _, l := range lines {
+		id := uuid.Must(uuid.NewV7())
+		c := &contactsv1.UnenrichedContact{ContactId: id[:], Phone: l.phone, Email: l.email}
+		if l.phone != "" {
+			h := w.keys.Hash(w.account, phone, []byte(l.phone))
+			c.PhoneHash = h[:]
+		}
+		if l.email != "" {
+			h := w.keys.Hash(w.account, mail, []byte(l.email))
+			c.EmailHash = h[:]
+		}
+		w.facts.contacts[job.String()] = append(w.facts.contacts[job.String()], c)
+	}
+}
+
+// hurry lets no time pass until nothing of a job is left to enrich later.
+func (w *world) hurry(t *testing.T, job uuid.UUID) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		if n := one[int](t, w, "select count(*) from enrichment.later where job_id = $1", job); n == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after a minute there is something left: %s", one[string](t, w, "select l::text from enrichment.later l where job_id = $1", job))
+		}
+		w.exec(t, "update enrichment.later set next_try = now() where next_try > now() and next_try < now() + interval '1 minute'") // but for what is held
+		select {
+		case w.later.woken <- struct{}{}:
+		default:
+		}
+		select {
+		case <-t.Context().Done():
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// A job that is never applied is left in the end; one that may be soon is not.
+func TestAJobThatIsNeverApplied(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job := uuid.Must(uuid.NewV7())
+	if err := w.later.add(t.Context(), w.account, job, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	d := due{w.account, job}
+	for i := range 3 {
+		if err := w.later.job(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		if n := one[int](t, w, "select failures from enrichment.later where next_try between now() and now() + interval '10 seconds'"); n != i+1 {
+			t.Errorf("put off %d times, want %d", n, i+1)
+		}
+		if err := w.later.job(t.Context(), d); err != nil { // not due, or somebody else's
+			t.Fatal(err)
+		}
+		w.exec(t, "update enrichment.later set next_try = now()")
+	}
+	w.exec(t, "update enrichment.later set made_at = now() - interval '25 hours'")
+	if err := w.later.job(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if n := one[int](t, w, "select count(*) from enrichment.later"); n != 0 {
+		t.Error("it is waited for after a day")
+	}
+	postgrestest.PrepareAll(t, w.db, queries, "queries")
+}
+
+// What a cancelled job or a dead instance left unanswered is asked again in the background.
+func TestTheBackgroundSettles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.enrichClaim(t, []line{{phone: "+12022243441"}})
+	ctx, kill := context.WithCancel(w.ctx(t))
+	w.asked.Lapses(func(int, *providerv1.EnrichRequest, *providerv1.EnrichResponse) error {
+		kill()
+		<-ctx.Done()
+		return nil
+	})
+	if _, err := w.enrich(ctx, c); err == nil {
+		t.Fatal("not interrupted")
+	}
+	w.asked.Lapses(nil)
+	if n := one[int](t, w, "select count(*) from enrichment.batches where question is not null and next_try > now() + interval '1 minute'"); n != 1 {
+		t.Fatalf("%d open batches, want one that is left to its worker for a while", n)
+	}
+	w.exec(t, "update enrichment.batches set next_try = now()")
+	start(t, w)
+	for deadline := time.Now().Add(time.Minute); one[int](t, w, "select count(*) from enrichment.batches where answer is null") > 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("it is not settled within a minute")
+		}
+		select {
+		case <-t.Context().Done():
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	if n := len(w.asked.Asked()); n != 2 {
+		t.Errorf("asked %d times, want twice", n)
+	}
+	if n, _ := w.asked.Charged(); n != 1 {
+		t.Errorf("%d batches were charged, want one", n)
 	}
 }

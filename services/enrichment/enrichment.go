@@ -1,15 +1,17 @@
 // Package enrichment matches the rows of a job to contacts and asks a provider about those that are new.
 //
 //	In        JOBS match and enrich
-//	Out       verdicts and facts in S3; gRPC to ingest (claims), contacts (matches), accounts (packages), a provider
-//	Owns      schema enrichment: the ledger of batches asked of providers
-//	Promises  a row has exactly one verdict, decided by one rule; a batch is in the ledger before it is sent and its answer
-//	          before the next one is sent, so that no batch is paid twice (P6); a provider that is away or answers nonsense
-//	          costs the job nothing but time
+//	Out       verdicts and facts in S3; gRPC to ingest (claims), contacts (matches, facts that come later), accounts (packages), a
+//	          provider
+//	Owns      schema enrichment: the ledger of what was asked of providers, their breakers, what is to be enriched later
+//	Promises  a row has exactly one verdict, decided by one rule; a batch is in the ledger before it is sent, with each of its
+//	          values held by it alone, and its answer before the next one is sent, so that nothing is paid twice; a provider that
+//	          is away or answers nonsense costs the job nothing but time, and other accounts not even that
 package enrichment
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +24,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/config"
 	"github.com/contactmill/contactmill/pkg/event"
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/keyring"
 	"github.com/contactmill/contactmill/pkg/postgres"
 	"github.com/contactmill/contactmill/pkg/rpc"
 	"github.com/contactmill/contactmill/pkg/run"
@@ -30,8 +33,14 @@ import (
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
-	providerv1 "github.com/contactmill/contactmill/proto/gen/contactmill/provider/v1"
+	"github.com/contactmill/contactmill/services/enrichment/internal/inquiry"
 )
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Schema is what enrichment keeps in the database.
+var Schema = postgres.Schema{Name: "enrichment", FS: migrations}
 
 // readyLimit is how long a dependency may take to answer before the service calls itself not ready.
 const readyLimit = 2 * time.Second
@@ -44,29 +53,34 @@ type Config struct {
 	Contacts        string        `env:"CONTACTS_ADDR,required"`
 	Accounts        string        `env:"ACCOUNTS_ADDR,required"`
 	Provider        string        `env:"PROVIDER_ADDR,required"`
-	ProviderName    string        `env:"PROVIDER_NAME" envDefault:"bundled"` // in the ledger: what was paid to whom
-	ProviderTimeout time.Duration `env:"PROVIDER_TIMEOUT" envDefault:"60s"`  // for one batch
-	Slots           int           `env:"ENRICHMENT_SLOTS" envDefault:"2"`    // jobs at once, of each stage
+	ProviderKey     config.Secret `env:"PROVIDER_KEY"`                      // what stands behind "Bearer "; empty: no credential
+	ProviderCA      string        `env:"PROVIDER_CA"`                       // PEM file
+	ProviderSystem  bool          `env:"PROVIDER_TLS_SYSTEM"`               // TLS with the CAs that the system knows
+	ProviderPlain   bool          `env:"PROVIDER_TLS_INSECURE"`             // on purpose: in the clear, any host
+	ProviderTimeout time.Duration `env:"PROVIDER_TIMEOUT" envDefault:"60s"` // for one batch
+	ProviderBackoff time.Duration `env:"PROVIDER_BACKOFF" envDefault:"1s"`  // its rest for an account after a first failure
+	ProviderSlots   int           `env:"PROVIDER_SLOTS" envDefault:"4"`     // jobs enriched at once: they wait most of the time
+	Slots           int           `env:"ENRICHMENT_SLOTS" envDefault:"2"`   // jobs matched at once
+	Keyring         string        `env:"KEYRING_FILE,required"`
 }
 
 // Service works the stages match and enrich.
 type Service struct {
-	cfg       Config
-	tel       *telemetry.Telemetry
-	db        *postgres.DB
-	ledger    *ledger
-	blob      *blob.Store
-	link      *stage.Link
-	conns     []*grpc.ClientConn
-	matcher   contactsv1.MatchServiceClient
-	accounts  accountsv1.AccountsServiceClient
-	providers providerv1.ProviderServiceClient
-	provider  string
+	cfg      Config
+	tel      *telemetry.Telemetry
+	db       *postgres.DB
+	blob     *blob.Store
+	link     *stage.Link
+	conns    []*grpc.ClientConn
+	matcher  contactsv1.MatchServiceClient
+	accounts accountsv1.AccountsServiceClient
+	desk     *inquiry.Desk
+	later    *later
 }
 
 // New connects to the database, S3 and NATS. Its error is Precondition while the schema is not of this program's version.
 func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (_ *Service, err error) {
-	s := &Service{cfg: cfg, tel: tel, provider: cfg.ProviderName}
+	s := &Service{cfg: cfg, tel: tel}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -76,36 +90,46 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (_ *Service,
 	if err != nil {
 		return nil, err
 	}
+	keys, err := keyring.Load(cfg.Keyring)
+	if err != nil {
+		return nil, fmt.Errorf("open keys of enrichment: %w", err)
+	}
 	if s.db, err = postgres.Open(ctx, cfg.DatabaseURL.Reveal(), postgres.Options{Schema: Schema.Name}); err != nil {
 		return nil, fmt.Errorf("open database of enrichment: %w", err)
 	}
 	if err = postgres.CheckVersion(ctx, s.db, Schema); err != nil {
 		return nil, fmt.Errorf("check database of enrichment: %w", err)
 	}
-	s.ledger = &ledger{db: s.db, sql: sql}
 	if s.blob, err = blob.Open(ctx, cfg.S3URL.Reveal()); err != nil {
 		return nil, fmt.Errorf("open files of enrichment: %w", err)
 	}
-	dial := func(addr string) (*grpc.ClientConn, error) {
-		conn, err := rpc.Dial(addr, rpc.DialOptions{ServiceKey: cfg.ServiceKey, TLS: cfg.TLS})
+	dial := func(addr string, o rpc.DialOptions) (*grpc.ClientConn, error) {
+		conn, err := rpc.Dial(addr, o)
 		if err == nil {
 			s.conns = append(s.conns, conn)
 		}
 		return conn, err
 	}
-	contacts, err := dial(cfg.Contacts)
+	ours := rpc.DialOptions{ServiceKey: cfg.ServiceKey, TLS: cfg.TLS}
+	contacts, err := dial(cfg.Contacts, ours)
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := dial(cfg.Accounts)
+	accounts, err := dial(cfg.Accounts, ours)
 	if err != nil {
 		return nil, err
 	}
-	provider, err := dial(cfg.Provider)
+	provider, err := dial(cfg.Provider, rpc.DialOptions{Foreign: true, Key: cfg.ProviderKey, TLS: rpc.TLS{CA: cfg.ProviderCA, System: cfg.ProviderSystem, Insecure: cfg.ProviderPlain}})
+	if err != nil {
+		return nil, fmt.Errorf("reach the provider: %w", err)
+	}
+	s.matcher, s.accounts = contactsv1.NewMatchServiceClient(contacts), accountsv1.NewAccountsServiceClient(accounts)
+	s.desk, err = inquiry.New(s.db, keys, provider, inquiry.Config{Address: cfg.Provider, Timeout: cfg.ProviderTimeout, Backoff: cfg.ProviderBackoff}, tel.Log)
 	if err != nil {
 		return nil, err
 	}
-	s.matcher, s.accounts, s.providers = contactsv1.NewMatchServiceClient(contacts), accountsv1.NewAccountsServiceClient(accounts), providerv1.NewProviderServiceClient(provider)
+	s.later = &later{db: s.db, sql: sql, desk: s.desk, facts: contactsv1.NewFactsServiceClient(contacts), log: tel.Log,
+		lease: cfg.ProviderTimeout + time.Minute, woken: make(chan struct{}, 1)}
 	s.link, err = stage.Connect(ctx, cfg.Config, "enrichment", tel)
 	return s, err
 }
@@ -119,7 +143,7 @@ func (s *Service) Ready() error {
 
 // Run works until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	return run.Group(s.link.Worker(event.Match, s.cfg.Slots, s.match), s.link.Worker(event.Enrich, s.cfg.Slots, s.enrich)).Run(ctx)
+	return run.Group(s.link.Worker(event.Match, s.cfg.Slots, s.match), s.link.Worker(event.Enrich, s.cfg.ProviderSlots, s.enrich), s.later).Run(ctx)
 }
 
 // Close ends the connections, after Run has returned.

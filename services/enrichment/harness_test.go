@@ -8,16 +8,22 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/contactmill/contactmill/pkg/blob"
 	"github.com/contactmill/contactmill/pkg/config"
+	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/keyring"
 	"github.com/contactmill/contactmill/pkg/postgres/postgrestest"
 	"github.com/contactmill/contactmill/pkg/row"
 	"github.com/contactmill/contactmill/pkg/rpc"
@@ -28,6 +34,7 @@ import (
 	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	providerv1 "github.com/contactmill/contactmill/proto/gen/contactmill/provider/v1"
+	"github.com/contactmill/contactmill/services/enrichment/internal/inquiry/inquirytest"
 )
 
 func TestMain(m *testing.M) {
@@ -51,20 +58,24 @@ type world struct {
 	database *postgrestest.Database
 	work     *stagetest.Ledger
 	contacts *matcher
-	asked    *provider
+	asked    *inquirytest.Provider
+	facts    *facts
 	packages *accounts
 	account  uuid.UUID
+	keys     *keyring.Keyring
+	owner    *pgx.Conn
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{database: postgrestest.DB(t, Schema), work: stagetest.New(), contacts: &matcher{}, asked: &provider{}, packages: &accounts{most: 1 << 40}, account: uuid.Must(uuid.NewV7())}
+	w := &world{database: postgrestest.DB(t, Schema), work: stagetest.New(), contacts: &matcher{}, asked: inquirytest.Paid(), facts: &facts{contacts: map[string][]*contactsv1.UnenrichedContact{}}, packages: &accounts{most: 1 << 40}, account: uuid.Must(uuid.NewV7())}
 	server, err := rpc.NewServer(rpc.Options{Addr: "127.0.0.1:0", ServiceKey: stagetest.Key, DrainLimit: time.Second, Telemetry: telemetry.New("others", "", io.Discard)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	contactsv1.RegisterMatchServiceServer(server.Registrar(), w.contacts)
 	providerv1.RegisterProviderServiceServer(server.Registrar(), w.asked)
+	contactsv1.RegisterFactsServiceServer(server.Registrar(), w.facts)
 	accountsv1.RegisterAccountsServiceServer(server.Registrar(), w.packages)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
@@ -76,11 +87,19 @@ func newWorld(t testing.TB) *world {
 		}
 	})
 	others := server.Addr()
+	ring := filepath.Join(t.TempDir(), "keyring.json")
+	if w.keys, err = keyring.Generate(ring); err != nil {
+		t.Fatal(err)
+	}
+	if w.owner, err = pgx.Connect(t.Context(), w.database.OwnerURL); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.owner.Close(context.WithoutCancel(t.Context())) })
 	w.Service, err = New(t.Context(), Config{
 		Config: stage.Config{NATS: config.Secret(env(t, "CONTACTMILL_TEST_NATS")), Prefix: "t" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12],
 			Ingest: w.work.Serve(t), ServiceKey: stagetest.Key, Instance: "a", Lease: 30 * time.Second},
 		DatabaseURL: config.Secret(w.database.URL("enrichment")), S3URL: config.Secret(env(t, "CONTACTMILL_TEST_S3")),
-		Contacts: others, Accounts: others, Provider: others, ProviderName: "test", ProviderTimeout: time.Minute, Slots: 1,
+		Contacts: others, Accounts: others, Provider: others, ProviderKey: "svc_" + stagetest.Key, ProviderTimeout: time.Minute, ProviderBackoff: time.Minute, ProviderSlots: 1, Slots: 1, Keyring: ring,
 	}, telemetry.New("enrichment", "", io.Discard))
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +111,7 @@ func newWorld(t testing.TB) *world {
 // line is a row of a file as tests tell it.
 type line struct {
 	invalid bool
-	keys    map[uint8]byte // kind to the value, which stands for a hash
+	keys    map[uint8]byte // kind to the value, which stands for a hash; phone and email have theirs where nothing is said
 	phone   string
 	email   string
 }
@@ -119,6 +138,13 @@ func (w *world) validated(t testing.TB, job uuid.UUID, mode ingestv1.Mode, chunk
 		for i, l := range part {
 			at := int64(first+i) + 2
 			k := &row.Keys{Line: at, Invalid: l.invalid}
+			for n, text := range map[uint8]string{phone: l.phone, mail: l.email} {
+				if _, said := l.keys[n]; text != "" && !said {
+					k.Mask |= 1 << n
+					k.Hash[n] = w.keys.Hash(w.account, n, []byte(text))
+					v.Keys |= 1 << n
+				}
+			}
 			for n, value := range l.keys {
 				k.Mask |= 1 << n
 				k.Hash[n] = keyHash(n, value)
@@ -150,7 +176,7 @@ func (w *world) validated(t testing.TB, job uuid.UUID, mode ingestv1.Mode, chunk
 		}
 		v.Chunks = append(v.Chunks, &ingestv1.Chunk{FirstRow: int64(first), Rows: int64(len(part)), Cells: put("cells", cells.Bytes()), Keys: put("keys", keys.Bytes())})
 	}
-	return &ingestv1.Work{Job: &ingestv1.Job{Settings: &ingestv1.ImportSettings{Mode: mode}}, Account: &ingestv1.AccountSettings{Name: "a"}, Validated: v}
+	return &ingestv1.Work{Job: &ingestv1.Job{Settings: &ingestv1.ImportSettings{Mode: mode}, CreatedAt: timestamppb.Now()}, Account: &ingestv1.AccountSettings{Name: "a"}, Validated: v}
 }
 
 // claim is a claim on a stage of a new job of the lines given.
@@ -236,64 +262,74 @@ func (a *accounts) GetAccount(context.Context, *accountsv1.GetAccountRequest) (*
 	return &accountsv1.GetAccountResponse{Account: &accountsv1.Account{Package: a.most}}, nil
 }
 
-// provider answers by hand, counts what it is asked, and lets down as it is told.
-type provider struct {
-	providerv1.UnimplementedProviderServiceServer
-	mu      sync.Mutex
-	asked   map[string]int // times, by batch
-	batches []string       // in the order they came
-	answer  func(n int, q *providerv1.EnrichRequest, a *providerv1.EnrichResponse) error
+// facts keeps contacts by hand, as if their jobs were applied.
+type facts struct {
+	contactsv1.UnimplementedFactsServiceServer
+	mu       sync.Mutex
+	contacts map[string][]*contactsv1.UnenrichedContact // by job, in the order of their ids
+	said     map[string]string
+	aborts   int           // the next writes come while a job is applied
+	written  chan struct{} // gets one for each write, if set
 }
 
-func (p *provider) Enrich(s grpc.BidiStreamingServer[providerv1.EnrichRequest, providerv1.EnrichResponse]) error {
-	for {
-		q, err := s.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
+// ListUnenriched is part of the contract.
+func (f *facts) ListUnenriched(_ context.Context, r *contactsv1.ListUnenrichedRequest) (*contactsv1.ListUnenrichedResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	page := &contactsv1.ListUnenrichedResponse{}
+	for _, c := range f.contacts[r.JobId] {
+		if bytes.Compare(c.ContactId, r.After) > 0 && (c.Phone != "" || c.Email != "") && len(page.Contacts) < int(r.PageSize) {
+			page.Contacts = append(page.Contacts, proto.CloneOf(c))
 		}
-		if err != nil {
-			return err
-		}
-		p.mu.Lock()
-		if p.asked == nil {
-			p.asked = map[string]int{}
-		}
-		p.asked[q.BatchId]++
-		p.batches = append(p.batches, q.BatchId)
-		n, answer := len(p.batches)-1, p.answer
-		p.mu.Unlock()
-		a := right(q)
-		if answer != nil {
-			switch err := answer(n, q, a); {
-			case errors.Is(err, errEnd):
-				return nil
-			case err != nil:
-				return err
+	}
+	return page, nil
+}
+
+// WriteFacts is part of the contract.
+func (f *facts) WriteFacts(_ context.Context, r *contactsv1.WriteFactsRequest) (*contactsv1.WriteFactsResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.aborts > 0 {
+		f.aborts--
+		return nil, fault.New(fault.Aborted, "job-at-work", "a job is being applied")
+	}
+	if f.said == nil {
+		f.said = map[string]string{}
+	}
+	for _, w := range r.Contacts {
+		for _, all := range f.contacts {
+			for _, c := range all {
+				if !bytes.Equal(c.ContactId, w.ContactId) {
+					continue
+				}
+				if len(w.PhoneHash) > 0 && bytes.Equal(c.PhoneHash, w.PhoneHash) {
+					f.said[c.Phone], c.Phone = string(w.PhoneFacts), ""
+				}
+				if len(w.EmailHash) > 0 && bytes.Equal(c.EmailHash, w.EmailHash) {
+					f.said[c.Email], c.Email = string(w.EmailFacts), ""
+				}
 			}
 		}
-		if err := s.Send(a); err != nil {
-			return err
-		}
+	}
+	if f.written != nil {
+		f.written <- struct{}{}
+	}
+	return &contactsv1.WriteFactsResponse{Written: int64(len(r.Contacts))}, nil
+}
+
+// exec changes the database behind the service's back.
+func (w *world) exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	if _, err := w.owner.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
 	}
 }
 
-// errEnd ends a provider's stream as if all had been answered.
-var errEnd = errors.New("end")
-
-// right is what the provider knows: every phone's line, and nothing of emails at example.net.
-func right(q *providerv1.EnrichRequest) *providerv1.EnrichResponse {
-	a := &providerv1.EnrichResponse{BatchId: q.BatchId, CostMicros: int64(len(q.Subjects)), FactSets: []*providerv1.FactSet{
-		{Facts: []*providerv1.Fact{{Name: "line_type", Value: "mobile"}}}, {Facts: []*providerv1.Fact{{Name: "domain_kind", Value: "free"}}},
-	}}
-	for _, s := range q.Subjects {
-		var p, m uint32
-		if s.Phone != "" {
-			p = 1
-		}
-		if s.Email != "" && !strings.HasSuffix(s.Email, "@example.net") {
-			m = 2
-		}
-		a.PhoneFacts, a.EmailFacts = append(a.PhoneFacts, p), append(a.EmailFacts, m)
+// one is a single value out of the database.
+func one[T any](t testing.TB, w *world, sql string, args ...any) (v T) {
+	t.Helper()
+	if err := w.owner.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", sql, err)
 	}
-	return a
+	return v
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/contactmill/contactmill/pkg/contact"
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/fields"
 	"github.com/contactmill/contactmill/pkg/row"
@@ -58,7 +59,11 @@ func (s *Service) match(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRe
 		return nil, err
 	}
 	defer out.Abort()
-	m := &matching{mode: row.Mode(c.Work.Job.Settings.Mode), chosen: policies.Keys, finder: finder, verdicts: row.NewVerdictsWriter(out),
+	foreseen, err := s.forecast(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	m := &matching{forecast: foreseen, mode: row.Mode(c.Work.Job.Settings.Mode), chosen: policies.Keys, finder: finder, verdicts: row.NewVerdictsWriter(out),
 		progress: func(done int64) { c.Progress(done, v.Rows) }}
 	if err := s.matchRows(ctx, v, m); err != nil {
 		return nil, err
@@ -73,7 +78,13 @@ func (s *Service) match(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRe
 	if err != nil {
 		return nil, err
 	}
-	r := &ingestv1.MatchResult{Verdicts: stage.ToObject(object), KeyVersion: m.held.GetKeyVersion(), NewRows: m.fresh}
+	r := &ingestv1.MatchResult{Verdicts: stage.ToObject(object), KeyVersion: m.held.GetKeyVersion(), NewRows: m.fresh, Shares: m.shares.list()}
+	if r.Forecast, err = m.forecast.end(ctx); err != nil {
+		return nil, err
+	}
+	if r.Question = unknownIDs(c.Work, schema.KeyName, &m.shares); r.Question != nil {
+		return &ingestv1.FinishRequest{Result: &ingestv1.FinishRequest_Matched{Matched: r}}, nil
+	}
 	if m.fresh > 0 && !c.Work.Job.Settings.Check {
 		if r.Rejected, err = s.room(ctx, m.held.GetHeld(), m.fresh); err != nil {
 			return nil, err
@@ -105,10 +116,12 @@ type matching struct {
 	finder   *repeat.Finder
 	verdicts *row.VerdictsWriter
 	progress func(done int64)
+	forecast *forecast // nil where nobody wants one
 
 	held    *contactsv1.AccountContacts
 	written int64
 	fresh   int64 // rows that will be new contacts
+	shares  shares
 	hits    []row.Hit
 	several []row.Candidate
 }
@@ -118,6 +131,7 @@ type question struct {
 	request   *contactsv1.MatchRequest
 	verdicts  []row.Verdict // Relation 0 where the contacts decide
 	externals []byte        // hashes of the rows' external ids, 16 bytes each
+	masks     []uint16      // the keys that rows have, none for those that are INVALID or repeats
 }
 
 // matchRows runs all rows through one stream to the contacts service: one goroutine asks, this one reads the answers.
@@ -172,7 +186,7 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 			if answer.Account != nil {
 				m.held = answer.Account
 			}
-			if err := m.take(q, answer); err != nil {
+			if err := m.take(ctx, q, answer); err != nil {
 				return err
 			}
 		}
@@ -192,7 +206,7 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 
 // newQuestion makes an empty batch for so many rows with the keys given, bit n for key n.
 func newQuestion(keys uint16, rows int) *question {
-	q := &question{request: &contactsv1.MatchRequest{}, verdicts: make([]row.Verdict, 0, rows)}
+	q := &question{request: &contactsv1.MatchRequest{}, verdicts: make([]row.Verdict, 0, rows), masks: make([]uint16, 0, rows)}
 	for n := range uint32(row.KeyCount) {
 		if keys&(1<<n) != 0 {
 			q.request.Keys = append(q.request.Keys, &contactsv1.KeyColumn{Key: n, Hashes: make([]byte, 0, rows*16)})
@@ -215,6 +229,7 @@ func (q *question) add(ctx context.Context, number int64, k *row.Keys, f *repeat
 		v, mask = row.Verdict{Relation: row.Repeat, First: first, FirstLine: line, Keys: by}, 0
 	}
 	q.verdicts = append(q.verdicts, v)
+	q.masks = append(q.masks, mask)
 	q.request.Rows++
 	var zero [16]byte
 	for _, c := range q.request.Keys {
@@ -230,11 +245,24 @@ func (q *question) add(ctx context.Context, number int64, k *row.Keys, f *repeat
 	return nil
 }
 
+// hash of a key that row i of the batch was asked about by; the zero one if it has none.
+func (q *question) hash(i int, k contact.Key) (h uuid.UUID) {
+	if q.masks[i]&(1<<k) == 0 {
+		return h
+	}
+	for _, c := range q.request.Keys {
+		if c.Key == uint32(k) {
+			copy(h[:], c.Hashes[i*16:])
+		}
+	}
+	return h
+}
+
 // keyExternalID is the stored number of the external id.
 const keyExternalID = 1
 
 // take writes the verdicts on a batch.
-func (m *matching) take(q *question, a *contactsv1.MatchResponse) error {
+func (m *matching) take(ctx context.Context, q *question, a *contactsv1.MatchResponse) error {
 	hits := len(a.Rows)
 	if len(a.ContactIds) != hits*16 || len(a.ExternalIds) != hits*16 || len(a.Keys) != hits {
 		return fault.New(fault.Internal, "match-answer", "the contacts service answered columns of different lengths")
@@ -243,7 +271,9 @@ func (m *matching) take(q *question, a *contactsv1.MatchResponse) error {
 	for i := range q.verdicts {
 		v := &q.verdicts[i]
 		m.hits = m.hits[:0]
+		var hit uint16
 		for ; at < hits && int(a.Rows[at]) == i; at++ {
+			hit |= uint16(a.Keys[at])
 			m.hits = append(m.hits, row.Hit{Contact: uuid.UUID(a.ContactIds[at*16:]), Keys: uint16(a.Keys[at]), ExternalID: [16]byte(a.ExternalIds[at*16:])})
 		}
 		if v.Relation == 0 {
@@ -258,7 +288,13 @@ func (m *matching) take(q *question, a *contactsv1.MatchResponse) error {
 		}
 		if _, action := row.Decide(m.mode, v.Relation); action == row.AddContact {
 			m.fresh++
+			if m.forecast != nil {
+				if err := m.forecast.add(ctx, q.hash(i, contact.Phone), q.hash(i, contact.Email)); err != nil {
+					return err
+				}
+			}
 		}
+		m.shares.add(q.masks[i], hit)
 		if err := m.verdicts.Append(v); err != nil {
 			return fmt.Errorf("write verdicts: %w", err)
 		}

@@ -332,7 +332,7 @@ func TestTheWholeService(t *testing.T) {
 	if enriched.GetSent() != 2 || enriched.GetKnown() != 2 {
 		t.Fatalf("enrich left %v", enriched)
 	}
-	if d := cmp.Diff([]fact{{0, "", `{"domain_kind":"free"}`}, {2, `{"line_type":"mobile"}`, ""}}, w.facts(t, enriched.Facts)); d != "" {
+	if d := cmp.Diff([]fact{{0, "", `{"domain_kind":"free"}`}, {2, `{"line_type":"mobile"}`, ""}}, w.told(t, enriched.Facts)); d != "" {
 		t.Errorf("facts (-want +got):\n%s", d)
 	}
 }

@@ -1,7 +1,8 @@
-package enrichment
+package inquiry
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -104,9 +105,9 @@ func (w *wire) carry(client net.Conn, host string) {
 // before it saved, once, and the caller notices nothing.
 func TestCommitsThatGoUnanswered(t *testing.T) {
 	t.Parallel()
-	database := postgrestest.DB(t, Schema)
+	database := postgrestest.DB(t, schema)
 	way := &wire{}
-	db, err := postgres.Open(t.Context(), way.through(t, database.URL("enrichment")), postgres.Options{Schema: Schema.Name, MaxConns: 2})
+	db, err := postgres.Open(t.Context(), way.through(t, database.URL("enrichment")), postgres.Options{Schema: schema.Name, MaxConns: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,13 +120,13 @@ func TestCommitsThatGoUnanswered(t *testing.T) {
 	account := uuid.New()
 	for fate, name := range map[int32]string{unheard: "done", undone: "not done"} {
 		t.Run(name, func(t *testing.T) {
-			one := &batch{account: account, job: uuid.New(), provider: name, id: strings.Repeat("01", 32), subjects: 1}
-			two := &batch{account: account, job: one.job, provider: name, id: strings.Repeat("02", 32), subjects: 1}
+			one := batchOf(account, name, "01")
+			two := batchOf(account, name, "02")
 			way.fate.Store(fate)
 			if a, err := l.next(t.Context(), nil, one); a != nil || err != nil {
 				t.Fatalf("note the first: %v, %v", a, err)
 			}
-			answer := right(&providerv1.EnrichRequest{BatchId: one.id, Subjects: []*providerv1.Subject{{Phone: "+1"}}})
+			answer := &providerv1.EnrichResponse{BatchId: one.id, PhoneFacts: []uint32{0}, EmailFacts: []uint32{0}, SubjectChecks: []uint32{7}}
 			way.fate.Store(fate)
 			if a, err := l.next(t.Context(), &answered{*one, answer, 1}, two); a != nil || err != nil {
 				t.Fatalf("save the first and note the second: %v, %v", a, err)
@@ -139,6 +140,23 @@ func TestCommitsThatGoUnanswered(t *testing.T) {
 			if a, err := l.next(t.Context(), nil, two); err != nil || a != nil {
 				t.Errorf("the second's answer is %v, %v; want none", a, err)
 			}
+			way.fate.Store(fate)
+			if err := l.giveUp(t.Context(), two, two.values, "test"); err != nil {
+				t.Fatal(err)
+			}
+			three := batchOf(account, name, "03")
+			three.values = two.values
+			if _, err := l.next(t.Context(), nil, three); err != nil {
+				t.Errorf("a value of a batch that was given up: %v", err)
+			}
+			if _, err := l.next(t.Context(), nil, two); !errors.Is(err, errHeld) {
+				t.Errorf("a value that another batch has: %v", err)
+			}
 		})
 	}
+}
+
+func batchOf(account uuid.UUID, provider, id string) *batch {
+	return &batch{account: account, job: uuid.New(), provider: provider, id: strings.Repeat(id, 16), subjects: 1,
+		question: []byte("sealed"), values: []uuid.UUID{uuid.New()}, kinds: []int16{phone}, at: []int32{0}}
 }
