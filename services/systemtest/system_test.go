@@ -62,6 +62,7 @@ func cases() []testCase {
 		{"Naughty", naughty},
 		{"OneTable", oneTable},
 		{"OwnFields", ownFields},
+		{"Corrected", corrected},
 		{"HostileRows", hostileRows},
 		{"HostileMany", hostileMany},
 		{"HostileFiles", hostileFiles},

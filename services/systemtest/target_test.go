@@ -30,11 +30,12 @@ const (
 // topology is how the services are spread over processes.
 type topology struct {
 	name     string
-	replicas int // of each service; 0: all in one process
+	replicas int      // of each service; 0: all in one process
+	env      []string // settings besides
 }
 
 func topologies(t *testing.T) []topology {
-	all := []topology{{"single", 0}, {"many", 1}, {"two", 2}}
+	all := []topology{{name: "single"}, {name: "many", replicas: 1}, {name: "two", replicas: 2}}
 	wanted := os.Getenv("CONTACTMILL_TOPOLOGY")
 	if wanted == "" {
 		return all
@@ -98,7 +99,7 @@ func start(t *testing.T, o topology) *target {
 func (s *target) keep(ctx context.Context, program string, args []string, log *os.File, first chan<- error) {
 	for once := true; ctx.Err() == nil; once = false {
 		cmd := exec.Command(program, args...)
-		cmd.Env = append(foreign(), fmt.Sprintf("CONTACTMILL_LEASE=%v", lease))
+		cmd.Env = append(append(foreign(), fmt.Sprintf("CONTACTMILL_LEASE=%v", lease)), s.env...)
 		cmd.Stdout, cmd.Stderr = log, log
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		if err := s.wiped(); err != nil {

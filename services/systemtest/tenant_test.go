@@ -108,10 +108,24 @@ type counts struct {
 	Blank      int `json:"blank"`
 	Sent       int `json:"sent_to_provider"`
 	Known      int `json:"known_to_provider"`
+
+	EnrichedLater int `json:"enriched_later"`
 }
 
 // rows is the counts without what the provider has to do with it.
-func (c counts) rows() counts { c.Sent, c.Known = 0, 0; return c }
+func (c counts) rows() counts { c.Sent, c.Known, c.EnrichedLater = 0, 0, 0; return c }
+
+type cost struct {
+	Micros   int    `json:"micros"`
+	Currency string `json:"currency"`
+}
+
+type forecast struct {
+	ToSend       int `json:"to_send"`
+	KnownAlready int `json:"known_already"`
+	Cost         cost
+	JobsAhead    int `json:"jobs_ahead"`
+}
 
 // problem is why a job was rejected, failed, or asks.
 type problem struct{ Code, Message, Hint string }
@@ -127,7 +141,14 @@ type job struct {
 	SHA256    string   `json:"file_sha256"`
 	RetryOf   string   `json:"retry_of"`
 	RequestID string   `json:"request_id"`
-	LastEvent int64    `json:"last_event"`
+
+	Corrects       string `json:"corrects"`
+	CorrectsNumber int64  `json:"corrects_number"`
+
+	Cost     cost      `json:"cost"`
+	Forecast *forecast `json:"forecast"`
+
+	LastEvent int64 `json:"last_event"`
 	Queue     *struct {
 		Ahead int `json:"ahead"`
 	} `json:"queue"`
