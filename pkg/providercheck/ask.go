@@ -81,7 +81,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func (c *check) once(ctx context.Context, conn *grpc.ClientConn, q *providerv1.EnrichRequest) (*providerv1.EnrichResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	stream, err := providerv1.NewProviderServiceClient(conn).Enrich(ctx)
+	stream, err := providerv1.NewProviderServiceClient(conn).Enrich(ctx, grpc.MaxCallRecvMsgSize(mostAnswer))
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +149,9 @@ func (c *check) observe(q *providerv1.EnrichRequest, a *providerv1.EnrichRespons
 	}
 	c.observeChecks(q, a)
 	c.observeFacts(a)
+	if len(a.FactSets) > 2*n {
+		c.breach("indexes", "%d subjects are answered with %d sets of facts, at most two for each are needed", n, len(a.FactSets))
+	}
 	for i := range n {
 		if int(a.PhoneFacts[i]) > len(a.FactSets) || int(a.EmailFacts[i]) > len(a.FactSets) {
 			return c.breach("indexes", "subject %d of %d refers to set %d of %d", i+1, n, max(a.PhoneFacts[i], a.EmailFacts[i]), len(a.FactSets))

@@ -27,6 +27,7 @@ const (
 	longestWait  = 10 * time.Second
 	mostBatch    = 10_000 // that the contract allows
 	mostID       = 128
+	mostAnswer   = 16 << 20 // bytes
 )
 
 // Verdict on a rule.

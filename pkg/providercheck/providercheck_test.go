@@ -502,6 +502,11 @@ func TestEachSaboteurBreaksItsRule(t *testing.T) {
 				a.PhoneFacts[0] = uint32(len(a.FactSets)) + 1
 			}
 		})},
+		{"indexes", "all sets that there are", answered(func(a *providerv1.EnrichResponse) {
+			for range 2*len(a.PhoneFacts) + 1 - len(a.FactSets) {
+				set(a, true, "line_type", "mobile")
+			}
+		})},
 		{"facts", "not announced", firstFact(func(f *providerv1.Fact) { f.Name = "secret" })},
 		{"facts", "announced of the other value", firstFact(func(f *providerv1.Fact) { f.Name = "mailbox" })},
 		{"facts", "a bad name", firstFact(func(f *providerv1.Fact) { f.Name = "Line-Type" })},
@@ -512,7 +517,11 @@ func TestEachSaboteurBreaksItsRule(t *testing.T) {
 				s.Facts = append(s.Facts, s.Facts[0])
 			}
 		})},
-		{"facts", "an empty set", answered(func(a *providerv1.EnrichResponse) { a.FactSets = append(a.FactSets, &providerv1.FactSet{}) })},
+		{"facts", "an empty set", answered(func(a *providerv1.EnrichResponse) {
+			for _, s := range a.FactSets {
+				s.Facts = nil
+			}
+		})},
 		{"checks", "none", answered(func(a *providerv1.EnrichResponse) { a.SubjectChecks = nil })},
 		{"checks", "of others", answered(func(a *providerv1.EnrichResponse) {
 			for i := range a.SubjectChecks {
@@ -578,8 +587,8 @@ func TestEachSaboteurBreaksItsRule(t *testing.T) {
 			}
 			return nil
 		}}},
-		{"largest", "an answer of 5 MiB", &shop{spoil: func(q *providerv1.EnrichRequest, a *providerv1.EnrichResponse, _ int) error {
-			for len(q.Subjects) == most && len(a.FactSets) < 5<<10 {
+		{"largest", "an answer of 17 MiB", &shop{spoil: func(q *providerv1.EnrichRequest, a *providerv1.EnrichResponse, _ int) error {
+			for len(q.Subjects) == most && len(a.FactSets) < 17<<10 {
 				a.FactSets = append(a.FactSets, &providerv1.FactSet{Facts: []*providerv1.Fact{{Name: "line_type", Value: strings.Repeat("x", 1<<10)}}})
 			}
 			return nil

@@ -15,18 +15,19 @@ var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 )
 
-// Phone is what the provider knows of a phone: nothing, unless its last digit is odd. The mark is the CRC-32C of the value, in
+// Phone is what the provider knows of a phone: nothing, unless its last digit is odd and it is of a country. The mark is the CRC-32C of the value, in
 // hexadecimal, by which a test tells whose fact it is.
 func Phone(phone string) map[string]string {
-	if !odd(phone) {
+	if !odd(phone) || strings.HasPrefix(phone, "+999") {
 		return nil
 	}
 	return map[string]string{"line_type": "mobile", "mark": mark(phone)}
 }
 
-// Email is what the provider knows of an email: nothing, unless what stands before the @ ends in an odd digit.
+// Email is what the provider knows of an email: nothing, unless what stands before the @ ends in an odd digit and what stands
+// behind it may be.
 func Email(email string) map[string]string {
-	if name, _, _ := strings.Cut(email, "@"); !odd(name) {
+	if name, domain, _ := strings.Cut(email, "@"); !odd(name) || strings.HasSuffix(domain, ".invalid") {
 		return nil
 	}
 	return map[string]string{"mailbox": "open", "mark": mark(email)}

@@ -269,12 +269,13 @@ func (x *Subject) GetEmail() string {
 	return ""
 }
 
-// EnrichResponse answers one batch. Facts repeat between subjects, so an answer refers to fact sets by their index.
+// EnrichResponse answers one batch, with at most 16 MiB. Facts repeat between subjects, so an answer refers to fact sets by
+// their index.
 type EnrichResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The batch answered.
 	BatchId string `protobuf:"bytes,1,opt,name=batch_id,json=batchId,proto3" json:"batch_id,omitempty"`
-	// Every distinct set of facts in this answer.
+	// Every distinct set of facts in this answer: at most two for each subject.
 	FactSets []*FactSet `protobuf:"bytes,2,rep,name=fact_sets,json=factSets,proto3" json:"fact_sets,omitempty"`
 	// One per subject, in their order: 0 not known, else 1 + the index of the fact set about the subject's phone.
 	PhoneFacts []uint32 `protobuf:"varint,3,rep,packed,name=phone_facts,json=phoneFacts,proto3" json:"phone_facts,omitempty"`
