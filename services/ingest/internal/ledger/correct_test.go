@@ -110,6 +110,7 @@ func TestRecallJob(t *testing.T) {
 	m.complete(check, m.take(check, event.Match), Result{Body: []byte("m")})
 	under := m.file(Result{})
 	undo := m.undo(done, true)
+	m.complete(undo, m.take(undo, event.Merge), Result{Body: []byte("o"), Counts: Counts{Rows: 9, Updated: 9}})
 	ask := m.accept(m.account, "ask")
 	k := m.take(ask, event.Validate)
 	recall := func(number int64) error {

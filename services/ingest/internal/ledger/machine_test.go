@@ -126,6 +126,9 @@ func TestRandomOperations(t *testing.T) {
 			"claim2":  m.claim, // more often than the rest
 			"finish":  m.finish,
 			"finish2": m.finish,
+			"push":    m.push,
+			"push2":   m.push,
+			"push3":   m.push,
 			"release": m.release,
 			"lapse":   m.lapse,
 			"restart": m.restart,
@@ -187,6 +190,25 @@ func (m *model) claim(t *rapid.T) {
 	if stage == "" || rapid.IntRange(0, 9).Draw(t, "wrong stage") == 0 {
 		stage = rapid.SampledFrom([]event.Stage{event.Validate, event.Match, event.Enrich, event.Merge}).Draw(t, "stage")
 	}
+	m.claimAs(t, j, stage)
+}
+
+// push brings a job on by a whole stage, so that more of them come far.
+func (m *model) push(t *rapid.T) {
+	j := m.pick(t, func(j *modelJob) bool { return j.stage != "" })
+	if j.token == 0 || j.lapsed {
+		m.claimAs(t, j, j.stage)
+	}
+	if j.stage == event.Merge && !j.check && !j.planning() {
+		if err := m.ledger(t).LeaveToCommit(context.Background(), m.account, Claim{Job: j.id, Stage: j.stage, Token: j.token}); err != nil {
+			t.Fatalf("leave for job %d: %v", j.number, err)
+		}
+		j.state = Committing
+	}
+	m.finishAs(t, j, Claim{Job: j.id, Stage: j.stage, Token: j.token}, rapid.IntRange(2, 5).Draw(t, "how"))
+}
+
+func (m *model) claimAs(t *rapid.T, j *modelJob, stage event.Stage) {
 	want := stage == j.stage && (j.token == 0 || j.lapsed)
 	g, err := m.ledger(t).Claim(context.Background(), m.account, j.id, stage, rapid.SampledFrom(m.lives).Draw(t, "life"))
 	if err != nil || g.Granted != want {
@@ -227,7 +249,10 @@ func (m *model) held(t *rapid.T) (*modelJob, Claim) {
 
 func (m *model) finish(t *rapid.T) {
 	j, k := m.held(t)
-	how := rapid.IntRange(0, 5).Draw(t, "how")
+	m.finishAs(t, j, k, rapid.IntRange(0, 5).Draw(t, "how"))
+}
+
+func (m *model) finishAs(t *rapid.T, j *modelJob, k Claim, how int) {
 	res := Result{Body: []byte(k.Stage)}
 	next, state := event.Stage(""), State("")
 	rejected := how == 0

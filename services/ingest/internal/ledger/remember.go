@@ -23,26 +23,45 @@ type Remembered struct {
 	Values    Values            `db:"values"`
 }
 
-// Recall returns what was said of files with such columns, nothing if that is nothing, to the holder of a claim. Stale if
-// the claim is no longer the stage's.
-func (l *Ledger) Recall(ctx context.Context, account uuid.UUID, k Claim, headingsKey []byte) (Remembered, error) {
+// Recalled is what validation goes by beside the file.
+type Recalled struct {
+	Remembered           // nothing if nothing was said of files with such columns
+	Earlier    []Earlier // files that were imported last, of different columns each, the latest first
+	Fields     []byte    // the account's own that the job goes by, opaque; nil for none
+}
+
+// Recall returns what was said of files with such columns, and the columns of at most 20 files that were imported; those with
+// the key are always among them. It is for the holder of a claim: Stale if the claim is no longer the stage's.
+func (l *Ledger) Recall(ctx context.Context, account uuid.UUID, k Claim, headingsKey []byte) (Recalled, error) {
 	var found []*Remembered
+	var files []*Earlier
+	var frozen []*fieldsRow
 	holds := false
 	err := l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
 		b := &pgx.Batch{}
 		b.Queue(l.sql.Holds, account, k.Token).QueryRow(func(r pgx.Row) error { return r.Scan(&holds) })
 		many(b, l.sql.Recall, &found, account, headingsKey)
+		many(b, l.sql.Earlier, &files, account, headingsKey, mostEarlier)
+		many(b, l.sql.FieldsOfJob, &frozen, account, k.Job)
 		return send(ctx, tx, b)
 	})
 	switch {
 	case err != nil:
-		return Remembered{}, fmt.Errorf("recall a mapping: %w", err)
+		return Recalled{}, fmt.Errorf("recall a mapping: %w", err)
 	case !holds:
-		return Remembered{}, stale(k)
-	case len(found) == 0:
-		return Remembered{}, nil
+		return Recalled{}, stale(k)
 	}
-	return *found[0], nil
+	var out Recalled
+	if len(found) > 0 {
+		out.Remembered = *found[0]
+	}
+	for _, f := range files {
+		out.Earlier = append(out.Earlier, *f)
+	}
+	if len(frozen) > 0 {
+		out.Fields = frozen[0].Fields
+	}
+	return out, nil
 }
 
 // LookUp returns what Recall does, to anybody of the account. It does not count as a use.

@@ -41,7 +41,7 @@ func TestWhatWasSaidIsRemembered(t *testing.T) {
 		}
 		_, err = r.Recall(t.Context(), account, k, key)
 		wantFault(t, "recall of a cancelled job", err, fault.Stale, "stale")
-		return got
+		return got.Remembered
 	}
 	validated(a, Settings{})
 	if got := recall(a); len(got.Mapping) != 0 {

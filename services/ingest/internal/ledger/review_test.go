@@ -248,6 +248,15 @@ func TestForecastIsACheckOfTheSameFile(t *testing.T) {
 		t.Fatalf("%d jobs ahead of a check, want 2", g.Work.Ahead)
 	}
 
+	atWork, _, err := r.Forecast(ctx, a, Ref{ID: one.ID}, Resubmission{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.validate(atWork)
+	if g := r.try(atWork, event.Match); !g.Granted || g.Work.Ahead != 0 {
+		t.Fatalf("%d jobs ahead of the one that has the turn", g.Work.Ahead)
+	}
+
 	if _, err := r.Cancel(ctx, a, Ref{ID: one.ID}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,12 +1,6 @@
 package ledger
 
-import (
-	"context"
-	"fmt"
-
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-)
+import "github.com/jackc/pgx/v5"
 
 const (
 	// mostSeen is how many sets of columns an account's imports are remembered by; the one not imported for longest goes.
@@ -83,29 +77,4 @@ func (c *change) queueOutlook(b *pgx.Batch, o *outlook) {
 	if j.CheckOnly {
 		b.Queue(c.ledger.sql.Ahead, c.account, j.ID, j.Number, j.ForecastOf).QueryRow(func(r pgx.Row) error { return r.Scan(&o.Ahead) })
 	}
-}
-
-// Earlier returns the columns of the files that were imported last, at most 20 different sets of columns, the latest first;
-// those with the key are always among them. Fields are the account's own that the claim's job goes by, opaque. Stale if the
-// claim is no longer the stage's.
-func (l *Ledger) Earlier(ctx context.Context, account uuid.UUID, k Claim, headingsKey []byte) (files []*Earlier, fields []byte, err error) {
-	var frozen []*fieldsRow
-	holds := false
-	err = l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		b := &pgx.Batch{}
-		b.Queue(l.sql.Holds, account, k.Token).QueryRow(func(r pgx.Row) error { return r.Scan(&holds) })
-		many(b, l.sql.Earlier, &files, account, headingsKey, mostEarlier)
-		many(b, l.sql.FieldsOfJob, &frozen, account, k.Job)
-		return send(ctx, tx, b)
-	})
-	switch {
-	case err != nil:
-		return nil, nil, fmt.Errorf("recall earlier files: %w", err)
-	case !holds:
-		return nil, nil, stale(k)
-	}
-	if len(frozen) > 0 {
-		fields = frozen[0].Fields
-	}
-	return files, fields, nil
 }

@@ -58,17 +58,17 @@ func (m *memory) earlier(key []byte) (numbers []int64) {
 	m.n++
 	j := m.accept(m.account, fmt.Sprint("ask ", m.n))
 	k := m.take(j, event.Validate)
-	files, _, err := m.Earlier(m.t.Context(), m.account, k, key)
+	got, err := m.Recall(m.t.Context(), m.account, k, key)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	for _, f := range files {
+	for _, f := range got.Earlier {
 		numbers = append(numbers, f.JobNumber)
 	}
 	if _, err := m.Cancel(m.t.Context(), m.account, Ref{ID: j.ID}); err != nil {
 		m.t.Fatal(err)
 	}
-	_, _, err = m.Earlier(m.t.Context(), m.account, k, key)
+	_, err = m.Recall(m.t.Context(), m.account, k, key)
 	wantFault(m.t, "earlier files for a cancelled job", err, fault.Stale, "stale")
 	return numbers
 }
@@ -109,11 +109,11 @@ func TestImportedFilesAreRemembered(t *testing.T) {
 		t.Errorf("earlier files (-want +got):\n%s", d)
 	}
 	j := m.accept(m.account, "look")
-	files, _, err := m.Earlier(t.Context(), m.account, m.take(j, event.Validate), nil)
-	if err != nil || len(files) != 2 {
-		t.Fatalf("%d files, %v", len(files), err)
+	got, err := m.Recall(t.Context(), m.account, m.take(j, event.Validate), nil)
+	if err != nil || len(got.Earlier) != 2 {
+		t.Fatalf("recalled is %+v, %v", got, err)
 	}
-	if d := cmp.Diff(a.Columns, files[0].Columns); d != "" {
+	if d := cmp.Diff(a.Columns, got.Earlier[0].Columns); d != "" {
 		t.Errorf("columns (-want +got):\n%s", d)
 	}
 	if _, err := m.Cancel(t.Context(), m.account, Ref{ID: j.ID}); err != nil {

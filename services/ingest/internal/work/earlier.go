@@ -10,7 +10,7 @@ import (
 
 // toEarlier is files that were imported, with those of their columns whose fields are unique keys by the account's own fields
 // as they are frozen for the job that asks.
-func toEarlier(files []*ledger.Earlier, frozen []byte) ([]*ingestv1.EarlierFile, error) {
+func toEarlier(files []ledger.Earlier, frozen []byte) ([]*ingestv1.EarlierFile, error) {
 	if len(files) == 0 {
 		return nil, nil
 	}

@@ -194,11 +194,7 @@ func (s *Service) RecallMapping(ctx context.Context, req *ingestv1.RecallMapping
 	if err != nil {
 		return nil, err
 	}
-	files, frozen, err := s.ledger.Earlier(ctx, account, claim, req.GetHeadingsKey())
-	if err != nil {
-		return nil, err
-	}
-	earlier, err := toEarlier(files, frozen)
+	earlier, err := toEarlier(r.Earlier, r.Fields)
 	if err != nil {
 		return nil, err
 	}
