@@ -49,29 +49,22 @@ type Change struct {
 	Edited   bool // a person has given a value in this account, see [Holdings]
 }
 
-// Plan compares the rows that were staged with their contacts and keeps what differs, for [Merges.Changed]. It writes
-// nothing that stays: this is all that a check does.
-func (m *Merges) Plan(ctx context.Context, tx pgx.Tx, c Change) error {
+// Plan compares the rows that were staged with their contacts and keeps what differs, for [Merges.Changed] and [Merges.Apply]. It
+// writes nothing that stays: this is all that a check does.
+func (m *Merges) Plan(ctx context.Context, tx pgx.Tx, c Change) (d Difference, err error) {
 	if !c.Known {
-		return nil
+		return d, nil
 	}
-	_, err := m.plan(ctx, tx, c)
-	return err
+	return m.plan(ctx, tx, c)
 }
 
-// Apply does what the staged rows say, under the account's lock. most is how many contacts the account may hold; if
-// there would be more, the error has the code [CodePackage]. blocked is the number of rows that could not be applied, see
-// [Merges.Blocked]. After any error the transaction is to be rolled back.
+// Apply does what the staged rows say, under the account's lock, after [Merges.Plan] found how they differ. most is how many
+// contacts the account may hold; if there would be more, the error has the code [CodePackage]. blocked is the number of rows that
+// could not be applied, see [Merges.Blocked]. After any error the transaction is to be rolled back.
 //
 // It tries first and looks for rows in each other's way only if the index of keys refuses, as matching has seen to it that
 // there are none unless its result is wrong by now.
-func (m *Merges) Apply(ctx context.Context, tx pgx.Tx, c Change, held, most int64) (blocked int64, err error) {
-	var d difference
-	if c.Known {
-		if d, err = m.plan(ctx, tx, c); err != nil {
-			return 0, err
-		}
-	}
+func (m *Merges) Apply(ctx context.Context, tx pgx.Tx, c Change, d Difference, held, most int64) (blocked int64, err error) {
 	if d.fields&fallbackBits != 0 {
 		if err := m.renewNames(ctx, tx, c.Ring, c.Job.Account, m.sql.ReadNames, c.Job.Account); err != nil {
 			return 0, err
@@ -109,14 +102,14 @@ func (m *Merges) hot(c Change) *hotSQL {
 	return &m.plain
 }
 
-// difference is how the staged rows differ from the contacts they change.
-type difference struct {
+// Difference is how the staged rows differ from the contacts they change.
+type Difference struct {
 	met     bool   // some of them were folded
 	changes int64  // contacts that change
 	fields  uint64 // fields that change, bit n for field n
 }
 
-func (m *Merges) plan(ctx context.Context, tx pgx.Tx, c Change) (d difference, err error) {
+func (m *Merges) plan(ctx context.Context, tx pgx.Tx, c Change) (d Difference, err error) {
 	if err := m.withhold(ctx, tx, c); err != nil {
 		return d, err
 	}
@@ -174,7 +167,7 @@ func (m *Merges) fold(ctx context.Context, tx pgx.Tx, c Change) (met bool, err e
 }
 
 // writeKeys writes the unique keys behind a savepoint, if there are any to write.
-func (m *Merges) writeKeys(s *script, c Change, d difference) bool {
+func (m *Merges) writeKeys(s *script, c Change, d Difference) bool {
 	unique := c.Keys &^ (1<<contact.ContactID | 1<<contact.NameBirthZip)
 	makes := c.New > 0 && unique != 0
 	if !makes && d.fields&(keyBits|ownKeyBits) == 0 {
@@ -216,7 +209,7 @@ func (m *Merges) block(ctx context.Context, tx pgx.Tx, c Change, refused error) 
 }
 
 // write makes contacts of the rows that are new, changes the others, and puts all on the list.
-func (m *Merges) write(s *script, c Change, d difference, added int64) {
+func (m *Merges) write(s *script, c Change, d Difference, added int64) {
 	if added > 0 {
 		s.add("write new contacts", m.hot(c).WriteNewContacts, c.Job.Account, c.Job.ID)
 		if c.Keys&(1<<contact.NameBirthZip) != 0 {

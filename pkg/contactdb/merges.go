@@ -96,6 +96,7 @@ type Merges struct {
 	plain hotSQL      // for jobs without
 	reads contactsSQL // matching is one rule in one place
 	undo  undoStatements
+	plans planStatements
 }
 
 // NewMerges takes a database opened as the role merge. Each job at work takes two connections.
@@ -111,6 +112,9 @@ func NewMerges(db *postgres.DB) (*Merges, error) {
 	m := &Merges{db: db, sql: sql, reads: reads}
 	m.own = sql.hot(func(s string) string { return variant(s, "own", "job") })
 	m.plain = sql.hot(func(s string) string { return variant(s, "job", "place") })
+	if m.plans, err = newPlanStatements(); err != nil {
+		return nil, err
+	}
 	m.undo, err = newUndoStatements(&sql)
 	return m, err
 }

@@ -189,7 +189,18 @@ func (w *worker) work(ctx context.Context, tx pgx.Tx, j *job, c leave, before co
 	if err := w.at("locked"); err != nil {
 		return none, err
 	}
-	blocked, err := w.contacts.Apply(ctx, tx, s.change(held), held.Held, most)
+	change := s.change(held)
+	difference, err := w.contacts.Plan(ctx, tx, change)
+	if err == nil {
+		difference, err = s.hold(ctx, tx, change, difference)
+	}
+	if err != nil {
+		return none, err
+	}
+	if err := w.at("compared"); err != nil {
+		return none, err
+	}
+	blocked, err := w.contacts.Apply(ctx, tx, change, difference, held.Held, most)
 	if err != nil {
 		return none, err
 	}
@@ -235,7 +246,7 @@ func (w *worker) settle(ctx context.Context, j *job, own contactdb.Backend, unkn
 	return toResult(j, a), nil
 }
 
-// check says what would become of the rows, and changes nothing.
+// check says what would become of the rows, and changes nothing. It makes the plan of a job under review too.
 func (w *worker) check(ctx context.Context, j *job, c leave) (*ingestv1.FinishRequest, error) {
 	var a contactdb.Applied
 	most, err := w.packageOf(ctx)
@@ -262,7 +273,7 @@ func (w *worker) check(ctx context.Context, j *job, c leave) (*ingestv1.FinishRe
 		if s.new > 0 && h.Held+s.new > most {
 			return contactdb.PackageTooSmall(h.Held, s.new, most)
 		}
-		if err := w.contacts.Plan(ctx, tx, s.change(h)); err != nil {
+		if _, err := w.contacts.Plan(ctx, tx, s.change(h)); err != nil {
 			return err
 		}
 		a, err = w.outcomes(ctx, tx, s, h, false, c.Object("outcomes"))

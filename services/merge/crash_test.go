@@ -19,7 +19,7 @@ import (
 )
 
 // points are the places between two durable steps, in their order.
-var points = []string{"begun", "fenced", "staged", "locked", "applied", "outcomes", "held", "leave", "committed"}
+var points = []string{"begun", "fenced", "staged", "locked", "compared", "applied", "outcomes", "held", "leave", "committed"}
 
 // mixed changes, adds, rejects and fills a list.
 var mixed = file{mode: row.Upsert, list: "l", head: []string{"external_id", "phone", "city"}, rows: [][]string{

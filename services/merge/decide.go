@@ -24,6 +24,7 @@ const (
 	reasonNoContact  = string(finding.NoContact)
 	reasonNoProvider = string(finding.UnknownToProvider)
 	reasonErased     = string(finding.Erased)
+	reasonPlan       = string(finding.PlanChanged)
 	reasonInvalid    = "invalid"
 )
 
@@ -42,6 +43,7 @@ type pair struct {
 	outcome row.Outcome
 	reason  string
 	action  row.Action
+	held    bool // something else was planned: nothing of it is done
 }
 
 func newFates(rows int64) *fates {
@@ -54,17 +56,23 @@ func (f *fates) add(p pair) error {
 		f.of = append(f.of, f.of[n-1])
 		return nil
 	}
+	n, err := f.fate(p)
+	f.of = append(f.of, n)
+	return err
+}
+
+// fate is the number of a pair.
+func (f *fates) fate(p pair) (fate, error) {
 	n, ok := f.index[p]
 	if !ok {
 		if len(f.pairs) > 255 {
-			return fault.New(fault.Internal, "too-many-reasons", "a job has more than 256 kinds of outcome")
+			return 0, fault.New(fault.Internal, "too-many-reasons", "a job has more than 256 kinds of outcome")
 		}
 		n = fate(len(f.pairs))
 		f.pairs = append(f.pairs, p)
 		f.index[p] = n
 	}
-	f.of = append(f.of, n)
-	return nil
+	return n, nil
 }
 
 // decide says what is to be done with a row, by the one table of package row and the account's policy.
@@ -76,7 +84,7 @@ func (j *job) decide(r *record, v *row.Verdict) pair {
 	outcome, action := row.Decide(j.mode, relation)
 	p := pair{outcome: outcome, action: action}
 	switch {
-	case action == row.AddContact && j.keepOutUnknown && j.facts != nil && !r.known:
+	case action == row.AddContact && j.keepOutUnknown && j.facts != nil && !r.known && !j.asksLater(r):
 		return pair{outcome: row.Unmatched, reason: reasonNoProvider}
 	case action != row.Nothing:
 		return p
@@ -104,6 +112,11 @@ func (j *job) decide(r *record, v *row.Verdict) pair {
 		p.reason = reasonNoContact
 	}
 	return p
+}
+
+// asksLater tells whether a new contact's phone and email were left to be asked about later: nothing is known against it.
+func (j *job) asksLater(r *record) bool {
+	return j.later && !r.asked && r.keys.Mask&(1<<contact.Phone|1<<contact.Email) != 0
 }
 
 // explain fills in whom or which line a verdict's outcome is about: ids and line numbers, never contact data.

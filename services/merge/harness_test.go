@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ type world struct {
 	most        *atomic.Int64
 	number      atomic.Int64
 	token       *atomic.Int64
+	keys        sync.Map // of jobs by their ids: of their rows
 }
 
 func newWorld(t testing.TB) *world {
@@ -187,16 +189,8 @@ func (w *world) prepare(t testing.TB, f file) *stage.Claim {
 		})
 		v.Chunks = append(v.Chunks, ch)
 	}
-	verdicts, version := w.match(t, all, f.match)
-	m := &ingestv1.MatchResult{KeyVersion: version, Verdicts: w.put(t, name("verdicts"), func(out io.Writer) error {
-		vs := row.NewVerdictsWriter(out)
-		for i := range verdicts {
-			if err := vs.Append(&verdicts[i]); err != nil {
-				return err
-			}
-		}
-		return vs.Close()
-	})}
+	w.keys.Store(c.Job, all)
+	m := w.matched(t, c, f.match)
 	c.Work = &ingestv1.Work{Validated: v, Matched: m, Enriched: &ingestv1.EnrichResult{}, Account: &ingestv1.AccountSettings{KeepOutUnknown: f.keep, Fields: f.own},
 		Job: &ingestv1.Job{Number: w.number.Add(1), Policies: f.policies, Settings: &ingestv1.ImportSettings{Mode: ingestv1.Mode(f.mode), List: f.list, Check: f.check}}}
 	if f.day > 0 {
@@ -219,6 +213,22 @@ func (w *world) prepare(t testing.TB, f file) *stage.Claim {
 		f.before()
 	}
 	return c
+}
+
+// matched writes what matching leaves of a job.
+func (w *world) matched(t testing.TB, c *stage.Claim, instead map[int64]row.Verdict) *ingestv1.MatchResult {
+	t.Helper()
+	keys, _ := w.keys.Load(c.Job)
+	verdicts, version := w.match(t, keys.([]row.Keys), instead)
+	return &ingestv1.MatchResult{KeyVersion: version, Verdicts: w.put(t, blob.WorkName(w.account, c.Job, "test", w.token.Add(1), "verdicts"), func(out io.Writer) error {
+		vs := row.NewVerdictsWriter(out)
+		for i := range verdicts {
+			if err := vs.Append(&verdicts[i]); err != nil {
+				return err
+			}
+		}
+		return vs.Close()
+	})}
 }
 
 func (w *world) put(t testing.TB, name string, write func(io.Writer) error) *ingestv1.Object {

@@ -21,6 +21,7 @@ type job struct {
 	mode           row.Mode
 	list           string
 	check          bool
+	planning       bool // the check's outcomes are to be the plan of the job
 	keepOutUnknown bool // new contacts that the provider does not know
 
 	chunks     []chunk
@@ -35,6 +36,8 @@ type job struct {
 	rows       int64
 	verdicts   blob.Object
 	facts      *blob.Object // nil where nothing was asked of a provider
+	later      bool         // rows were left to be asked about later
+	plan       *blob.Object // what was approved; nil for a job without review
 	keyVersion int64        // what was matched against
 
 	committing bool  // an earlier claim had leave to commit
@@ -55,15 +58,17 @@ func toJob(c *stage.Claim) (*job, error) {
 		Job:            contactdb.Job{Account: c.Account, ID: c.Job, Number: w.GetJob().GetNumber(), Token: c.Token, AsOf: asOf(w.GetJob())},
 		mode:           row.Mode(w.GetJob().GetSettings().GetMode()),
 		list:           w.GetJob().GetSettings().GetList(),
-		check:          w.GetJob().GetSettings().GetCheck(),
+		check:          w.GetJob().GetSettings().GetCheck() || w.GetPlanning(),
+		planning:       w.GetPlanning(),
 		keepOutUnknown: w.GetAccount().GetKeepOutUnknown(),
 		changedAt:      -1,
 		keys:           uint16(w.GetValidated().GetKeys()),
 		rows:           w.GetValidated().GetRows(),
 		keyVersion:     w.GetMatched().GetKeyVersion(),
 		committing:     w.GetCommitting(),
+		later:          w.GetEnriched().GetLater() > 0,
 		also: ingestv1.Counts{Blank: w.GetValidated().GetBlank(), SentToProvider: w.GetEnriched().GetSent(),
-			KnownToProvider: w.GetEnriched().GetKnown()},
+			KnownToProvider: w.GetEnriched().GetKnown(), EnrichedLater: w.GetEnriched().GetLater()},
 	}
 	return j, j.read(c)
 }
@@ -130,6 +135,13 @@ func (j *job) read(c *stage.Claim) error {
 		}
 		j.facts = &facts
 	}
+	if w.GetPlan() != nil {
+		plan, err := stage.FromObject(prefix, w.Plan)
+		if err != nil {
+			return err
+		}
+		j.plan = &plan
+	}
 	return nil
 }
 
@@ -180,7 +192,7 @@ func toResult(j *job, a contactdb.Applied) *ingestv1.FinishRequest {
 	return merged(&ingestv1.MergeResult{
 		Counts: &ingestv1.Counts{Rows: a.Rows, Added: a.Added, Updated: a.Updated, Unchanged: a.Unchanged, Duplicate: a.Duplicate,
 			Unmatched: a.Unmatched, Invalid: a.Invalid, Conflict: a.Conflict, Held: a.Held, Suppressed: a.Suppressed,
-			NewerHere: a.NewerHere, Removed: a.Removed, Blank: j.also.Blank, SentToProvider: j.also.SentToProvider, KnownToProvider: j.also.KnownToProvider},
+			NewerHere: a.NewerHere, Removed: a.Removed, Blank: j.also.Blank, SentToProvider: j.also.SentToProvider, KnownToProvider: j.also.KnownToProvider, EnrichedLater: j.also.EnrichedLater},
 		Outcomes: &ingestv1.Object{Name: a.OutcomesName, Size: a.OutcomesSize, Sha256: a.OutcomesSHA256},
 	})
 }

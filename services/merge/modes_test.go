@@ -228,6 +228,42 @@ func TestContactsUnknownToTheProviderAreKeptOutByPolicy(t *testing.T) {
 	w.sound(t)
 }
 
+// A value that was asked about and is not known has the empty object for facts. Where rows were left to be asked about later, those
+// without any are not unknown yet.
+func TestWhatWasAskedAboutIsKept(t *testing.T) {
+	t.Parallel()
+	for later, want := range map[int64][]string{
+		0: {"UNMATCHED unknown-to-provider", "ADDED a", "UNMATCHED unknown-to-provider", "UNMATCHED unknown-to-provider"},
+		1: {"UNMATCHED unknown-to-provider", "ADDED a", "ADDED b", "UNMATCHED unknown-to-provider"},
+	} {
+		t.Run(fmt.Sprintf("%d later", later), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			f := file{mode: row.Upsert, keep: true, head: []string{"email", "phone", "external_id"}, rows: [][]string{
+				{"a@x.io", "+12015550101", ""}, {"b@x.io", "+12015550102", ""}, {"c@x.io", "+12015550103", ""}, {"", "", "X"},
+			}, facts: map[int64][2]string{0: {"{}", "{}"}, 1: {"{}", `{"domain":"x.io"}`}}}
+			c := w.prepare(t, f)
+			c.Work.Enriched.Later = later
+			r, err := w.once(t, c, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, w.name(t, w.outcomesOf(t, r))); diff != "" {
+				t.Errorf("outcomes (-want +got):\n%s", diff)
+			}
+			if r.Counts.EnrichedLater != later {
+				t.Errorf("%d rows are counted as enriched later, want %d", r.Counts.EnrichedLater, later)
+			}
+			got := w.query(t, "select concat_ws(' ', email, phone_facts, phone_facts_hash = phone_hash, email_facts, email_facts_hash = email_hash) from contacts.contacts order by contact_id")
+			kept := []string{`b@x.io {} t {"domain":"x.io"} t`, "c@x.io"}[:1+later]
+			if diff := cmp.Diff(kept, got); diff != "" {
+				t.Errorf("facts (-want +got):\n%s", diff)
+			}
+			w.sound(t)
+		})
+	}
+}
+
 func TestRowsThatMeetAtOneContactAreAppliedInTheirOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/contactmill/contactmill/pkg/contactdb"
+	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/row"
 )
 
@@ -30,7 +31,11 @@ func (w *worker) outcomes(ctx context.Context, tx pgx.Tx, s *staging, h contactd
 	}
 	changed := &contactdb.RowList{}
 	if s.known > 0 {
-		if changed, err = w.contacts.Changed(ctx, tx, s.change(h)); err != nil {
+		read := w.contacts.Changed
+		if s.job.planning {
+			read = w.contacts.Planned
+		}
+		if changed, err = read(ctx, tx, s.change(h)); err != nil {
 			return none, err
 		}
 	}
@@ -73,6 +78,11 @@ func (s *staging) each(ctx context.Context, changed *contactdb.RowList, blocked 
 	if err != nil {
 		return err
 	}
+	planned, err := s.worker.plan(ctx, s.job)
+	if err != nil {
+		return err
+	}
+	defer planned.close()
 	var news int64
 	var e row.Ended
 	for n, f := range s.fates.of {
@@ -88,31 +98,51 @@ func (s *staging) each(ctx context.Context, changed *contactdb.RowList, blocked 
 		}
 		p := s.fates.pairs[f]
 		e = row.Ended{Outcome: p.outcome, Reason: p.reason}
-		switch p.action {
-		case row.Nothing:
+		applied := false
+		switch {
+		case p.action == row.Nothing:
 			s.job.explain(&e, v)
-		case row.AddContact:
+		case p.action == row.AddContact && !p.held:
 			e.Contact = s.ids.at(news)
 			news++
-		case row.UpdateContact:
+			applied = true
+		case p.action == row.UpdateContact:
 			e.Contact = v.Contact
-			did, kept, err := changed.Of(int64(n))
+			if applied = !p.held; !applied {
+				break
+			}
+			did, err := changed.Of(int64(n))
 			if err != nil {
 				return err
 			}
-			if !did {
+			if !did.Changed {
 				e.Outcome = row.Unchanged
 			}
-			if len(kept) > 0 {
-				s.job.withheld(&e, kept)
+			if len(did.Kept) > 0 {
+				s.job.withheld(&e, did.Kept)
 			}
+			e.Effect = did.Effect
 		}
 		if other, ok := blocked[int64(n)]; ok {
 			e = row.Ended{Outcome: row.Conflict, Contact: other, Reason: reasonDuplicate, Detail: fmt.Sprintf("contact %s has one of its keys", other)}
+			applied = false
+		}
+		was, err := planned.next()
+		switch {
+		case err != nil:
+			return err
+		case was == nil:
+		case applied && e.Outcome != was.Outcome:
+			return fault.New(fault.Internal, "plan-missed", "row %d was applied and not as planned", n)
+		case !applied && (p.held || blocked[int64(n)] != uuid.Nil):
+			e = heldFor(was, &e)
 		}
 		if err := fn(&e); err != nil {
 			return err
 		}
+	}
+	if err := planned.end(); err != nil {
+		return err
 	}
 	if _, err := verdicts.Next(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read verdicts to their end: %w", s.source.short("verdicts", err))

@@ -122,6 +122,18 @@ func TestStatementsFindTheirIndexes(t *testing.T) {
 		run(file{mode: row.Update, head: []string{"email", "phone", "city", "changed_at"}, rows: [][]string{{"user800@example0.com", "", "C", "2026-01-01T00:00:00Z"}, {"", "+12010000800", "D", ""}}, policies: p})
 		run(file{mode: row.Upsert, head: []string{"external_id", "club", "mail_ok"}, own: own, rows: [][]string{{"C00000900", "A4", "False"}, {"C00000901", "A2", "True"}}, policies: p})
 	}
+	// jobs under review
+	for i, f := range []file{{mode: row.Update, head: benchHead, rows: small(500, 10)}, {mode: row.Update, head: benchHead, rows: small(500, 11), policies: keep},
+		{mode: row.Update, head: []string{"email", "phone", "city"}, rows: [][]string{{"user800@example0.com", "", "E"}, {"", "+12010000800", "F"}}},
+		{mode: row.Upsert, head: []string{"external_id", "club", "mail_ok"}, own: own, rows: [][]string{{"C00000900", "A5", "False"}, {"C00000901", "A6", "True"}}}} {
+		c, _ := w.plans(t, f)
+		if _, err := w.owner.Exec(t.Context(), "update contacts.contacts set city = $2, own = own || '{\"257\": \"False\"}' where account_id = $1 and external_id in ('C00000501', 'C00000800', 'C00000900')", w.account, fmt.Sprint("else ", i)); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.carryOut(t, c); r.Counts.Held == 0 && len(f.own) == 0 {
+			t.Errorf("no row is held: %v", r.Counts)
+		}
+	}
 	// undos of jobs that made contacts and a list, changed keys, parts of the fallback key and own fields, and undos of these
 	for _, of := range []int64{2, 4, 5, 7, 8} {
 		for range 3 {

@@ -38,7 +38,8 @@ type record struct {
 	cells   *row.Cells // nil unless asked for
 	keys    *row.Keys
 	verdict *row.Verdict
-	known   bool // the provider knows it
+	asked   bool // the provider was asked about it
+	known   bool // and knows it
 	phone   []byte
 	email   []byte
 }
@@ -110,7 +111,7 @@ func (s *source) next(r *record, cells bool) error {
 		return s.short("verdicts", err)
 	}
 	if s.factOf == s.n {
-		r.known, r.phone, r.email = true, s.phone, s.email
+		r.asked, r.known, r.phone, r.email = true, says(s.phone) || says(s.email), s.phone, s.email
 		if err := s.nextFacts(); err != nil {
 			return fmt.Errorf("read facts: %w", err)
 		}
@@ -174,6 +175,9 @@ func (s *source) nextChunk(cells bool) error {
 	}
 	return nil
 }
+
+// says tells facts from the empty object of a value that was asked about and is not known.
+func says(facts []byte) bool { return len(facts) > len("{}") }
 
 func (s *source) nextFacts() error {
 	n, phone, email, err := s.facts.Next()

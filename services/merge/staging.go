@@ -22,6 +22,7 @@ type staging struct {
 	worker    *worker
 	job       *job
 	source    *source
+	planned   *plan                 // nil without one
 	overrides map[int64]row.Verdict // by row: what a second match found
 	progress  func(done, total int64)
 
@@ -44,7 +45,12 @@ func (w *worker) stage(ctx context.Context, tx pgx.Tx, j *job, overrides map[int
 		return nil, err
 	}
 	defer src.close()
-	s := &staging{worker: w, job: j, source: src, overrides: overrides, progress: progress, fates: newFates(j.rows), ids: newIDs(), hasher: w.ring.Hasher(), common: 0xffff}
+	planned, err := w.plan(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	defer planned.close()
+	s := &staging{worker: w, job: j, source: src, planned: planned, overrides: overrides, progress: progress, fates: newFates(j.rows), ids: newIDs(), hasher: w.ring.Hasher(), common: 0xffff}
 	said := j.fields
 	if j.changedAt >= 0 {
 		said = append(slices.Clip(said), contact.FieldChangedAt)
@@ -75,10 +81,15 @@ func (s *staging) next() (*contactdb.Staged, error) {
 			v = &o
 		}
 		p := s.job.decide(r, v)
+		planned, err := s.planned.next()
+		if err != nil {
+			return nil, err
+		}
+		p.held = planned != nil && !p.agrees(planned, v)
 		if err := s.fates.add(p); err != nil {
 			return nil, err
 		}
-		if p.action == row.Nothing {
+		if p.held || p.action == row.Nothing {
 			continue
 		}
 		return s.fill(r, v, p.action)

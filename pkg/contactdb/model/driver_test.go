@@ -66,12 +66,13 @@ type account struct {
 	ids     []uuid.UUID // of contacts, by their number less one
 	numbers map[uuid.UUID]int
 	jobs    map[int]uuid.UUID
+	plans   map[int]*plan // by the number of their job
 	token   int64
 	values  map[string]string // by their hashes
 }
 
 func (w *world) account(most int) *account {
-	return &account{world: w, id: uuid.New(), most: int64(most), hasher: w.ring.Hasher(), numbers: map[uuid.UUID]int{}, jobs: map[int]uuid.UUID{}, values: map[string]string{}}
+	return &account{world: w, id: uuid.New(), most: int64(most), hasher: w.ring.Hasher(), numbers: map[uuid.UUID]int{}, jobs: map[int]uuid.UUID{}, plans: map[int]*plan{}, values: map[string]string{}}
 }
 
 // made notes a new contact.
@@ -128,8 +129,14 @@ func (a *account) do(ctx context.Context, n int, op model.Operation) ([]string, 
 	case "undo", "preview":
 		return a.undo(ctx, n, op)
 	}
-	f := &file{account: a, kind: op.Kind, job: op.Job}
-	r, err := f.run(ctx)
+	var r model.Result
+	var err error
+	if op.Kind == "approve" {
+		r, err = a.approve(ctx, op.Of)
+	} else {
+		f := &file{account: a, kind: op.Kind, job: op.Job}
+		r, err = f.run(ctx)
+	}
 	if fault.Code(err) == contactdb.CodePackage {
 		r, err = model.Result{Refused: contactdb.CodePackage}, nil
 	}

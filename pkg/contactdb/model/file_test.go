@@ -40,13 +40,41 @@ type file struct {
 	next    int
 	staged  contactdb.Staged
 	words   contactdb.OwnValues
+
+	plan *plan // of a job that was approved
+	held map[int]bool
+}
+
+// plan is what a job under review would do.
+type plan struct {
+	file    *file
+	effects []int64 // by row
 }
 
 // errCancelled ends the transaction where a cancelled job is refused the leave to commit.
 var errCancelled = errors.New("cancelled")
 
+// predicts tells whether the job only says what it would do.
+func (f *file) predicts() bool { return f.kind == "check" || f.kind == "review" }
+
+// approve applies a job as its plan says.
+func (a *account) approve(ctx context.Context, number int) (model.Result, error) {
+	p := a.plans[number]
+	if p == nil {
+		return model.Result{Refused: model.NoPlan}, nil
+	}
+	f := &file{account: a, kind: "import", job: p.file.job, id: p.file.id, plan: p, held: map[int]bool{}}
+	r, err := f.run(ctx)
+	if err == nil {
+		delete(a.plans, number)
+	}
+	return r, err
+}
+
 func (f *file) run(ctx context.Context) (r model.Result, err error) {
-	f.id = uuid.Must(uuid.NewV7())
+	if f.id == uuid.Nil {
+		f.id = uuid.Must(uuid.NewV7())
+	}
 	f.prepare()
 	if err := f.match(ctx); err != nil {
 		return r, err
@@ -58,7 +86,7 @@ func (f *file) run(ctx context.Context) (r model.Result, err error) {
 		if err != nil {
 			return err
 		}
-		if f.kind != "check" {
+		if !f.predicts() {
 			if _, _, err := f.merges.Raise(ctx, j, own); err != nil {
 				return err
 			}
@@ -66,30 +94,34 @@ func (f *file) run(ctx context.Context) (r model.Result, err error) {
 				return err
 			}
 		}
-		if err := f.decide(); err != nil {
-			return err
-		}
+		f.decide()
 		if err := f.merges.Stage(ctx, tx, f.fields, f.mask, false, f.stage); err != nil {
 			return err
 		}
 		c := contactdb.Change{Policies: f.policies(), Edited: held.Edited, Job: j, New: int64(len(f.new)), Known: f.known > 0, Meet: f.known > 1 && f.common == 0, Keys: f.mask, Own: f.own,
 			List: f.job.List, Rows: int64(len(f.keys)), Ring: f.ring}
-		if f.kind == "check" {
-			if c.New > 0 && held.Held+c.New > f.most {
-				return contactdb.PackageTooSmall(held.Held, c.New, f.most)
-			}
-			err = f.merges.Plan(ctx, tx, c)
-		} else {
-			var blocked int64
-			blocked, err = f.merges.Apply(ctx, tx, c, held.Held, f.most)
-			if err == nil && blocked > 0 {
-				err = fmt.Errorf("%d rows were in each other's way", blocked)
-			}
+		if f.predicts() && c.New > 0 && held.Held+c.New > f.most {
+			return contactdb.PackageTooSmall(held.Held, c.New, f.most)
 		}
+		d, err := f.merges.Plan(ctx, tx, c)
 		if err != nil {
 			return err
 		}
-		if r, err = f.result(ctx, tx, c); err != nil || f.kind == "check" {
+		if f.plan != nil {
+			if d, err = f.hold(ctx, tx, c, d); err != nil {
+				return err
+			}
+		}
+		if !f.predicts() {
+			blocked, err := f.merges.Apply(ctx, tx, c, d, held.Held, f.most)
+			if err != nil {
+				return err
+			}
+			if blocked > 0 {
+				return fmt.Errorf("%d rows were in each other's way", blocked)
+			}
+		}
+		if r, err = f.result(ctx, tx, c); err != nil || f.predicts() {
 			return err
 		}
 		if err := f.merges.Write(ctx, tx, j, f.applied(r)); err != nil {
@@ -225,7 +257,7 @@ func (f *file) match(ctx context.Context) error {
 var reasons = map[row.Relation]string{row.Repeat: "repeats-row", row.Several: "several-contacts", row.Other: "duplicate-contact", row.One: "known-contact", row.None: "no-contact"}
 
 // decide says what is to be done with each row.
-func (f *file) decide() error {
+func (f *file) decide() {
 	f.common = 0xffff
 	for n := range f.keys {
 		v := &f.verdicts[n]
@@ -234,7 +266,15 @@ func (f *file) decide() error {
 		for _, c := range v.Several {
 			e.Hits = append(e.Hits, model.Hit{Contact: f.numbers[c.Contact]})
 		}
+		if f.holds(n, e) {
+			action = row.Nothing
+			e = model.Ended{Outcome: row.Held, Reason: "plan-changed", Contact: e.Contact}
+			if p := f.plan.file.ended[n]; e.Contact == 0 && p.Outcome != row.Added {
+				e.Contact = p.Contact
+			}
+		}
 		switch {
+		case e.Outcome == row.Held:
 		case v.Relation == row.Bad && f.job.Rows[n].Bad != "":
 			e.Reason = f.job.Rows[n].Bad
 		case v.Relation == row.Bad:
@@ -250,7 +290,51 @@ func (f *file) decide() error {
 		}
 		f.ended, f.actions = append(f.ended, e), append(f.actions, action)
 	}
-	return nil
+}
+
+// holds tells whether matching sees that something else would become of a row than was planned.
+func (f *file) holds(n int, e model.Ended) bool {
+	if f.plan == nil {
+		return false
+	}
+	was := f.plan.file.ended[n]
+	if was.Outcome == row.Unchanged {
+		was.Outcome = row.Updated
+	}
+	return was.Outcome != e.Outcome || was.Contact != e.Contact && e.Outcome != row.Added
+}
+
+// hold takes out the rows of whose contacts something else would become than was planned.
+func (f *file) hold(ctx context.Context, tx pgx.Tx, c contactdb.Change, d contactdb.Difference) (contactdb.Difference, error) {
+	effects, err := f.merges.Effects(ctx, tx, c)
+	if err != nil {
+		return d, err
+	}
+	var rows []int64
+	for n := range f.ended {
+		if f.actions[n] != row.UpdateContact {
+			continue
+		}
+		e, err := effects.Of(ctx, int64(n))
+		if err != nil {
+			return d, err
+		}
+		if e.Changes != (f.plan.file.ended[n].Outcome == row.Updated) || e.Hash != f.plan.effects[n] {
+			rows = append(rows, int64(n))
+		}
+	}
+	if err := effects.Close(ctx); err != nil {
+		return d, err
+	}
+	held, err := f.merges.Hold(ctx, tx, rows)
+	if err != nil {
+		return d, err
+	}
+	for _, n := range held {
+		f.actions[n] = row.Nothing
+		f.ended[n] = model.Ended{Outcome: row.Held, Reason: "plan-changed", Contact: f.ended[n].Contact}
+	}
+	return f.merges.Left(ctx, tx, d)
 }
 
 // stage returns the next row that has something to do.
@@ -318,10 +402,17 @@ func (f *file) fill(n int) (*contactdb.Staged, error) {
 // result reads what the database changed.
 func (f *file) result(ctx context.Context, tx pgx.Tx, c contactdb.Change) (model.Result, error) {
 	r := model.Result{Rows: f.ended}
+	if f.kind == "review" {
+		f.plans[f.job.Number] = &plan{file: f, effects: make([]int64, len(f.ended))}
+	}
 	if f.known == 0 {
 		return r, nil
 	}
-	changed, err := f.merges.Changed(ctx, tx, c)
+	read := f.merges.Changed
+	if f.kind == "review" {
+		read = f.merges.Planned
+	}
+	changed, err := read(ctx, tx, c)
 	if err != nil {
 		return r, err
 	}
@@ -331,14 +422,17 @@ func (f *file) result(ctx context.Context, tx pgx.Tx, c contactdb.Change) (model
 		if f.actions[n] != row.UpdateContact {
 			continue
 		}
-		did, kept, err := changed.Of(int64(n))
+		did, err := changed.Of(int64(n))
 		if err != nil {
 			return r, err
 		}
-		if !did {
+		if !did.Changed {
 			e.Outcome = row.Unchanged
 		}
-		for _, k := range kept {
+		if f.kind == "review" {
+			f.plans[f.job.Number].effects[n] = did.Effect
+		}
+		for _, k := range did.Kept {
 			e.Reason = weightier(e.Reason, k.Reason)
 			spec, _ := schema.Spec(contact.Field(k.Field))
 			if spec.Secret && k.Value != nil && string(k.Value) != contactdb.Masked {

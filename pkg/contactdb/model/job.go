@@ -79,8 +79,13 @@ type Result struct {
 // Import does what the rows say. Rows are matched with the contacts as they were before the job, and take effect in
 // their order. A job that is refused changes nothing.
 func (a *Account) Import(j Job) Result {
+	return a.take(j, nil)
+}
+
+// take does what the rows say but for those that are held.
+func (a *Account) take(j Job, holds map[int]Ended) Result {
 	after := a.clone()
-	r := after.apply(a, j)
+	r := after.apply(a, j, holds)
 	if r.Refused == "" {
 		*a = *after
 	}
@@ -88,17 +93,21 @@ func (a *Account) Import(j Job) Result {
 }
 
 // Check says what a job would do.
-func (a *Account) Check(j Job) Result { return a.clone().apply(a, j) }
+func (a *Account) Check(j Job) Result { return a.clone().apply(a, j, nil) }
 
-// apply changes the account, which is as it was before.
-func (a *Account) apply(was *Account, j Job) Result {
+// apply changes the account, which is as it was before. holds are rows that are left alone, with what was planned for them.
+func (a *Account) apply(was *Account, j Job, holds map[int]Ended) Result {
 	var r Result
 	done := newApplied(j.AsOf)
 	accepted := map[key]int{} // keys of rows that were neither INVALID nor repeats, with their lines
 	held := len(a.Contacts)
 	changing := map[int]bool{}
-	for _, x := range j.Rows {
+	for i, x := range j.Rows {
 		e := a.decide(was, j, x, accepted)
+		if planned, ok := holds[i]; ok {
+			r.Rows = append(r.Rows, heldFor(planned, e))
+			continue
+		}
 		switch e.Outcome {
 		case row.Added:
 			made := Origin{Job: j.Number, Line: x.Line, At: x.AsOf, Said: x.Said}

@@ -20,6 +20,7 @@ type Account struct {
 	Contacts map[int]*Contact
 	Lists    map[string]*List
 	Jobs     map[int]*Applied // that took effect, by number
+	Plans    map[int]*Plan    // that await approval, by number
 
 	made   int           // contacts ever made
 	listed int           // lists ever made
@@ -88,7 +89,7 @@ func (l *List) has(id int) bool {
 
 // New makes an account without contacts.
 func New(s *contact.Schema, most int) *Account {
-	return &Account{Schema: s, Package: most, Contacts: map[int]*Contact{}, Lists: map[string]*List{}, Jobs: map[int]*Applied{},
+	return &Account{Schema: s, Package: most, Contacts: map[int]*Contact{}, Lists: map[string]*List{}, Jobs: map[int]*Applied{}, Plans: map[int]*Plan{},
 		past: map[had]bool{}, gone: map[int]*List{}, pasts: map[int][]Event{}}
 }
 
@@ -96,6 +97,7 @@ func New(s *contact.Schema, most int) *Account {
 func (a *Account) clone() *Account {
 	c := *a
 	c.Contacts, c.Lists, c.Jobs, c.past, c.gone, c.pasts = map[int]*Contact{}, map[string]*List{}, maps.Clone(a.Jobs), maps.Clone(a.past), maps.Clone(a.gone), maps.Clone(a.pasts)
+	c.Plans = maps.Clone(a.Plans)
 	for id, x := range a.Contacts {
 		c.Contacts[id] = x.clone()
 	}

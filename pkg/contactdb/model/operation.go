@@ -16,20 +16,23 @@ import (
 //	addfile, update       the other modes
 //	check upsert ...      predict only
 //	cancel upsert ...     cancelled when all is done but the commit
+//	review upsert ...     predict, and keep that as the plan of the job
+//	approve 3             apply the job with that number as its plan says
 //	add phone=P1 list=L   by hand
 //	set #1 phone=UNSET    by hand
 //	call #1 list=L        a call leaves its ending at a contact on a list
 //	undo 3                take back the job with that number
 //	preview 3             predict that
 //
-// The job's number is the number of the operation, from 1, and so is the time in hours at which it happens.
+// The job's number is the number of the operation, from 1, and so is the time in hours at which it happens; a job under review
+// keeps both.
 type Operation struct {
-	Kind     string   // import, check, cancel, add, set, call, undo, preview
-	Job      Job      // import, check, cancel; of its rows the lines are those of a file with a heading
+	Kind     string   // import, check, cancel, review, approve, add, set, call, undo, preview
+	Job      Job      // import, check, cancel, review; of its rows the lines are those of a file with a heading
 	Contact  int      // set, call
 	Words    Words    // add, set
 	Lists    []string // add; call: one
-	Of       int      // undo, preview
+	Of       int      // undo, preview, approve
 	AsOfSaid bool
 }
 
@@ -57,9 +60,9 @@ func Parse(s *contact.Schema, n int, line string) (op Operation, err error) {
 		return Operation{Kind: kind, Contact: contactOf(head[0]), Words: words(s, head[1:])}, nil
 	case "call":
 		return Operation{Kind: kind, Contact: contactOf(head[0]), Lists: lists(head)}, nil
-	case "undo", "preview":
+	case "undo", "preview", "approve":
 		return Operation{Kind: kind, Of: number(head[0])}, nil
-	case "check", "cancel":
+	case "check", "cancel", "review":
 		op.Kind, kind, head = kind, head[0], head[1:]
 	default:
 		op.Kind = "import"
@@ -128,9 +131,9 @@ func (op Operation) String(s *contact.Schema) string {
 		return "set " + name(op.Contact) + " " + op.Words.text(s)
 	case "call":
 		return "call " + name(op.Contact) + " " + strings.Join(each("list=", op.Lists), " ")
-	case "undo", "preview":
+	case "undo", "preview", "approve":
 		return fmt.Sprintf("%s %d", op.Kind, op.Of)
-	case "check", "cancel":
+	case "check", "cancel", "review":
 		b.WriteString(op.Kind + " ")
 	}
 	j := op.Job

@@ -34,6 +34,10 @@ func (a *Account) Do(n int, op Operation) []string {
 		return a.Preview(n, op.Of, at).Lines(a.Schema)
 	case "import":
 		return a.Import(op.Job).Lines(a.Schema)
+	case "review":
+		return a.Review(op.Job).Lines(a.Schema)
+	case "approve":
+		return a.Approve(op.Of).Lines(a.Schema)
 	}
 	return a.Check(op.Job).Lines(a.Schema)
 }

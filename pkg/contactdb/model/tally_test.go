@@ -23,10 +23,10 @@ const rare = 2000
 // all are the outcomes and refusals that the rules have.
 var all = []string{
 	"ADDED", "ADDED restored", "CONFLICT duplicate-contact", "CONFLICT several-contacts", "DUPLICATE duplicate-contact", "DUPLICATE known-contact",
-	"DUPLICATE repeats-row", "HELD changed-since", "HELD key-taken", "HELD touched", "INVALID no-key", "INVALID phone-invalid", "UNCHANGED",
+	"DUPLICATE repeats-row", "HELD changed-since", "HELD key-taken", "HELD plan-changed", "HELD touched", "INVALID no-key", "INVALID phone-invalid", "UNCHANGED",
 	"UNCHANGED already-undone", "UNCHANGED consent-kept", "UNCHANGED kept-by-rule", "UNCHANGED newer-here", "UNMATCHED no-contact", "UPDATED",
 	"UPDATED consent-kept", "UPDATED kept-by-rule", "UPDATED newer-here", "UPDATED put-back", "UPDATED removed", "added", "called", "set",
-	"refused: consent-kept", "refused: duplicate-contact", "refused: not-undoable", "refused: package-too-small", "refused: several-contacts",
+	"refused: consent-kept", "refused: duplicate-contact", "refused: no-plan", "refused: not-undoable", "refused: package-too-small", "refused: several-contacts",
 	"refused: unknown-contact",
 }
 

@@ -90,7 +90,11 @@ func Place(op model.Operation, n int, a *model.Account) model.Operation {
 	if made := a.Made(); made > 0 && op.Contact > made && op.Contact < unknown {
 		op.Contact = (op.Contact-1)%made + 1
 	}
-	if jobs := slices.Sorted(maps.Keys(a.Jobs)); op.Of > 0 && len(jobs) > 0 && !slices.Contains(jobs, op.Of) {
+	jobs := slices.Sorted(maps.Keys(a.Jobs))
+	if op.Kind == "approve" {
+		jobs = slices.Sorted(maps.Keys(a.Plans))
+	}
+	if op.Of > 0 && len(jobs) > 0 && !slices.Contains(jobs, op.Of) {
 		op.Of = jobs[(op.Of-1)%len(jobs)]
 	}
 	return op
@@ -150,14 +154,24 @@ func Some[T comparable](t *rapid.T, n int, of ...T) []T {
 	return all
 }
 
+// kinds are those of operations, as often as they are drawn.
+var kinds = []string{"import", "import", "import", "import", "import", "add", "set", "set", "set", "undo", "undo", "undo", "check", "cancel", "preview", "call"}
+
 // Draw draws 1 to 12 operations. Which contact they are about and which job is taken back is settled when they are
 // done, by what there is then.
-func Draw(t *rapid.T) Sequence {
+func Draw(t *rapid.T) Sequence { return draw(t, kinds...) }
+
+// DrawReviewed draws operations among which are jobs under review, some of which are approved.
+func DrawReviewed(t *rapid.T) Sequence {
+	return draw(t, append([]string{"review", "review", "review", "review", "review", "review", "approve", "approve", "approve", "approve", "set", "set"}, kinds...)...)
+}
+
+func draw(t *rapid.T, kinds ...string) Sequence {
 	all := make(Sequence, 1+Below(t, 12))
 	for i := range all {
-		kinds := []string{"import", "import", "import", "import", "import", "add", "set", "set", "set", "undo", "undo", "undo", "check", "cancel", "preview", "call"}
 		if i == 0 {
-			kinds = []string{"import", "import", "import", "add"}
+			all[i] = DrawOperation(t, One(t, "import", "import", "import", "add"))
+			continue
 		}
 		all[i] = DrawOperation(t, One(t, kinds...))
 	}
@@ -183,7 +197,7 @@ func DrawOperation(t *rapid.T, kind string) model.Operation {
 		op.Contact, op.Words = 1+Below(t, numbers), drawWords(t)
 	case "call":
 		op.Contact, op.Lists = 1+Below(t, unknown-1), []string{One(t, Lists()...)}
-	case "undo", "preview":
+	case "undo", "preview", "approve":
 		op.Of = 1 + Below(t, numbers)
 	default:
 		op.Job, op.AsOfSaid = drawJob(t)
