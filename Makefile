@@ -1,7 +1,7 @@
 # `make` lists the targets. ARGS is handed to the command that a target ends in, e.g. make test ARGS='-run Upload'.
 export GOFLAGS += -buildvcs=false
 SHELL := /bin/bash
-MODULES := pkg proto services deploy/standalone docs/client
+MODULES := pkg proto services deploy/standalone docs/client docs/provider
 MAINS := $(wildcard services/*/cmd/* deploy/standalone/cmd/contactmill-*)
 GO_CODE = $(MODULES:%=./%/...)
 RACE := $(if $(shell command -v $${CC:-gcc}),-race)

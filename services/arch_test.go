@@ -33,6 +33,8 @@ var law = []rule{
 		why: "a service does not know how it is run"},
 	{packages: "docs/client", never: []string{"pkg/...", "services/...", "deploy/..."},
 		why: "an upstream application has the contract alone"},
+	{packages: "docs/provider", never: []string{"pkg/...", "services/...", "deploy/..."},
+		why: "so has who writes a provider"},
 	{packages: "services/cli/...", never: []string{"pkg/postgres/...", "pkg/bus/...", "pkg/blob/...", "pkg/stage/..."},
 		why: "the command line is a pure gRPC client"},
 	{packages: "...", never: []string{"pkg/contactdb/..."}, except: []string{"services/merge/...", "services/contacts/...", "services/migrate/..."},

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/money"
 	providerv1 "github.com/contactmill/contactmill/proto/gen/contactmill/provider/v1"
 )
 
@@ -95,9 +96,9 @@ func (c *check) describe(ctx context.Context) (string, error) {
 	}
 	price := "for nothing"
 	if costs {
-		price = fmt.Sprintf("%d.%06d %s a subject at most", d.PriceMicros/1e6, d.PriceMicros%1e6, d.Currency)
+		price = money.Text(d.PriceMicros, d.Currency) + " a subject at most"
 	}
-	return fmt.Sprintf("%s, %s, batches of %d, remembered for %s", d.Name, price, c.most(), remembers), nil
+	return fmt.Sprintf("%s, %s, batches of %d, remembered for %.4g days", d.Name, price, c.most(), remembers.Hours()/24), nil
 }
 
 func names(all []string) bool {
@@ -193,10 +194,10 @@ func (c *check) halfClose(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	asked := map[string]bool{}
+	asked := map[string]*providerv1.EnrichRequest{}
 	for range 3 {
 		q := c.batch(people(0, 1)...)
-		asked[q.BatchId] = true
+		asked[q.BatchId] = q
 		if err := stream.Send(q); err != nil && !errors.Is(err, io.EOF) {
 			return "", err
 		}
@@ -215,10 +216,16 @@ func (c *check) halfClose(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if !asked[a.BatchId] {
+		q := asked[a.BatchId]
+		if q == nil {
 			return "", c.breach("answers", "a batch was answered twice, or was never asked")
 		}
 		delete(asked, a.BatchId)
+		if a.RetryAfter != nil {
+			c.postponed(q, a)
+		} else if err := c.observe(q, a); err != nil {
+			return "", err
+		}
 	}
 	return "3 batches, then the end", c.finish(stream, cancel)
 }

@@ -157,7 +157,7 @@ func (p *program) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&p.addr, "addr", "", "server, host:port; several replicas with commas")
 	root.PersistentFlags().StringVarP(&p.output, "output", "o", "table", "table, json or jsonl")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(p.importCommand(), p.inspect(), p.jobs(), p.contacts(), p.lists(), p.fields(), p.codes(), p.template(), p.events(), p.accounts(), p.keys())
+	root.AddCommand(p.importCommand(), p.inspect(), p.jobs(), p.contacts(), p.lists(), p.fields(), p.codes(), p.template(), p.events(), p.accounts(), p.keys(), p.provider())
 	return root
 }
 

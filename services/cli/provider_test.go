@@ -1,0 +1,142 @@
+package cli_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/contactmill/contactmill/pkg/providercheck"
+	"github.com/contactmill/contactmill/services/cli"
+)
+
+const providerKey = "the-key-of-the-example"
+
+// exampleProvider is docs/provider, built.
+func exampleProvider(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "provider")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
+	build.Dir = filepath.Join("..", "..", "docs", "provider")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build docs/provider: %v\n%s", err, said)
+	}
+	return program
+}
+
+// serve runs it on a directory and returns where it listens and what ends it.
+func serveExample(t *testing.T, program, dir string) (addr string, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := exec.CommandContext(ctx, program, "127.0.0.1:0", dir, providerKey)
+	said, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(said).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, addr, ok := strings.Cut(strings.TrimSpace(line), "listening on ")
+	if !ok {
+		t.Fatalf("docs/provider says %q", line)
+	}
+	return addr, func() {
+		cancel()
+		_ = cmd.Wait() // it was killed
+	}
+}
+
+func checked(t *testing.T, environ []string, args ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := cli.Run(t.Context(), append([]string{"provider", "check"}, args...), environ, strings.NewReader(""), &out, &errs)
+	return result{code: code, out: out.String(), err: errs.String()}
+}
+
+var took = regexp.MustCompile(` in [0-9.]+m?s`)
+
+// The example that the page of providers shows keeps every rule, also of batches that it answered before it was killed.
+func TestTheExampleKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	program, dir := exampleProvider(t), t.TempDir()
+	addr, stop := serveExample(t, program, dir)
+	r := checked(t, nil, addr, "--key", providerKey, "--phone", "+12025550177")
+	if r.code != 0 || r.err != "" {
+		t.Errorf("code %d, %s", r.code, r.err)
+	}
+	golden(t, "provider.table", took.ReplaceAllString(r.out, " in TIME"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "providers.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown := took.ReplaceAllString(string(page), " in TIME"); !strings.Contains(shown, "```\n$ contactmill provider check ") || !strings.Contains(shown, took.ReplaceAllString(r.out, " in TIME")) {
+		t.Errorf("docs/providers.md does not show what the check says:\n%s", r.out)
+	}
+	source, err := os.ReadFile(filepath.Join("..", "..", "docs", "provider", "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(string(source), "\n)\n\n") // what is imported is no matter of the page
+	if !strings.Contains(string(page), "```go\n"+body+"```\n") {
+		t.Error("docs/providers.md does not show docs/provider/main.go as it is, from its first variable on")
+	}
+	for _, rule := range providercheck.Rules() {
+		if !strings.Contains(string(page), "| `"+rule[0]+"` | "+rule[1]+" |\n") {
+			t.Errorf("docs/providers.md does not say: | `%s` | %s |", rule[0], rule[1])
+		}
+	}
+	stop()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) < 20 {
+		t.Errorf("the example remembers %d batches, %v", len(files), err)
+	}
+	addr, stop = serveExample(t, program, dir)
+	defer stop()
+	r = checked(t, []string{"CONTACTMILL_PROVIDER_KEY=" + providerKey}, addr, "-o", "json", "--budget", "9.99")
+	var report providercheck.Report
+	if err := json.Unmarshal([]byte(r.out), &report); err != nil || r.code != 0 || !report.Passed() || report.Provider != "example" || report.Currency != "EUR" || report.ChargedMicros < 1 || report.ChargedMicros > 1_000_000 {
+		t.Errorf("%+v, %v: %+v", r, err, report)
+	}
+	for _, one := range report.Results {
+		if one.Rule == "largest" && one.Verdict != providercheck.Skipped {
+			t.Errorf("the largest batch costs more than the budget: %+v", one)
+		}
+	}
+}
+
+func TestAProviderThatIsNone(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"another service":   {[]string{s.addr, "--key", apiKey, "-o", "jsonl"}, 1, `{"rule":"describe","demands":"Describe names the provider, its price, its largest batch and its facts, the same each time","verdict":"failed","seen":"Unimplemented: `},
+		"nobody":            {[]string{"127.0.0.1:1"}, 1, "describe          failed   Unavailable: "},
+		"no address":        {nil, 2, ""},
+		"no port":           {[]string{"provider.example.com"}, 1, ""},
+		"no time":           {[]string{s.addr, "--timeout", "0s"}, 2, ""},
+		"a negative budget": {[]string{s.addr, "--budget", "-1"}, 2, ""},
+		"a CA that is none": {[]string{s.addr, "--ca", "provider_test.go"}, 1, ""},
+		"TLS where is none": {[]string{"127.0.0.2:1", "--ca", filepath.Join("nowhere", "ca.pem")}, 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := checked(t, nil, c.args...)
+			if r.code != c.code || !strings.Contains(r.out, c.want) || (c.want == "") != (r.err != "") {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
