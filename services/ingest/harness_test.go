@@ -50,6 +50,7 @@ type world struct {
 	out      *safeBuffer
 	policies atomic.Pointer[accountsv1.Policies] // that every account has settled
 	gone     atomic.Bool                         // the own field glove_size was deleted
+	complete atomic.Bool                         // every account goes on without its provider, and uses answers for 30 days
 }
 
 func newWorld(t *testing.T) *world {
@@ -79,7 +80,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.accounts = w.serve(func(reg grpc.ServiceRegistrar) {
-		accountsv1.RegisterAccountsServiceServer(reg, accounts{policies: &w.policies})
+		accountsv1.RegisterAccountsServiceServer(reg, accounts{policies: &w.policies, complete: &w.complete})
 		accountsv1.RegisterFieldsServiceServer(reg, fields{gone: &w.gone})
 	})
 	return w
@@ -98,6 +99,7 @@ func need(t *testing.T, name string) string {
 type accounts struct {
 	accountsv1.UnimplementedAccountsServiceServer
 	policies *atomic.Pointer[accountsv1.Policies]
+	complete *atomic.Bool
 }
 
 func (a accounts) GetAccount(ctx context.Context, _ *accountsv1.GetAccountRequest) (*accountsv1.GetAccountResponse, error) {
@@ -105,7 +107,11 @@ func (a accounts) GetAccount(ctx context.Context, _ *accountsv1.GetAccountReques
 	if err != nil {
 		return nil, err
 	}
-	return &accountsv1.GetAccountResponse{Account: &accountsv1.Account{Id: id.String(), Name: "demo", Country: "US", Recipients: []string{"office@example.com"}, LegacyEncoding: "windows-1250", Policies: a.policies.Load()}}, nil
+	out := &accountsv1.Account{Id: id.String(), Name: "demo", Country: "US", Recipients: []string{"office@example.com"}, LegacyEncoding: "windows-1250", Policies: a.policies.Load()}
+	if a.complete.Load() {
+		out.ProviderDown, out.ProviderDays = accountsv1.ProviderDown_PROVIDER_DOWN_COMPLETE, 30
+	}
+	return &accountsv1.GetAccountResponse{Account: out}, nil
 }
 
 // fields answers with one standard field and two that are everybody's own.

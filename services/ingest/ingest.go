@@ -7,7 +7,8 @@
 //	Owns      schema ingest: uploads, jobs, stages, leases, events, outbox; in S3 the prefix raw/, and the removal of
 //	          everything in raw/ and work/ by age
 //	Promises  an upload that was answered is never lost (P1), nor by losing all of NATS (P1b); the same request id is one
-//	          job (P2); jobs of an account take effect one at a time in their order (P5), fenced; a poison job stops
+//	          job (P2); jobs of an account take effect one at a time in their order (P5), fenced; a job under
+//	          review spends and changes nothing before its plan was approved, and then no more than that; a poison job stops
 //	          itself only (P6); events without gaps, a watcher resumes (P9); reports are inert (P18)
 package ingest
 

@@ -181,3 +181,43 @@ func TestBadCellsAndUnknownContacts(t *testing.T) {
 		t.Errorf("job that says nothing: %v, %v", j, err)
 	}
 }
+
+// What becomes of a job whose provider is down, and how long answers hold, is the account's word, frozen with the job; the
+// first is the job's where it has one.
+func TestProviderSettingsAreFrozen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := uuid.New()
+	r := w.replica()
+	c, wk := r.client(account), r.worker(account)
+	hand := func(down accountsv1.ProviderDown) *ingestv1.Job {
+		return c.uploadAs("email\na@example.com\n", &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_ADD, ProviderDown: down})
+	}
+	const (
+		unset    = accountsv1.ProviderDown_PROVIDER_DOWN_UNSPECIFIED
+		wait     = accountsv1.ProviderDown_PROVIDER_DOWN_WAIT
+		complete = accountsv1.ProviderDown_PROVIDER_DOWN_COMPLETE
+	)
+	before := hand(unset)
+	w.complete.Store(true)
+	after, own := hand(unset), hand(wait)
+	wk.validate(before, simple(), nil) // two of an account are validated at a time
+	for _, tc := range []struct {
+		job   *ingestv1.Job
+		stage event.Stage
+		want  accountsv1.ProviderDown
+		days  int32
+	}{{before, event.Match, wait, 90}, {after, event.Validate, complete, 30}, {own, event.Validate, wait, 30}} {
+		if tc.job.GetProviderDown() != tc.want {
+			t.Errorf("job %d is shown with %s, want %s", tc.job.GetNumber(), tc.job.GetProviderDown(), tc.want)
+		}
+		work, _ := wk.work(tc.job, tc.stage)
+		if got := work.GetAccount(); got.GetCompleteWithoutProvider() != (tc.want == complete) || got.GetProviderDays() != tc.days {
+			t.Errorf("job %d goes by %v, want %s and %d days", tc.job.GetNumber(), got, tc.want, tc.days)
+		}
+	}
+	h := header("x", []byte("x"))
+	h.Settings.ProviderDown = 9
+	_, err := c.upload(t.Context(), h, []byte("x"))
+	wanted(t, "a policy that is none", err, fault.Invalid, "bad-policy")
+}

@@ -321,3 +321,41 @@ func TestConfirmationGoesOnAndIsKept(t *testing.T) {
 		t.Error("the retry asks again what was confirmed")
 	}
 }
+
+// Of those who decide on a plan at once exactly one wins, and the others are told or see what it was.
+func TestOneWordDecidesOnAPlan(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := t.Context()
+	for range 10 {
+		j := r.accept(newAccount(), "1", reviewed)
+		r.validate(j)
+		r.plan(j)
+		start := make(chan struct{})
+		errs := make(chan error, 4)
+		for i, decide := range []func(l *Ledger) error{
+			func(l *Ledger) error { _, err := l.Approve(ctx, j.Account, Ref{ID: j.ID}, "one"); return err },
+			func(l *Ledger) error { _, err := l.Approve(ctx, j.Account, Ref{ID: j.ID}, "two"); return err },
+			func(l *Ledger) error { _, err := l.Reject(ctx, j.Account, Ref{ID: j.ID}, "no"); return err },
+			func(l *Ledger) error { _, err := l.Reject(ctx, j.Account, Ref{ID: j.ID}, "never"); return err },
+		} {
+			go func() {
+				<-start
+				errs <- decide([]*Ledger{r.Ledger, r.other}[i%2])
+			}()
+		}
+		close(start)
+		refused := 0
+		for range cap(errs) {
+			if err := <-errs; fault.Code(err) == "no-plan" {
+				refused++
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := r.now(j)
+		if refused != 2 || (now.State == Ready) == (now.State == Rejected) || (now.ApprovedBy != "") != (now.State == Ready) {
+			t.Fatalf("%d were refused, and the job is %+v", refused, now)
+		}
+	}
+}
