@@ -94,6 +94,9 @@ func TestReviewedJobTakesEffectByItsApprovedPlanAlone(t *testing.T) {
 	if g := r.try(three, event.Match); g.Granted {
 		t.Fatal("job 3 went before the approved job 1")
 	}
+	if started, free := r.now(one).Started, r.now(two).Ended; !started.Equal(free) {
+		t.Fatalf("the approved job started at %s, want %s, when it got its turn", started, free)
+	}
 	other := Forecast{ToSend: 99}
 	g = r.try(one, event.Match)
 	if !g.Granted || !g.Work.Confirmed || g.Work.Planning || g.Work.Plan != nil {
