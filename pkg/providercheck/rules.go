@@ -484,13 +484,23 @@ func (c *check) cancel(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := stream.Send(c.batch(people(0, 1)...)); err != nil && !errors.Is(err, io.EOF) {
+	q := c.batch(people(0, 1)...)
+	if err := stream.Send(q); err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
-	if _, err := c.receive(stream); err != nil { // so the provider is at work on the stream
+	a, err := c.receive(stream) // so the provider is at work on the stream
+	if err != nil {
 		return "", err
 	}
-	q := c.batch(c.few()...)
+	if a.BatchId != q.BatchId {
+		return "", c.breach("answers", "one batch was asked, and another one answered")
+	}
+	if a.RetryAfter != nil {
+		c.postponed(q, a)
+	} else if err := c.observe(q, a); err != nil {
+		return "", err
+	}
+	q = c.batch(c.few()...)
 	if err := stream.Send(q); err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}

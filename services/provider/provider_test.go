@@ -11,10 +11,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/contactmill/contactmill/pkg/config"
 	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/providercheck"
 	"github.com/contactmill/contactmill/pkg/rpc"
 	"github.com/contactmill/contactmill/pkg/telemetry"
 	providerv1 "github.com/contactmill/contactmill/proto/gen/contactmill/provider/v1"
@@ -26,6 +28,17 @@ const key = "the-service-key-of-a-test-provider"
 // dial starts the provider as the process that it is, and connects with the service key given.
 func dial(t *testing.T, with config.Secret) providerv1.ProviderServiceClient {
 	t.Helper()
+	conn, err := rpc.Dial(start(t), rpc.DialOptions{ServiceKey: with})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return providerv1.NewProviderServiceClient(conn)
+}
+
+// start starts the provider and returns its address.
+func start(t *testing.T) string {
+	t.Helper()
 	p, err := provider.Process(t.Context(), []string{"CONTACTMILL_GRPC_ADDR=127.0.0.1:0", "CONTACTMILL_SERVICE_KEY=" + key}, telemetry.New("provider", "", io.Discard))
 	if err != nil {
 		t.Fatal(err)
@@ -33,18 +46,41 @@ func dial(t *testing.T, with config.Secret) providerv1.ProviderServiceClient {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
-	conn, err := rpc.Dial(p.(interface{ Addr() string }).Addr(), rpc.DialOptions{ServiceKey: with})
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		conn.Close()
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("ended with %v", err)
 		}
 	})
-	return providerv1.NewProviderServiceClient(conn)
+	return p.(interface{ Addr() string }).Addr()
+}
+
+// It keeps every rule of the contract; those of memory and money do not hold for it.
+func TestItKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	addr := start(t)
+	r, err := providercheck.Run(t.Context(), providercheck.Options{
+		Keyed: true,
+		Known: []*providerv1.Subject{{Phone: "+12022243441"}, {Email: "somebody@gmail.com"}},
+		Dial: func(c providercheck.Credential) (*grpc.ClientConn, error) {
+			return rpc.Dial(addr, rpc.DialOptions{Foreign: true, Key: map[providercheck.Credential]config.Secret{providercheck.Right: "svc_" + key, providercheck.Wrong: "svc_another"}[c]})
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var skipped []string
+	for _, one := range r.Results {
+		switch one.Verdict {
+		case providercheck.Failed:
+			t.Errorf("%s: %s", one.Rule, one.Seen)
+		case providercheck.Skipped:
+			skipped = append(skipped, one.Rule)
+		}
+	}
+	if d := cmp.Diff([]string{"repeat", "repeat-elsewhere", "repeat-at-once", "id-reused", "retry-after"}, skipped); d != "" {
+		t.Errorf("skipped (-want +got):\n%s", d)
+	}
 }
 
 // ask sends one batch on a stream of its own.

@@ -23,6 +23,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/contactmill/contactmill/pkg/config"
+	"github.com/contactmill/contactmill/pkg/providercheck"
+	"github.com/contactmill/contactmill/pkg/rpc"
 	providerv1 "github.com/contactmill/contactmill/proto/gen/contactmill/provider/v1"
 )
 
@@ -278,6 +281,31 @@ func TestWhoGivesUpCanGoOn(t *testing.T) {
 				t.Errorf("%+v", p)
 			}
 		})
+	}
+}
+
+// While nothing else is asked of it, it keeps every rule of the contract.
+func TestItKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	r := serveAt(t, Options{State: t.TempDir(), Key: "secret", MaxBatch: 500})
+	report, err := providercheck.Run(t.Context(), providercheck.Options{
+		Keyed: true,
+		Known: []*providerv1.Subject{{Phone: "+12025550177"}},
+		Dial: func(c providercheck.Credential) (*grpc.ClientConn, error) {
+			return rpc.Dial(r.p.Addr(), rpc.DialOptions{Foreign: true, Key: map[providercheck.Credential]config.Secret{providercheck.Right: "secret", providercheck.Wrong: "another"}[c]})
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range report.Results {
+		if (one.Verdict != providercheck.Passed) != (one.Rule == "retry-after") {
+			t.Errorf("%s %s: %s", one.Rule, one.Verdict, one.Seen)
+		}
+	}
+	// Its own books say the same as its answers: nothing was charged twice.
+	if p := r.paid(t); p.CostMicros != report.ChargedMicros || p.Repeated == 0 {
+		t.Errorf("its books say %+v, its answers %d", p, report.ChargedMicros)
 	}
 }
 
