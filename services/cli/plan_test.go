@@ -4,10 +4,12 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/contactmill/contactmill/pkg/fault"
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
@@ -47,6 +49,7 @@ func planned() *ingestv1.Job {
 func spent() *ingestv1.Job {
 	j := planned()
 	j.State, j.EndedAt = ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, job("7", ingestv1.JobState_JOB_STATE_COMPLETED, nil).EndedAt
+	j.StartedAt = timestamppb.New(j.EndedAt.AsTime().Add(-400 * time.Millisecond)) // when its turn came, long after it was handed in
 	j.ApprovedBy = "0198a2c4-0000-7000-8000-000000000001"
 	j.Counts = &ingestv1.Counts{Rows: 1260, Added: 1252, Updated: 6, Invalid: 1, Held: 1, SentToProvider: 1200, KnownToProvider: 1100, EnrichedLater: 40}
 	j.Cost = &ingestv1.Cost{Micros: 1_200_500, Currency: "EUR"}
@@ -86,7 +89,7 @@ func TestPlansAreToldAndDecided(t *testing.T) {
 		{"jobs watch 7", planned(), nil, "job 7  leads.csv  AWAITING_APPROVAL  would be: 1,252 added · 7 updated · 1 invalid\n" + plan, 5},
 		{"jobs approve 7", job("7", ingestv1.JobState_JOB_STATE_READY, nil), &ingestv1.ApproveJobRequest{Job: "7"}, "job 7  leads.csv  READY\n", 0},
 		{"jobs approve 7 --wait", spent(), &ingestv1.ApproveJobRequest{Job: "7"},
-			"job 7  leads.csv  1,260 rows  ████████████ 100 %  1,252 added · 6 updated · 1 invalid · 1 held   2.5 s\n" + done, 3},
+			"job 7  leads.csv  1,260 rows  ████████████ 100 %  1,252 added · 6 updated · 1 invalid · 1 held   0.4 s\n" + done, 3},
 		{"jobs get 7", spent(), nil, "job 7  leads.csv  COMPLETED_WITH_REJECTS  1,252 added · 6 updated · 1 invalid · 1 held\n  policies: provider down complete\n" + done, 0},
 		{"jobs reject 7 --reason dear", refused, &ingestv1.RejectJobRequest{Job: "7", Reason: "dear"},
 			"job 7  leads.csv  REJECTED\n  plan-rejected: too many new ones\n  plan: 1,252 added · 7 updated · 1 invalid (not approved)\n", 0},

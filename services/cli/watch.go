@@ -38,11 +38,21 @@ func (p *program) follow(ctx context.Context, c *client, j *ingestv1.Job, b *bar
 	p.exit = exitOf(j)
 	if p.output == "table" && j.EndedAt != nil {
 		fmt.Fprintf(p.out, "job %d  %s  %s  %s %3d %%  %s   %.1f s\n", j.Number, printable(title(j)), howMany(j),
-			strings.Repeat("█", barWidth), 100, endedWords(j), j.EndedAt.AsTime().Sub(j.CreatedAt.AsTime()).Seconds())
+			strings.Repeat("█", barWidth), 100, endedWords(j), took(j).Seconds())
 		p.remarks(j)
 		return nil
 	}
 	return p.job(j)
+}
+
+// took is how long a job was on its way; of one whose plan was approved, since its turn came after that: a person took the time
+// before.
+func took(j *ingestv1.Job) time.Duration {
+	from := j.CreatedAt
+	if j.ApprovedBy != "" && j.StartedAt != nil {
+		from = j.StartedAt
+	}
+	return j.EndedAt.AsTime().Sub(from.AsTime())
 }
 
 // howMany is how large a job was: rows of a file, or contacts that an undo looked at.
