@@ -34,6 +34,8 @@ var law = []rule{
 	{packages: "docs/client", never: []string{"pkg/...", "services/...", "deploy/..."},
 		why: "an upstream application has the contract alone"},
 	{packages: "docs/provider", never: []string{"pkg/...", "services/...", "deploy/..."},
+		why: "so has a provider"},
+	{packages: "docs/provider", never: []string{"pkg/...", "services/...", "deploy/..."},
 		why: "so has who writes a provider"},
 	{packages: "services/cli/...", never: []string{"pkg/postgres/...", "pkg/bus/...", "pkg/blob/...", "pkg/stage/..."},
 		why: "the command line is a pure gRPC client"},
