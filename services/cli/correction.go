@@ -22,7 +22,7 @@ func (p *program) needsNoMode(ctx context.Context, c *client, name string, s *in
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	asked := &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPSERT, Reading: s.Reading} // the mode is not looked at, but has to be one
+	asked := &ingestv1.ImportSettings{Mode: ingestv1.Mode_MODE_UPSERT, Reading: s.Reading, Mapping: s.Mapping} // the mode is not looked at, but has to be one
 	uploads := p.server
 	p.server = c.inspector
 	h := &validatorv1.InspectHeader{FileName: filepath.Base(name), Size: info.Size(), Settings: asked, Rows: 1}
@@ -32,6 +32,9 @@ func (p *program) needsNoMode(ctx context.Context, c *client, name string, s *in
 		return interrupted{"stopped before the file was handed in", ""}
 	case err != nil && !errors.Is(err, fault.Unimplemented): // without an inspector nobody can tell
 		return err
+	case found.GetRejected() != nil: // whatever the mode
+		r := found.Rejected
+		return fault.New(fault.Invalid, r.Code, "%s would be refused: %s: %s", h.FileName, r.Code, r.Message).Hint("%s", r.Hint)
 	case found.GetCorrectsNumber() == 0:
 		return usage{errModeNeeded}
 	}

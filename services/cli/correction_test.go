@@ -19,8 +19,10 @@ func TestACorrectedReportNeedsNoMode(t *testing.T) {
 		mode  ingestv1.Mode // that it is handed in with, if it is
 		err   string
 	}{
-		"a report":                    {found: &validatorv1.Inspection{CorrectsNumber: 3}},
-		"a report, and a mode":        {found: &validatorv1.Inspection{CorrectsNumber: 3}, flags: []string{"--mode", "add"}, mode: ingestv1.Mode_MODE_ADD},
+		"a report":             {found: &validatorv1.Inspection{CorrectsNumber: 3}},
+		"a report, and a mode": {found: &validatorv1.Inspection{CorrectsNumber: 3}, flags: []string{"--mode", "add"}, mode: ingestv1.Mode_MODE_ADD},
+		"a report of nobody": {found: &validatorv1.Inspection{Rejected: &ingestv1.Problem{Code: "correction-unknown", Message: "No.", Hint: "Take the column away."}}, code: 1,
+			err: "leads.csv would be refused: correction-unknown: No.\n  Take the column away.\n"},
 		"another file":                {found: &validatorv1.Inspection{}, code: 2, err: "--mode is needed"},
 		"another file, and a mode":    {found: &validatorv1.Inspection{}, flags: []string{"--mode", "update"}, mode: ingestv1.Mode_MODE_UPDATE},
 		"nobody who could look at it": {code: 1, err: "ended the inspection"},
@@ -30,7 +32,7 @@ func TestACorrectedReportNeedsNoMode(t *testing.T) {
 			s := newServer(t)
 			s.inspection = c.found
 			s.wishes = []*validatorv1.Wish{{Offset: 0, Length: 1 << 20}}
-			r := s.run(t, "", append([]string{"import", name, "--sheet", "Blatt 1"}, c.flags...)...)
+			r := s.run(t, "", append([]string{"import", name, "--sheet", "Blatt 1", "--ignore", "x"}, c.flags...)...)
 			if r.code != c.code || c.err == "" && r.err != "" || !strings.Contains(r.err, c.err) {
 				t.Errorf("%+v, want code %d and %q", r, c.code, c.err)
 			}
@@ -43,7 +45,7 @@ func TestACorrectedReportNeedsNoMode(t *testing.T) {
 			if asked := s.inspected != nil; asked != (len(c.flags) == 0) {
 				t.Errorf("looked at: %v", asked)
 			}
-			if s.inspected != nil && s.inspected.Settings.GetReading().GetSheet() != "Blatt 1" {
+			if s.inspected != nil && (s.inspected.Settings.GetReading().GetSheet() != "Blatt 1" || s.inspected.Settings.Mapping["x"] != "-") {
 				t.Errorf("looked at as %v", s.inspected)
 			}
 		})
