@@ -39,7 +39,7 @@ type counter struct {
 	keys     *keyring.Keyring
 }
 
-func newCounter(t *testing.T, p *inquirytest.Provider) *counter {
+func newCounter(t testing.TB, p *inquirytest.Provider) *counter {
 	t.Helper()
 	c := &counter{provider: p, database: postgrestest.DB(t, schema), account: uuid.Must(uuid.NewV7())}
 	server, err := rpc.NewServer(rpc.Options{Addr: "127.0.0.1:0", ServiceKey: serviceKey, DrainLimit: time.Second, Telemetry: telemetry.New("provider", "", io.Discard)})
@@ -69,7 +69,7 @@ func newCounter(t *testing.T, p *inquirytest.Provider) *counter {
 }
 
 // desk is one more at the same provider and database.
-func (c *counter) desk(t *testing.T, db *postgres.DB) *Desk {
+func (c *counter) desk(t testing.TB, db *postgres.DB) *Desk {
 	t.Helper()
 	conn, err := rpc.Dial(c.addr, rpc.DialOptions{Key: "svc_" + serviceKey})
 	if err != nil {

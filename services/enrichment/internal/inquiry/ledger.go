@@ -5,6 +5,8 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,9 +24,9 @@ import (
 var queries embed.FS
 
 type statements struct {
-	AnswerOfBatch, InsertBatch, HoldValues, FreeValues, AnswersOfValues, AnswersOfBatches, AnswerBatch, FailBatch, OpenBatch string
-	Breaker, OpenBreaker, RestBreaker, CloseBreaker                                                                          string
-	AccountsWithOpenBatches, ClaimOpenBatches, NextOpenBatch, CostOfJob, Description, KeepDescription                        string
+	AnswerOfBatch, InsertBatch, HoldValues, FreeValue, AnswersOfValues, AnswersOfBatches, AnsweredOfBatches, AnswerBatch, FailBatch, OpenBatch string
+	Breaker, OpenBreaker, RestBreaker, CloseBreaker                                                                                            string
+	AccountsWithOpenBatches, ClaimOpenBatches, NextOpenBatch, CostOfJob, Description, KeepDescription                                          string
 }
 
 // ledger remembers what was asked of providers and what they answered.
@@ -146,12 +148,32 @@ func (l *ledger) recall(ctx context.Context, account uuid.UUID, provider string,
 		var v value
 		var p place
 		var fresh bool
+		held, batches := map[value]place{}, map[string]bool{}
 		_, err = pgx.ForEachRow(rows, []any{&v, &p.batch, &p.at, &fresh}, func() error {
 			p.stale = !fresh
-			places[v] = p
+			held[v], batches[p.batch] = p, true
 			return nil
 		})
-		return err
+		if err != nil || len(held) == 0 {
+			return err
+		}
+		if rows, err = tx.Query(ctx, l.sql.AnsweredOfBatches, account, provider, slices.Collect(maps.Keys(batches))); err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		clear(batches)
+		for _, id := range ids {
+			batches[id] = true
+		}
+		for v, p := range held {
+			if batches[p.batch] {
+				places[v] = p
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("look up values of account %s: %w", account, err)
@@ -210,8 +232,8 @@ func (l *ledger) giveUp(ctx context.Context, b *batch, values []uuid.UUID, code 
 	err := l.db.InAccount(ctx, b.account, func(ctx context.Context, tx pgx.Tx) error {
 		q := &pgx.Batch{}
 		q.Queue(l.sql.FailBatch, b.account, b.provider, b.id, code)
-		if len(values) > 0 {
-			q.Queue(l.sql.FreeValues, b.account, b.provider, b.id, values)
+		for _, v := range values {
+			q.Queue(l.sql.FreeValue, b.account, b.provider, b.id, v)
 		}
 		return tx.SendBatch(ctx, q).Close()
 	})
