@@ -202,7 +202,7 @@ func (c *correction) origins(columns []column) []int {
 }
 
 // wasText tells whether the first file's cells were text, and not numbers and dates of a workbook.
-func (c *correction) wasText() bool { return c.job.GetFile().GetFormat() == string(sheet.FormatText) }
+func (c *correction) wasText() bool { return c.job.GetFile().GetFormat() == textFormat }
 
 // headings are those of the file; of a report without the apostrophe that it puts before what a spreadsheet would compute.
 func (c *correction) headings(headings []string) []string {
@@ -251,7 +251,7 @@ func (w *worker) recall(kinds []sheet.Kind) error {
 		switch {
 		case sameText(then, sheet.Strip(now)):
 			w.restored = append(w.restored, restored{col, from, false})
-		case counts && rewritten(then, now, kind, w.columns[col].spec.Type):
+		case counts && rewritten(then, now, kind):
 			w.restored = append(w.restored, restored{col, from, true})
 		case counts:
 			known++

@@ -406,3 +406,15 @@ func TestOriginalsAreFoundInAnyOrder(t *testing.T) {
 		}
 	}
 }
+
+// What was wrong is what a person came to change: there the new text counts, even where it means the same day.
+func TestACorrectedCellIsNotTakenBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	of, report := w.first(12, job{file: "Email,Birth date\na@x.io,05/06/19\nb@x.io,13/06/1990\n"})
+	report[1][1] = "05/06/2019"
+	_, rows := w.validate(job{file: csvOf(t, report[:2]), of: of, modeless: true})
+	if want := []string{"2 email=a@x.io birth_date:=2019-06-05"}; !slices.Equal(rows, want) {
+		t.Errorf("rows %q, want %q", rows, want)
+	}
+}

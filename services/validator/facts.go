@@ -33,12 +33,15 @@ func dialect(r *ingestv1.Reading) sheet.Dialect {
 	return d
 }
 
+// textFormat is what facts say of a text with cells.
+const textFormat = "csv"
+
 // toFacts is what a file turned out to be. Samples of secret columns are covered.
 func toFacts(f *sheet.File, columns []column, warnings []mapping.Warning) *ingestv1.FileFacts {
 	d := f.Dialect
 	out := &ingestv1.FileFacts{Format: string(d.Format), Container: string(d.Container), HeadingLine: d.HeadingLine, Sheet: valid(d.Sheet)}
 	if d.Format == sheet.FormatText || d.Format == sheet.AnyFormat {
-		out.Format = "csv"
+		out.Format = textFormat
 		out.Encoding, out.Evidence, out.Bom, out.SeparatorLine = d.Encoding, string(f.Evidence), d.BOM, d.Separator
 		out.Delimiter, out.LineEnd, out.Quote, out.Escape = string(rune(d.Delimiter)), d.LineEnd.String(), "none", "double"
 		if d.Quote != sheet.NoQuote {

@@ -19,13 +19,16 @@ const (
 
 // rewritten tells whether now, a cell of a kind, is what a spreadsheet makes of was when it opens a text and saves it again:
 // the same number, the same day or the same truth value, written in another way.
-func rewritten(was, now []byte, kind sheet.Kind, t contact.Type) bool {
+func rewritten(was, now []byte, kind sheet.Kind) bool {
 	was, now = bytes.TrimSpace(was), bytes.TrimSpace(now)
 	if len(was) == 0 || len(now) == 0 || len(was) > longestRewritten || len(now) > longestRewritten {
 		return false
 	}
 	a, b := string(was), string(now)
-	return sameTruth(a, b) || sameNumber(a, b, kind) || sameDay(was, now, kind) || t == contact.TypeMoment && sameMoment(was, now)
+	if strings.Contains(b, ":") {
+		return sameClock(a, b) || sameMoment(was, now)
+	}
+	return sameTruth(a, b) || sameNumber(a, b, kind) || sameDay(was, now, kind)
 }
 
 // sameText tells whether a cell says what it said, but for how its lines end.
@@ -76,11 +79,14 @@ type number struct {
 
 // numberOf reads what a spreadsheet takes for a number: signs, currencies, per cent, exponents and thousands among it.
 func numberOf(s string, point byte) (n number, ok bool) {
+	if inner, ok := strings.CutPrefix(s, "("); ok && strings.HasSuffix(inner, ")") {
+		n.negative, s = true, inner[:len(inner)-1]
+	}
 	s = strings.Trim(s, "$€£¥ \u00a0")
 	if rest, percent := strings.CutSuffix(s, "%"); percent {
 		s, n.exp = strings.TrimSpace(rest), -2
 	}
-	if s != "" && (s[0] == '-' || s[0] == '+') {
+	if s != "" && !n.negative && (s[0] == '-' || s[0] == '+') {
 		n.negative, s = s[0] == '-', strings.TrimLeft(s[1:], "$€£¥ \u00a0")
 	}
 	if i := strings.IndexAny(s, "eE"); i > 0 {
@@ -123,14 +129,18 @@ func (a number) shownAs(b number) bool {
 	if a.digits == b.digits && a.exp == b.exp {
 		return true
 	}
-	if len(b.digits) >= len(a.digits) || len(b.digits) == 0 {
+	same := func(n number) bool { return n.digits == b.digits && n.exp == b.exp }
+	switch {
+	case len(b.digits) == 0 || len(b.digits) >= len(a.digits):
 		return false
+	case b.power, b.exp < len(b.digits) && len(b.digits) >= fewDigits: // as many digits as there was room for
+		return same(a.rounded(len(b.digits)))
+	case len(a.digits) > exactDigits:
+		cut := a
+		cut.digits = strings.TrimRight(a.digits[:exactDigits], "0")
+		return same(a.rounded(exactDigits)) || same(cut)
 	}
-	if keep := len(b.digits); !b.power && keep < fewDigits && len(a.digits) <= exactDigits {
-		return false
-	}
-	up := a.rounded(len(b.digits))
-	return up.digits == b.digits && up.exp == b.exp || a.digits[:len(b.digits)] == b.digits && a.exp == b.exp && len(a.digits) > exactDigits
+	return false
 }
 
 // rounded is the number with at most so many digits.
@@ -174,7 +184,71 @@ func sameDay(was, now []byte, kind sheet.Kind) bool {
 			}
 		}
 	}
+	return sameDayOfYear(was, now)
+}
+
+// sameDayOfYear compares a text such as 1/2 or Mar-05 with the day that a spreadsheet makes of it: of the year in which it is
+// opened, or the first of the month.
+func sameDayOfYear(was, now []byte) bool {
+	if bytes.Count(was, []byte("/"))+bytes.Count(was, []byte("-"))+bytes.Count(was, []byte(".")) != 1 && len(bytes.Fields(was)) != 2 {
+		return false
+	}
+	for _, to := range orders {
+		day, ok := dayOf(now, to)
+		if !ok {
+			continue
+		}
+		year, _, _ := day.Civil()
+		for _, between := range [...]string{"/", "-", ".", " "} {
+			for _, whole := range [...]string{string(was) + between + strconv.Itoa(year), "1" + between + string(was)} {
+				for _, from := range [...]contact.DateOrder{contact.DMY, contact.MDY} {
+					if d, ok := dayOf([]byte(whole), from); ok && d == day {
+						return true
+					}
+				}
+			}
+		}
+	}
 	return false
+}
+
+// sameClock compares two texts as times of day, with or without seconds, in 12 or 24 hours.
+func sameClock(was, now string) bool {
+	a, ok := clockOf(was)
+	if !ok {
+		return false
+	}
+	b, ok := clockOf(now)
+	return ok && a == b
+}
+
+// clockOf is the second of the day.
+func clockOf(s string) (int, bool) {
+	s = strings.ToUpper(s)
+	late, twelve := false, false
+	for _, half := range [...]string{"AM", "PM"} {
+		if rest, ok := strings.CutSuffix(s, half); ok {
+			s, late, twelve = strings.TrimSpace(rest), half == "PM", true
+		}
+	}
+	parts := strings.Split(s, ":")
+	if len(parts) < 2 || len(parts) > 3 {
+		return 0, false
+	}
+	seconds := 0
+	for _, unit := range []int{60 * 60, 60, 1}[:len(parts)] {
+		n, err := strconv.ParseUint(parts[0], 10, 16)
+		if err != nil || len(parts[0]) > 3 || unit < 60*60 && n > 59 {
+			return 0, false
+		}
+		if unit == 60*60 && twelve {
+			if n = n % 12; late {
+				n += 12
+			}
+		}
+		seconds, parts = seconds+int(n)*unit, parts[1:]
+	}
+	return seconds, true
 }
 
 // dayOf reads a day; of a year of two digits it is taken as a spreadsheet does, from 1930 on.
