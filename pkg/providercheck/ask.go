@@ -59,9 +59,9 @@ func (c *check) postponed(q *providerv1.EnrichRequest, a *providerv1.EnrichRespo
 	c.busy++
 	switch {
 	case a.RetryAfter.CheckValid() != nil || a.RetryAfter.AsDuration() < 0:
-		c.breach("retry-after", "a batch is to be asked again after a time that is none")
+		c.note("retry-after", "a batch is to be asked again after a time that is none")
 	case len(a.FactSets)+len(a.PhoneFacts)+len(a.EmailFacts)+len(a.SubjectChecks) > 0 || a.CostMicros != 0:
-		c.breach("retry-after", "a batch of %d subjects is to be asked again, and was answered or charged all the same", len(q.Subjects))
+		c.note("retry-after", "a batch of %d subjects is to be asked again, and was answered or charged all the same", len(q.Subjects))
 	}
 }
 
@@ -127,9 +127,9 @@ func (c *check) finish(stream providerv1.ProviderService_EnrichClient, cancel fu
 		return c.breach("answers", "there were more answers than batches")
 	case !limit.Stop() || errors.Is(err, fault.Deadline):
 		c.endless = true
-		c.breach("half-close", "a stream that was half-closed did not end in %s", grace)
+		c.note("half-close", "a stream that was half-closed did not end in %s", grace)
 	default:
-		c.breach("half-close", "a stream that was half-closed ended with %s", describeError(err))
+		c.note("half-close", "a stream that was half-closed ended with %s", describeError(err))
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func (c *check) observe(q *providerv1.EnrichRequest, a *providerv1.EnrichRespons
 		c.charged[q.BatchId] = a.CostMicros
 	}
 	if most := max(0, c.d.PriceMicros) * int64(n); a.CostMicros < 0 || a.CostMicros > most {
-		c.breach("cost", "%d subjects cost %d millionths, %d at most by its price", n, a.CostMicros, most)
+		c.note("cost", "%d subjects cost %d millionths, %d at most by its price", n, a.CostMicros, most)
 	}
 	if len(a.PhoneFacts) != n || len(a.EmailFacts) != n {
 		return c.breach("lengths", "%d subjects have %d and %d answers about phones and emails", n, len(a.PhoneFacts), len(a.EmailFacts))
@@ -150,7 +150,7 @@ func (c *check) observe(q *providerv1.EnrichRequest, a *providerv1.EnrichRespons
 	c.observeChecks(q, a)
 	c.observeFacts(a)
 	if len(a.FactSets) > 2*n {
-		c.breach("indexes", "%d subjects are answered with %d sets of facts, at most two for each are needed", n, len(a.FactSets))
+		c.note("indexes", "%d subjects are answered with %d sets of facts, at most two for each are needed", n, len(a.FactSets))
 	}
 	for i := range n {
 		if int(a.PhoneFacts[i]) > len(a.FactSets) || int(a.EmailFacts[i]) > len(a.FactSets) {
@@ -159,7 +159,7 @@ func (c *check) observe(q *providerv1.EnrichRequest, a *providerv1.EnrichRespons
 		c.observeNames(a, a.PhoneFacts[i], c.d.PhoneFacts, "phone")
 		c.observeNames(a, a.EmailFacts[i], c.d.EmailFacts, "email")
 		if q.Subjects[i].Phone == "" && a.PhoneFacts[i] != 0 || q.Subjects[i].Email == "" && a.EmailFacts[i] != 0 {
-			c.breach("empty", "it knows something of an empty phone or email")
+			c.note("empty", "it knows something of an empty phone or email")
 		}
 	}
 	return nil
@@ -167,12 +167,12 @@ func (c *check) observe(q *providerv1.EnrichRequest, a *providerv1.EnrichRespons
 
 func (c *check) observeChecks(q *providerv1.EnrichRequest, a *providerv1.EnrichResponse) {
 	if len(a.SubjectChecks) != len(q.Subjects) {
-		c.breach("checks", "%d subjects have %d checks", len(q.Subjects), len(a.SubjectChecks))
+		c.note("checks", "%d subjects have %d checks", len(q.Subjects), len(a.SubjectChecks))
 		return
 	}
 	for i, s := range q.Subjects {
 		if want := crc32.Checksum([]byte(s.Phone+"\x00"+s.Email), castagnoli); a.SubjectChecks[i] != want {
-			c.breach("checks", "subject %d of %d has the check %08x, and is %08x", i+1, len(q.Subjects), a.SubjectChecks[i], want)
+			c.note("checks", "subject %d of %d has the check %08x, and is %08x", i+1, len(q.Subjects), a.SubjectChecks[i], want)
 			return
 		}
 	}
@@ -189,19 +189,19 @@ func (c *check) observeFacts(a *providerv1.EnrichResponse) {
 	c.facts += len(a.FactSets)
 	for _, set := range a.FactSets {
 		if len(set.Facts) == 0 || len(set.Facts) > mostFacts {
-			c.breach("facts", "a set has %d facts, 1 to %d are allowed", len(set.Facts), mostFacts)
+			c.note("facts", "a set has %d facts, 1 to %d are allowed", len(set.Facts), mostFacts)
 		}
 		var names []string
 		for _, f := range set.Facts {
 			switch {
 			case !factName(f.Name):
-				c.breach("facts", "the name of a fact is not snake case of at most %d bytes: %q", mostFactName, f.Name)
+				c.note("facts", "the name of a fact is not snake case of at most %d bytes: %q", mostFactName, f.Name)
 			case slices.Contains(names, f.Name):
-				c.breach("facts", "a set has %s twice", f.Name)
+				c.note("facts", "a set has %s twice", f.Name)
 			case len(f.Value) > mostFactValue:
-				c.breach("facts", "the value of %s has %d bytes, %d are allowed", f.Name, len(f.Value), mostFactValue)
+				c.note("facts", "the value of %s has %d bytes, %d are allowed", f.Name, len(f.Value), mostFactValue)
 			case !utf8.ValidString(f.Value) || strings.ContainsFunc(f.Value, unicode.IsControl):
-				c.breach("facts", "the value of %s has a control character, or is no UTF-8", f.Name)
+				c.note("facts", "the value of %s has a control character, or is no UTF-8", f.Name)
 			}
 			names = append(names, f.Name)
 		}
@@ -215,7 +215,7 @@ func (c *check) observeNames(a *providerv1.EnrichResponse, set uint32, announced
 	}
 	for _, f := range a.FactSets[set-1].Facts {
 		if factName(f.Name) && !slices.Contains(announced, f.Name) {
-			c.breach("facts", "a fact about the %s is called %s, which Describe does not name", what, f.Name)
+			c.note("facts", "a fact about the %s is called %s, which Describe does not name", what, f.Name)
 		}
 	}
 }

@@ -156,11 +156,16 @@ type check struct {
 	endless  bool              // streams do not end when they are half-closed
 }
 
-// breach notes that a rule is broken.
-func (c *check) breach(rule, format string, args ...any) error {
+// note keeps what was seen first of a rule that is broken.
+func (c *check) note(rule, format string, args ...any) {
 	if _, ok := c.breaches[rule]; !ok {
 		c.breaches[rule] = fmt.Sprintf(format, args...)
 	}
+}
+
+// breach notes that a rule is broken, and stops who is at it.
+func (c *check) breach(rule, format string, args ...any) error {
+	c.note(rule, format, args...)
 	return broken{rule}
 }
 

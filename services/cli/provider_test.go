@@ -4,15 +4,28 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	"github.com/contactmill/contactmill/pkg/providercheck"
+	providerv1 "github.com/contactmill/contactmill/proto/gen/contactmill/provider/v1"
 	"github.com/contactmill/contactmill/services/cli"
 )
 
@@ -111,6 +124,57 @@ func TestTheExampleKeepsTheContract(t *testing.T) {
 		if one.Rule == "largest" && one.Verdict != providercheck.Skipped {
 			t.Errorf("the largest batch costs more than the budget: %+v", one)
 		}
+	}
+}
+
+// described is a provider that can do no more than that.
+type described struct {
+	providerv1.UnimplementedProviderServiceServer
+}
+
+func (described) Describe(context.Context, *providerv1.DescribeRequest) (*providerv1.DescribeResponse, error) {
+	return &providerv1.DescribeResponse{Name: "behind-tls"}, nil
+}
+
+func TestAProviderBehindTLS(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, ca, ca, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key})))
+	providerv1.RegisterProviderServiceServer(server, described{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	t.Cleanup(func() { server.Stop(); <-ended })
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"by its CA":       {[]string{"--ca", file}, "describe          passed   behind-tls, for nothing, batches of 10000"},
+		"in the clear":    {[]string{"--plaintext"}, "describe          failed   Unavailable: "},
+		"as on a machine": {nil, "describe          failed   Unavailable: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if r := checked(t, nil, append(c.args, l.Addr().String())...); r.code != 1 || !strings.Contains(r.out, c.want) {
+				t.Errorf("%+v", r)
+			}
+		})
 	}
 }
 

@@ -140,7 +140,7 @@ func (p *Provider) Run(ctx context.Context) error {
 	p.grpc.Stop()
 	err = errors.Join(err, web.Close())
 	for range left {
-		<-ended // that they were stopped
+		_ = <-ended // that it was stopped
 	}
 	return err
 }
