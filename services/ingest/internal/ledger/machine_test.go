@@ -19,8 +19,9 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	set := false
 	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "rapid.checks" })
-	if !set { // each check is some fifty transactions
+	if !set { // each check is some hundred transactions
 		setFlag("rapid.checks", "40")
+		setFlag("rapid.steps", "50")
 	}
 	setFlag("rapid.nofailfile", "true")
 	os.Exit(m.Run())
@@ -193,19 +194,24 @@ func (m *model) claim(t *rapid.T) {
 	m.claimAs(t, j, stage)
 }
 
-// push brings a job on by a whole stage, so that more of them come far.
+// push brings a job on by some whole stages, so that more of them come far.
 func (m *model) push(t *rapid.T) {
 	j := m.pick(t, func(j *modelJob) bool { return j.stage != "" })
-	if j.token == 0 || j.lapsed {
-		m.claimAs(t, j, j.stage)
-	}
-	if j.stage == event.Merge && !j.check && !j.planning() {
-		if err := m.ledger(t).LeaveToCommit(context.Background(), m.account, Claim{Job: j.id, Stage: j.stage, Token: j.token}); err != nil {
-			t.Fatalf("leave for job %d: %v", j.number, err)
+	for range rapid.IntRange(1, 4).Draw(t, "stages") {
+		if j.stage == "" {
+			return
 		}
-		j.state = Committing
+		if j.token == 0 || j.lapsed {
+			m.claimAs(t, j, j.stage)
+		}
+		if j.stage == event.Merge && !j.check && !j.planning() {
+			if err := m.ledger(t).LeaveToCommit(context.Background(), m.account, Claim{Job: j.id, Stage: j.stage, Token: j.token}); err != nil {
+				t.Fatalf("leave for job %d: %v", j.number, err)
+			}
+			j.state = Committing
+		}
+		m.finishAs(t, j, Claim{Job: j.id, Stage: j.stage, Token: j.token}, rapid.IntRange(2, 5).Draw(t, "how"))
 	}
-	m.finishAs(t, j, Claim{Job: j.id, Stage: j.stage, Token: j.token}, rapid.IntRange(2, 5).Draw(t, "how"))
 }
 
 func (m *model) claimAs(t *rapid.T, j *modelJob, stage event.Stage) {

@@ -71,7 +71,8 @@ type usualRow struct {
 // queueOutlook asks for what matching is to compare with.
 func (c *change) queueOutlook(b *pgx.Batch, o *outlook) {
 	j := &c.job
-	if len(j.HeadingsKey) > 0 || j.LikeNumber != nil {
+	// the rows of a correction are chosen by what was wrong with them: what is usual for the whole file says nothing of them
+	if j.Corrects == nil && (len(j.HeadingsKey) > 0 || j.LikeNumber != nil) {
 		many(b, c.ledger.sql.Usual, &o.Usual, c.account, j.HeadingsKey, j.LikeNumber)
 	}
 	if j.CheckOnly {
