@@ -32,9 +32,11 @@ type undoSQL struct {
 	FindWanted, FollowWanted, KeepWanted                   string
 	KeepBlocked, DropBlockedOwn, DropBlocked               string
 	ReleaseRemovedKeys, ReleaseMostKeys, WriteRestoredKeys string
-	ReleaseRemovedFallbacks, WriteRestoredFallbacks        string
+	ReleaseRemovedFallbacks, ReleaseMostFallbacks          string
+	WriteRestoredFallbacks                                 string
 	EndMembers, RemoveList, MakeListAgain                  string
-	WriteRemoved, WriteRestored, WriteMembersAgain         string
+	WriteRemoved, RemoveContacts                           string
+	WriteRestored, WriteMembersAgain                       string
 	ReadUndone                                             string
 }
 
@@ -163,7 +165,7 @@ func (m *Merges) Undo(ctx context.Context, tx pgx.Tx, c UndoChange, held, most i
 	if u.again {
 		m.bringBack(&s, u, &d)
 	} else {
-		m.takeAway(&s, u, &d)
+		m.takeAway(&s, u, &d, u.most(held))
 	}
 	if n := u.restored - u.removed; n != 0 {
 		s.add("write held", m.sql.WriteHeld, account, n)
@@ -179,21 +181,28 @@ func (u *undoing) done() Undone {
 }
 
 // takeAway removes contacts that the job made, ends memberships, and removes the list if nobody is left on it.
-func (m *Merges) takeAway(s *script, u *undoing, d *Undone) {
+func (m *Merges) takeAway(s *script, u *undoing, d *Undone, most bool) {
 	account, job := u.Job.Account, u.Job.ID
-	if u.removed > 0 {
+	switch {
+	case most:
+		s.add("release fallback keys of removed contacts", m.undo.ReleaseMostFallbacks, account)
+	case u.removed > 0:
 		s.add("release fallback keys of removed contacts", m.undo.ReleaseRemovedFallbacks, account)
 	}
 	if u.removed > 0 || u.listThere {
 		s.add("end memberships", m.undo.EndMembers, account, job, u.list)
 	}
 	if u.removed > 0 {
-		s.add("remove contacts", m.undo.WriteRemoved, account, job)
+		m.toChanged(s, "keep removed contacts", true, u.removed, m.undo.WriteRemoved, account, job)
+		m.toChanged(s, "remove contacts", true, u.removed, m.undo.RemoveContacts, account)
 	}
 	if u.listThere {
 		s.read("remove list", d.scanList, m.undo.RemoveList, account, job, u.root.id, u.list, u.of.id, u.redone && u.of.list == u.list)
 	}
 }
+
+// most tells whether so many of the contacts held are removed that all keys are better read than theirs looked up.
+func (u *undoing) most(held int64) bool { return u.removed > 0 && u.removed*worthReading >= held }
 
 // scanList reads the list that was removed or made again, if one was.
 func (d *Undone) scanList(r pgx.Row) error {
@@ -399,7 +408,7 @@ func (m *Merges) writeUndoneKeys(s *script, u *undoing, held int64) {
 	account, of := u.Job.Account, u.Of
 	s.add("guard keys", "savepoint keys")
 	switch {
-	case u.removed*worthReading >= held && u.removed > 0:
+	case u.most(held):
 		s.add("release keys of removed contacts", m.undo.ReleaseMostKeys, account)
 	case u.removed > 0:
 		s.add("release keys of removed contacts", m.undo.ReleaseRemovedKeys, account)

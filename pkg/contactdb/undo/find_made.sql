@@ -1,6 +1,6 @@
 -- Finds the contacts that the job made, and whether somebody touched them since: a value, or a list of another job or with calls.
-insert into undone (contact_id, line, found, origins, lists)
-select c.contact_id, coalesce(c.created_line, 0), case when c.origins is null and t.contact_id is null then 3 else 4 end, c.origins, t.lists
+insert into undone (contact_id, line, found, origins, lists, place)
+select c.contact_id, coalesce(c.created_line, 0), case when c.origins is null and t.contact_id is null then 3 else 4 end, c.origins, t.lists, c.ctid
 from contacts.contacts c
 left join (
     select m.contact_id, array_agg(l.name order by l.name) as lists

@@ -1,6 +1,6 @@
 -- Finds the contacts that the undo $2 made again of those that $3 had removed, and whether somebody touched them since.
-insert into undone (contact_id, line, found, origins, lists)
-select b.contact_id, coalesce(r.created_line, 0), case when c.contact_id is null then 1 when c.origins is null and t.lists is null then 3 else 4 end, c.origins, t.lists
+insert into undone (contact_id, line, found, origins, lists, place)
+select b.contact_id, coalesce(r.created_line, 0), case when c.contact_id is null then 1 when c.origins is null and t.lists is null then 3 else 4 end, c.origins, t.lists, c.ctid
 from contacts.restored b
 cross join lateral (
     select x.created_line

@@ -1,3 +1,4 @@
+-- Takes back the fallback keys of contacts that are removed.
 delete from contacts.contact_fallbacks f
 using (
     select c.contact_id, c.name_birth_zip_hash as hash
