@@ -34,8 +34,9 @@ const patience = time.Minute // more than anything here ever takes
 // running is a provider and a client of it.
 type running struct {
 	providerv1.ProviderServiceClient
-	p    *Provider
-	stop func()
+	p       *Provider
+	control string
+	stop    func()
 }
 
 func serveAt(t *testing.T, o Options) *running {
@@ -51,7 +52,7 @@ func serveAt(t *testing.T, o Options) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{ProviderServiceClient: providerv1.NewProviderServiceClient(conn), p: p}
+	r := &running{ProviderServiceClient: providerv1.NewProviderServiceClient(conn), p: p, control: p.Control()}
 	r.stop = sync.OnceFunc(func() {
 		conn.Close()
 		cancel()
@@ -76,7 +77,7 @@ func (r *running) post(t *testing.T, b any) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := http.Post("http://"+r.p.Control()+"/behave", "application/json", bytes.NewReader(body))
+	a, err := http.Post("http://"+r.control+"/behave", "application/json", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func (r *running) post(t *testing.T, b any) int {
 
 func (r *running) paid(t *testing.T) Paid {
 	t.Helper()
-	a, err := http.Get("http://" + r.p.Control() + "/paid")
+	a, err := http.Get("http://" + r.control + "/paid")
 	if err != nil {
 		t.Fatal(err)
 	}
