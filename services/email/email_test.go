@@ -323,13 +323,19 @@ func TestEachQuestionIsToldApart(t *testing.T) {
 	ask("no-key-column")
 	ask("date-order")
 	ask("date-order")
+	for range 2 {
+		c.Work.Notice, c.Work.Job.Plan = approval, &ingestv1.Counts{Rows: 1, Added: 1}
+		if _, err := o.notify(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c.Work.Notice = "ended"
 	if _, err := o.notify(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	ids := caught(t, to)
-	if slices.Sort(ids); len(ids) != 3 || len(slices.Compact(ids)) != 3 {
-		t.Errorf("mails %v, want one of each of two questions and of the end", ids)
+	if slices.Sort(ids); len(ids) != 4 || len(slices.Compact(ids)) != 4 {
+		t.Errorf("mails %v, want one of each of two questions, of the plan and of the end", ids)
 	}
 }
 

@@ -46,7 +46,7 @@ func TestModesAndOrdersAreTheSame(t *testing.T) {
 	}
 }
 
-// Rules, what is done with values made by hand, with bad cells and with unknown contacts have a word each, that of the command line, and come back by it.
+// Rules, what is done with values made by hand, with bad cells, with unknown contacts and without a provider have a word each, that of the command line, and come back by it.
 func TestPoliciesAreTheSame(t *testing.T) {
 	t.Parallel()
 	words := map[string]bool{}
@@ -83,7 +83,15 @@ func TestPoliciesAreTheSame(t *testing.T) {
 		}
 		words[w] = true
 	}
-	for _, w := range []string{"", "always", "if-empty", "never", "newest", "new-values", "keep", "replace", ledger.RejectRow, ledger.DropCell, ledger.AddUnknown, ledger.KeepOut} {
+	for n := range accountsv1.ProviderDown_name {
+		w, err := view.FromProviderDown(accountsv1.ProviderDown(n))
+		if err != nil || view.ProviderDown(w) != accountsv1.ProviderDown(n) {
+			t.Errorf("provider down %d is %q, %v", n, w, err)
+		}
+		words[w] = true
+	}
+	for _, w := range []string{"", "always", "if-empty", "never", "newest", "new-values", "keep", "replace", ledger.RejectRow, ledger.DropCell, ledger.AddUnknown, ledger.KeepOut,
+		ledger.WaitForProvider, ledger.CompleteWithout} {
 		if !words[w] {
 			t.Errorf("nothing is spelled %q", w)
 		}
