@@ -140,7 +140,9 @@ func (p *Provider) Run(ctx context.Context) error {
 	p.grpc.Stop()
 	err = errors.Join(err, web.Close())
 	for range left {
-		_ = <-ended // that it was stopped
+		if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
 	}
 	return err
 }
