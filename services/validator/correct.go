@@ -46,12 +46,15 @@ func reported(headings []string, sample [][]string, said map[string]string) (int
 	return 0, at
 }
 
-// wholeNumber reads a number from 1 on as a spreadsheet may write it.
+// wholeNumber reads a number from 1 on as a spreadsheet may write it; 0 for anything else.
 func wholeNumber(cell []byte) (int64, bool) {
 	s := string(bytes.TrimSpace(cell))
 	s = strings.TrimSuffix(strings.TrimSuffix(s, ".0"), ".00")
 	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil && n > 0
+	if err != nil || n <= 0 {
+		return 0, false
+	}
+	return n, true
 }
 
 // corrects recalls the job that the file is a report of; nil where it is of none. rejected says that there is no such job.

@@ -418,3 +418,13 @@ func TestACorrectedCellIsNotTakenBack(t *testing.T) {
 		t.Errorf("rows %q, want %q", rows, want)
 	}
 }
+
+func TestWhatIsNoNumberNamesNoJob(t *testing.T) {
+	t.Parallel()
+	headings := strings.Split("Email;line;outcome;reason;contact_id;job", ";")
+	for cell, want := range map[string]int64{"5": 5, " 5.0": 5, "": 0, "-5": 0, "0": 0, "99999999999999999999": 0, "carpenter": 0} {
+		if got, _ := reported(headings, [][]string{{"a@x.io", "2", "ADDED", "", "", cell}}, nil); got != want {
+			t.Errorf("%q is of job %d, want %d", cell, got, want)
+		}
+	}
+}

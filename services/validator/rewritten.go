@@ -15,6 +15,8 @@ const (
 	// exactDigits is how many digits of a number a spreadsheet keeps, and fewDigits how many it shows at least of a long one.
 	exactDigits = 15
 	fewDigits   = 9
+	// currencies are the signs that may stand with a number.
+	currencies = "$€£¥"
 )
 
 // rewritten tells whether now, a cell of a kind, is what a spreadsheet makes of was when it opens a text and saves it again:
@@ -75,6 +77,7 @@ type number struct {
 	exp      int
 	power    bool // it was written with an exponent
 	padded   bool // and with zeros before it, which no spreadsheet does
+	currency string
 }
 
 // numberOf reads what a spreadsheet takes for a number: signs, currencies, per cent, exponents and thousands among it.
@@ -82,12 +85,18 @@ func numberOf(s string, point byte) (n number, ok bool) {
 	if inner, ok := strings.CutPrefix(s, "("); ok && strings.HasSuffix(inner, ")") {
 		n.negative, s = true, inner[:len(inner)-1]
 	}
-	s = strings.Trim(s, "$€£¥ \u00a0")
+	n.currency = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(currencies, r) {
+			return r
+		}
+		return -1
+	}, s)
+	s = strings.Trim(s, currencies+" \u00a0")
 	if rest, percent := strings.CutSuffix(s, "%"); percent {
 		s, n.exp = strings.TrimSpace(rest), -2
 	}
 	if s != "" && !n.negative && (s[0] == '-' || s[0] == '+') {
-		n.negative, s = s[0] == '-', strings.TrimLeft(s[1:], "$€£¥ \u00a0")
+		n.negative, s = s[0] == '-', strings.TrimLeft(s[1:], currencies+" \u00a0")
 	}
 	if i := strings.IndexAny(s, "eE"); i > 0 {
 		e, err := strconv.Atoi(s[i+1:])
@@ -123,7 +132,7 @@ func numberOf(s string, point byte) (n number, ok bool) {
 
 // shownAs tells whether a spreadsheet shows a as b: as it is, or with as many digits as it keeps or shows.
 func (a number) shownAs(b number) bool {
-	if a.negative != b.negative {
+	if a.negative != b.negative || b.currency != "" && a.currency != b.currency { // the sign may go, but not become another
 		return false
 	}
 	if a.digits == b.digits && a.exp == b.exp {
@@ -262,7 +271,7 @@ func yearFirst(s []byte) bool {
 	return len(s) >= 8 && len(bytes.TrimLeft(s[:4], "0123456789")) == 0
 }
 
-// sameMoment compares two texts as moments, to the minute, which is what spreadsheets show.
+// sameMoment compares two texts as moments, to the minute where the second shows no seconds, as spreadsheets do.
 func sameMoment(was, now []byte) bool {
 	for _, from := range orders {
 		a, code := contact.ParseMoment(was, contact.DateRules{Order: from, Pivot: contact.PivotCentury})
@@ -270,12 +279,10 @@ func sameMoment(was, now []byte) bool {
 			continue
 		}
 		for _, to := range orders {
-			if b, code := contact.ParseMoment(now, contact.DateRules{Order: to, Pivot: contact.PivotCentury, Serials: true}); !code.Failed() && minute(a) == minute(b) {
+			if b, code := contact.ParseMoment(now, contact.DateRules{Order: to, Pivot: contact.PivotCentury, Serials: true}); !code.Failed() && (a == b || b%60 == 0 && a/60 == b/60) {
 				return true
 			}
 		}
 	}
 	return false
 }
-
-func minute(m contact.Moment) contact.Moment { return m / 60 }

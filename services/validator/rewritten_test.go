@@ -22,6 +22,7 @@ func TestRewritten(t *testing.T) {
 		{"12345678901234567", "12345678901234600", rounded, true}, {"12345678901234567", "1.3E+16", text, false}, {"123456789012", "123456789000", text, false}, {"15551234567", "15551234568", text, false},
 		{"0.1234567890123456", "0.123456789012346", text, true}, {"9.9999999999999999", "10", num, true}, {"1.26", "1.3", text, false},
 		{"5%", "5.00%", text, true}, {"12.5%", "0.125", num, true}, {"5%", "5", text, false}, {"$12.50", "12.5", num, true}, {"€5", "5.00", text, true},
+		{"$5", "$5.00", text, true}, {"-$5", "($5.00)", text, true}, {"$5", "€5", text, false}, {"5", "€5.00", text, false},
 		{"1,234", "1234", text, true}, {"1,234.50", "1234.5", text, true}, {"1.234,50", "1234,5", text, true}, {"1,50", "1,5", text, true}, {"1,50", "1.5", num, true}, {"1.50", "1.5", text, true},
 		{"1,5", "1.5", text, false}, {"1,23", "123", text, false}, {".5", "0.5", text, true}, {"5.", "5", text, true}, {"007.50", "7.5", text, true},
 		{"true", "TRUE", text, true}, {"FALSE", "FALSE", sheet.Bool, true}, {"true", "false", text, false}, {"ann", "Ann", text, false}, {"yes", "YES", text, false},
@@ -31,6 +32,7 @@ func TestRewritten(t *testing.T) {
 		{"1/2", "01/02/26", text, true}, {"1/2", "2026-02-01", date, true}, {"Mar-05", "03/05/26", text, true}, {"May-1990", "1990-05-01", date, true}, {"1/2", "1/3", text, false},
 		{"10:30", "10:30:00 AM", text, true}, {"10:30", "10:30:00", text, true}, {"22:30", "10:30:00 PM", text, true}, {"00:00", "12:00:00 AM", text, true}, {"24:00", "24:00:00", text, true}, {"10:30", "10:31", text, false},
 		{"2020-01-02 03:04", "2020-01-02 03:04:00", text, true}, {"2020-01-02 03:04", "2020-01-02T03:04:00", date, true}, {"2020-01-02 03:04", "2020-01-02 03:05", text, false},
+		{"2020-01-02 03:04:05", "2020-01-02 03:04", text, true}, {"2020-01-02 03:04:05", "2020-01-02 03:04:30", text, false}, {"2020-01-02 03:04:05", "2020-01-02T03:04:05", date, true},
 		{"", "1", text, false}, {"1", "", text, false}, {"a", "b", text, false}, {"Ann", "Anna", text, false}, {"12 Main St", "12 Main Street", text, false}, {"1 1/2", "1 1/3", text, false},
 	} {
 		if got := rewritten([]byte(c.was), []byte(c.now), c.kind); got != c.want {
