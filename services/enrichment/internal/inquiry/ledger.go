@@ -64,7 +64,7 @@ var errHeld = fault.New(fault.Aborted, "values-held", "somebody else is asking a
 // next saves the answer to the batch before, notes the next one, and looks whether that has been answered already, all in
 // one transaction. Either may be nil. The answer is nil where the provider has to be asked. A provider that rests is a Down.
 func (l *ledger) next(ctx context.Context, before *answered, b *batch) (*providerv1.EnrichResponse, error) {
-	account := uuid.Nil
+	var account uuid.UUID
 	if before != nil {
 		account = before.account
 	} else {
