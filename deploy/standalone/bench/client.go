@@ -138,6 +138,11 @@ func (c *client) follow(ctx context.Context, out *run) error {
 			out.stages = append(out.stages, stageTime{last.Type, e.Time.AsTime().Sub(last.Time.AsTime())})
 		}
 		last = e
+		if e.State == ingestv1.JobState_JOB_STATE_NEEDS_ANSWER { // after files of known people one of new ones: it is meant so
+			if _, err := c.jobs.AnswerJob(ctx, &ingestv1.AnswerJobRequest{Job: out.job.Id, Confirm: true}); err != nil {
+				return fmt.Errorf("answer job %d: %w", out.job.Number, err)
+			}
+		}
 		if e.State >= ingestv1.JobState_JOB_STATE_COMPLETED {
 			if e.State > ingestv1.JobState_JOB_STATE_CHECKED {
 				return fmt.Errorf("job %d ended %s: %v", out.job.Number, e.State, e.Problem)
