@@ -76,6 +76,37 @@ func benchmarkMerge(b *testing.B, head []string, own []*accountsv1.Field) {
 	}
 }
 
+// BenchmarkPlan tells what a review costs beside the same update without: the check that a plan is, the plan, and what it says done.
+func BenchmarkPlan(b *testing.B) {
+	for _, n := range []int{100, 200_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for range b.N {
+				w := newWorld(b)
+				timed := func(name string, c *stage.Claim) *ingestv1.MergeResult {
+					start := time.Now()
+					r, err := w.once(b, c, nil)
+					if err != nil {
+						b.Fatal(err)
+					}
+					b.ReportMetric(time.Since(start).Seconds()*1000, name+"-ms")
+					return r
+				}
+				timed("new", w.prepareMany(b, n, row.Upsert, 0, benchHead, nil))
+				timed("update", w.prepareMany(b, n, row.Update, 1, benchHead, nil))
+				c := w.prepareMany(b, n, row.Update, 2, benchHead, nil)
+				c.Work.Job.Settings.Check = true
+				timed("check", c)
+				c.Work.Job.Settings.Check, c.Work.Planning = false, true
+				r := timed("plan", c)
+				c.Work.Planning, c.Work.Plan = false, r.Outcomes
+				if r := timed("planned", c); r.Counts.Updated != int64(n) {
+					b.Fatalf("planned: %v", r.Counts)
+				}
+			}
+		})
+	}
+}
+
 // benchHead are the columns of the benchmark's file; the values of the n-th row are in person.
 var benchHead = []string{"external_id", "first_name", "last_name", "email", "phone", "birth_date", "zip", "address", "city", "country", "company"}
 

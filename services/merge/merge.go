@@ -5,7 +5,8 @@
 //	Owns      with the service contacts: schema contacts
 //	Promises  a job takes effect whole or not at all, and once (P4); a job whose token is no longer the newest changes
 //	          nothing (P5); every row has exactly one outcome and the counts add up, or the database refuses them (P3);
-//	          after leave to commit only the database's answer says what became of a job
+//	          after leave to commit only the database's answer says what became of a job; of a job under review nothing is
+//	          applied that its plan did not say
 package merge
 
 import (

@@ -14,8 +14,9 @@ import (
 	"github.com/contactmill/contactmill/pkg/row"
 )
 
-// holdBatch is how many rows are taken out of a job at once.
-const holdBatch = 5_000
+// holdBatch is how many rows are taken out of a job at once: so many, as all rows are gone through for each batch, and that where
+// another job has changed everything between plan and approval, all of them are held, while the account waits.
+const holdBatch = 1 << 20
 
 // plan reads what was approved, row by row.
 type plan struct {

@@ -218,5 +218,17 @@ func (w *world) asks(t *testing.T) {
 		_, err = w.edits.Count(t.Context(), w.account, f)
 		must(err)
 	}
+	made := parse(w.query(t, "select created_job::text from contacts.contacts where external_id = 'C00000500' and account_id = $1", w.account)[0])
+	left, err := w.edits.Unenriched(t.Context(), w.account, made, uuid.Nil, 100)
+	must(err)
+	var facts []contactdb.FactsOf
+	for _, u := range left {
+		facts = append(facts, contactdb.FactsOf{Contact: u.ID, Phone: contactdb.SaidOf{Hash: u.PhoneHash, JSON: []byte("{}")}})
+	}
+	n, err := w.edits.WriteFacts(t.Context(), w.account, facts)
+	must(err)
+	if n != 100 {
+		t.Errorf("facts of %d contacts were written, want 100", n)
+	}
 	must(w.edits.Match(t.Context(), w.account, func(context.Context, *contactdb.Matching) error { return nil }))
 }
