@@ -100,6 +100,12 @@ var stories = map[string]*ingestv1.Work{
 		w.Job.Counts = &ingestv1.Counts{Rows: 4, Added: 4}
 		w.Job.Forecast = &ingestv1.Forecast{ToSend: 3, KnownAlready: 1, JobsAhead: 1, Provider: "phone\nbook", Cost: &ingestv1.Cost{Micros: 3000, Currency: "EUR"}}
 	}),
+	"paid-in-vain": story(func(w *ingestv1.Work) {
+		w.Job.State = ingestv1.JobState_JOB_STATE_REJECTED
+		w.Job.Counts = &ingestv1.Counts{Rows: 4, SentToProvider: 3, EnrichedLater: 1}
+		w.Job.Cost = &ingestv1.Cost{Micros: 3000, Currency: "EUR"}
+		w.Job.Problem = &ingestv1.Problem{Code: "package-too-small", Message: "The package allows 100 contacts; the account holds 97 and the file brings 4 new ones."}
+	}),
 	"paid": story(func(w *ingestv1.Work) {
 		w.Job.Counts = &ingestv1.Counts{Rows: 4, Added: 4, SentToProvider: 3, KnownToProvider: 2, EnrichedLater: 1}
 		w.Job.Cost = &ingestv1.Cost{Micros: 3000, Currency: "EUR"}

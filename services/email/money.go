@@ -59,6 +59,8 @@ func spent(j *ingestv1.Job) (remarks []string) {
 		remarks = append(remarks, fmt.Sprintf("%s sent to the provider, which charged %s.", humanize.Comma(j.GetCounts().GetSentToProvider()), cost))
 	}
 	switch n := j.GetCounts().GetEnrichedLater(); {
+	case j.GetState() != ingestv1.JobState_JOB_STATE_COMPLETED && j.GetState() != ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS:
+		// nobody was added who could be
 	case n == 1:
 		remarks = append(remarks, "1 contact is enriched later: the provider did not answer.")
 	case n > 1:
