@@ -98,6 +98,32 @@ func TestWhatIsNoCorrection(t *testing.T) {
 	}
 }
 
+// Who answers that a report's columns are ordinary ones hands in an ordinary file, of which the ledger says no longer that it corrects.
+func TestAnAnswerMakesAnOrdinaryFileOfACorrection(t *testing.T) {
+	t.Parallel()
+	m := &memory{rig: newRig(t), account: newAccount()}
+	first := m.imported(Result{HeadingsKey: headingsKey("a")})
+	j := m.accept(m.account, "asked")
+	m.complete(j, m.take(j, event.Validate), Result{Body: []byte("v"), Corrects: first.ID, Question: &Question{Code: "two-columns", Message: "Which?"}})
+	if now := m.is(j, NeedsAnswer); now.CorrectsNumber != first.Number {
+		t.Fatalf("correction is %+v", now)
+	}
+	if _, err := m.Answer(t.Context(), m.account, Ref{ID: j.ID}, Answer{Mapping: map[string]string{"job": "ignore"}}); err != nil {
+		t.Fatal(err)
+	}
+	m.complete(j, m.take(j, event.Validate), Result{Body: []byte("v"), Rows: 10, Invalid: 1, HeadingsKey: headingsKey("b")})
+	if now := m.is(j, Ready); now.Corrects != uuid.Nil || now.CorrectsNumber != 0 {
+		t.Errorf("an ordinary file corrects job %d", now.CorrectsNumber)
+	}
+	m.complete(j, m.take(j, event.Match), Result{Body: []byte("m")})
+	k := m.take(j, event.Merge)
+	m.leave(j, k)
+	m.complete(j, k, Result{Body: []byte("o"), Counts: Counts{Rows: 10, Updated: 9, Invalid: 1}})
+	if got := m.earlier(nil); len(got) != 2 {
+		t.Errorf("earlier files are %v, want that of job %d too", got, j.Number)
+	}
+}
+
 // There is something to correct of whatever a report was made of, and as long as it is there.
 func TestRecallJob(t *testing.T) {
 	t.Parallel()

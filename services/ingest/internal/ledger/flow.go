@@ -151,6 +151,7 @@ func (c *change) validated(r Result) error {
 	if r.LikeNumber > 0 {
 		c.job.LikeNumber = &r.LikeNumber
 	}
+	c.job.Corrects, c.job.CorrectsNumber = nil, nil // an answer may have made an ordinary file of it
 	if r.Corrects != uuid.Nil {
 		if err := c.corrected(r.Corrects); err != nil {
 			return err
