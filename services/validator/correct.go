@@ -94,6 +94,15 @@ func withColumns(job *ingestv1.Job, v *ingestv1.ValidateResult) *ingestv1.Job {
 	return job
 }
 
+// hasReport tells whether a job has rows to be corrected, as far as a job tells that.
+func hasReport(job *ingestv1.Job) bool {
+	switch job.GetState() {
+	case ingestv1.JobState_JOB_STATE_COMPLETED, ingestv1.JobState_JOB_STATE_COMPLETED_WITH_REJECTS, ingestv1.JobState_JOB_STATE_CHECKED:
+		return job.GetUndoOf() == ""
+	}
+	return job.GetPlan() != nil
+}
+
 func unknownJob(number int64) *ingestv1.Problem {
 	return &ingestv1.Problem{Code: "correction-unknown", Message: fmt.Sprintf("The file is a report of job %d, and there is no such job whose rows are still kept.", number),
 		Hint: "To hand it in as an ordinary file, take the column job away, or say --ignore job."}

@@ -198,6 +198,8 @@ func (l *looking) corrects(ctx context.Context, headings []string, sample [][]st
 		return unknownJob(number), nil
 	case err != nil:
 		return nil, fmt.Errorf("ask for job %d: %w", number, err)
+	case !hasReport(r.GetJob()):
+		return unknownJob(number), nil
 	}
 	l.correction = &correction{number: number, job: r.GetJob(), report: at}
 	l.asked, err = l.correction.over(l.settings, l.a.schema)

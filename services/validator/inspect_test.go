@@ -417,4 +417,9 @@ func TestInspectACorrectedReport(t *testing.T) {
 	if err != nil || got.GetRejected().GetCode() != "correction-unknown" {
 		t.Errorf("of an unknown job: %v, %v", got, err)
 	}
+	w.ledger.Reported[13] = &ingestv1.RecallJobResponse{Job: &ingestv1.Job{Number: 13, UndoOf: "1", State: ingestv1.JobState_JOB_STATE_COMPLETED}}
+	got, err = inspect(t.Context(), c, strings.NewReader(file), int64(len(file)), &ingestv1.ImportSettings{})
+	if err != nil || got.GetRejected().GetCode() != "correction-unknown" {
+		t.Errorf("of an undo: %v, %v", got, err)
+	}
 }
