@@ -20,7 +20,11 @@ const defaultDays = 90
 
 // enrich asks the provider about the new contacts of a job.
 func (s *Service) enrich(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRequest, error) {
-	if err := owned(c, c.Work.GetMatched().GetVerdicts()); err != nil {
+	left := []*ingestv1.Object{c.Work.GetMatched().GetVerdicts()}
+	if c.Work.GetPlan() != nil {
+		left = append(left, c.Work.Plan)
+	}
+	if err := owned(c, left...); err != nil {
 		return nil, err
 	}
 	out, err := s.blob.Writer(ctx, c.Object("facts"))
@@ -78,7 +82,8 @@ func toCost(micros int64, currency string) *ingestv1.Cost {
 	return &ingestv1.Cost{Micros: micros, Currency: currency}
 }
 
-// eachNew calls f with the phone and email, normalised, of every row that will be a new contact, in the file's order.
+// eachNew calls f with the phone and email, normalised, of every row that will be a new contact, in the file's order. Of a job
+// under review these are rows that the approved plan says so of, too: merge holds all others, which would be paid for in vain.
 func (s *Service) eachNew(ctx context.Context, w *ingestv1.Work, f func(number int64, phone, email []byte) error) error {
 	src, err := s.open(ctx, w.GetMatched().GetVerdicts())
 	if err != nil {
@@ -89,9 +94,28 @@ func (s *Service) eachNew(ctx context.Context, w *ingestv1.Work, f func(number i
 	if err != nil {
 		return err
 	}
+	planned := func() (bool, error) { return true, nil }
+	if w.GetPlan() != nil {
+		src, err := s.open(ctx, w.Plan)
+		if err != nil {
+			return err
+		}
+		defer src.Close()
+		plan, err := row.NewOutcomesReader(src)
+		if err != nil {
+			return err
+		}
+		planned = func() (bool, error) {
+			e, err := plan.Next()
+			if errors.Is(err, io.EOF) {
+				return false, fault.New(fault.DataLoss, "rows-missing", "there are more rows than the plan has")
+			}
+			return err == nil && e.Outcome == row.Added, err
+		}
+	}
 	mode := row.Mode(w.Job.Settings.Mode)
 	for _, c := range w.Validated.Chunks {
-		if err := s.eachNewOf(ctx, c, mode, verdicts, f); err != nil {
+		if err := s.eachNewOf(ctx, c, mode, verdicts, planned, f); err != nil {
 			return fmt.Errorf("read rows %s: %w", c.Cells.Name, err)
 		}
 	}
@@ -101,7 +125,7 @@ func (s *Service) eachNew(ctx context.Context, w *ingestv1.Work, f func(number i
 	return nil
 }
 
-func (s *Service) eachNewOf(ctx context.Context, c *ingestv1.Chunk, mode row.Mode, verdicts *row.VerdictsReader, f func(number int64, phone, email []byte) error) error {
+func (s *Service) eachNewOf(ctx context.Context, c *ingestv1.Chunk, mode row.Mode, verdicts *row.VerdictsReader, planned func() (bool, error), f func(number int64, phone, email []byte) error) error {
 	src, err := s.open(ctx, c.Cells)
 	if err != nil {
 		return err
@@ -132,7 +156,11 @@ func (s *Service) eachNewOf(ctx context.Context, c *ingestv1.Chunk, mode row.Mod
 		if err != nil {
 			return fmt.Errorf("read verdict on row %d: %w", n, err)
 		}
-		if _, action := row.Decide(mode, v.Relation); action != row.AddContact {
+		asks, err := planned()
+		if err != nil {
+			return fmt.Errorf("read plan of row %d: %w", n, err)
+		}
+		if _, action := row.Decide(mode, v.Relation); action != row.AddContact || !asks {
 			continue
 		}
 		if err := f(n, value(r, phone), value(r, email)); err != nil {

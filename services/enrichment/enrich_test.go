@@ -3,7 +3,9 @@ package enrichment
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -227,6 +229,35 @@ func TestGoingOnWithoutTheProvider(t *testing.T) {
 	}
 	if n := w.asked.Twice(); n != 0 {
 		t.Errorf("%d values were paid twice", n)
+	}
+}
+
+// Facts that are too many for one message are written in several.
+func TestMuchIsSaidLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var said []*providerv1.Fact
+	for i := range 60 {
+		said = append(said, &providerv1.Fact{Name: fmt.Sprintf("fact_%d", i), Value: strings.Repeat("x", 1<<10)})
+	}
+	w.asked.Lapses(func(_ int, _ *providerv1.EnrichRequest, a *providerv1.EnrichResponse) error {
+		a.FactSets[0].Facts = said
+		return nil
+	})
+	var lines []line
+	for i := range 100 {
+		lines = append(lines, line{phone: fmt.Sprintf("+1202224%04d", i)})
+	}
+	job := uuid.Must(uuid.NewV7())
+	w.contactsOf(job, lines)
+	if err := w.later.add(t.Context(), w.account, job, time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.later.job(t.Context(), due{w.account, job}); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.facts.said) != len(lines) {
+		t.Errorf("facts of %d values, want %d", len(w.facts.said), len(lines))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/contactmill/contactmill/pkg/postgres"
@@ -23,6 +24,10 @@ import (
 const (
 	// pageContacts is how many contacts are asked about and written at once.
 	pageContacts = 5_000
+
+	// mostWritten is how many bytes of facts are written at once: a message has 4 MiB at most, and a contact's facts have less
+	// than one.
+	mostWritten = 2 << 20
 
 	// atOnce is how many accounts the background works for at the same time, and sweep how long it sleeps at most, so that what
 	// another instance has left is found.
@@ -215,7 +220,14 @@ func (l *later) contacts(ctx context.Context, d due, since time.Time) (found boo
 
 // page asks about contacts and has the facts written.
 func (l *later) page(ctx context.Context, d due, since time.Time, contacts []*contactsv1.UnenrichedContact) error {
-	w := &contactsv1.WriteFactsRequest{}
+	w, size := &contactsv1.WriteFactsRequest{}, 0
+	write := func() error {
+		if _, err := l.facts.WriteFacts(ctx, w); err != nil {
+			return fmt.Errorf("write facts of job %s: %w", d.job, err)
+		}
+		w, size = &contactsv1.WriteFactsRequest{}, 0
+		return nil
+	}
 	say := func(n int64, phone, email []byte) error {
 		c := contacts[n]
 		f := &contactsv1.ContactFacts{ContactId: c.ContactId}
@@ -226,7 +238,10 @@ func (l *later) page(ctx context.Context, d due, since time.Time, contacts []*co
 			f.EmailHash, f.EmailFacts = c.EmailHash, email
 		}
 		w.Contacts = append(w.Contacts, f)
-		return nil
+		if size += proto.Size(f); size < mostWritten {
+			return nil
+		}
+		return write()
 	}
 	q := l.desk.Begin(inquiry.Order{Account: d.account, Job: d.job, Since: since, Say: say})
 	defer q.Close()
@@ -238,10 +253,7 @@ func (l *later) page(ctx context.Context, d due, since time.Time, contacts []*co
 	if _, err := q.End(ctx); err != nil {
 		return err
 	}
-	if _, err := l.facts.WriteFacts(ctx, w); err != nil {
-		return fmt.Errorf("write facts of job %s: %w", d.job, err)
-	}
-	return nil
+	return write()
 }
 
 // keep says when a job is due again.

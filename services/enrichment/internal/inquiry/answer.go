@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -19,6 +20,9 @@ const (
 	maxFacts     = 64 // of one set
 )
 
+// ownDigits is how many last digits tell one phone from others.
+const ownDigits = 7
+
 // busy is a provider's wish to be asked again later.
 type busy struct {
 	error
@@ -27,8 +31,8 @@ type busy struct {
 
 func (b *busy) Unwrap() error { return b.error }
 
-// check holds an answer against the question and the contract. A provider that breaks it is as good as away.
-func check(a *providerv1.EnrichResponse, q *providerv1.EnrichRequest, about *Description) error {
+// check holds an answer against the question, its price for a subject and the contract. A provider that breaks it is as good as away.
+func check(a *providerv1.EnrichResponse, q *providerv1.EnrichRequest, price int64) error {
 	subjects := len(q.Subjects)
 	if wait := a.RetryAfter; wait != nil {
 		after := max(0, wait.AsDuration())
@@ -48,8 +52,8 @@ func check(a *providerv1.EnrichResponse, q *providerv1.EnrichRequest, about *Des
 	if len(a.FactSets) > 2*subjects {
 		return bad("%d sets of facts on %d subjects", len(a.FactSets), subjects)
 	}
-	if a.CostMicros < 0 || a.CostMicros > about.Price*int64(subjects) {
-		return bad("a cost of %d millionths for %d subjects at %d each", a.CostMicros, subjects, about.Price)
+	if a.CostMicros < 0 || a.CostMicros > price*int64(subjects) {
+		return bad("a cost of %d millionths for %d subjects at %d each", a.CostMicros, subjects, price)
 	}
 	for _, s := range a.FactSets {
 		if err := checkSet(s); err != nil {
@@ -87,6 +91,29 @@ func checkSet(s *providerv1.FactSet) error {
 
 func bad(format string, args ...any) error {
 	return fault.New(fault.Unavailable, "provider-answer", "its answer breaks the contract: "+format, args...)
+}
+
+// discreet is a provider's error without what it says, where that may tell whom it was asked about.
+func discreet(err error, q *providerv1.EnrichRequest) error {
+	digits := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if r < '0' || r > '9' {
+				return -1
+			}
+			return r
+		}, s)
+	}
+	text := err.Error()
+	names, numbers := strings.Contains(text, "@"), digits(text)
+	for _, s := range q.Subjects {
+		own := digits(s.Phone)
+		own = own[max(0, len(own)-ownDigits):]
+		names = names || own != "" && strings.Contains(numbers, own)
+	}
+	if !names {
+		return err
+	}
+	return fault.New(fault.Of(err), fault.Code(err), "it says so in words that may be about people and are not told").Hint("%s", fault.HintOf(err))
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -158,16 +185,26 @@ func read(a *providerv1.EnrichResponse) (*answer, error) {
 	return r, nil
 }
 
-// mostCached is how many subjects the answers at hand may have, mostFetched how many answers are got at once.
+// size is about how many bytes an answer takes.
+func (a *answer) size() int {
+	n := 4 * (len(a.phones) + len(a.mails))
+	for _, s := range a.sets {
+		n += cap(s) + 24
+	}
+	return n
+}
+
+// mostCached bounds the answers at hand, in bytes: those on millions of subjects of which the same few things are known.
+// mostFetched is how many answers are got at once.
 const (
-	mostCached  = 40 * batchSubjects
+	mostCached  = 64 << 20
 	mostFetched = 32
 )
 
 // cache is the answers at hand, by batch.
 type cache struct {
-	of       map[string]*answer
-	subjects int
+	of   map[string]*answer
+	size int
 }
 
 func newCache() *cache { return &cache{of: map[string]*answer{}} }
@@ -176,16 +213,16 @@ func (c *cache) has(batch string) bool { return batch == nowhere || c.of[batch] 
 
 func (c *cache) put(batch string, a *answer) {
 	if c.of[batch] == nil {
-		c.subjects += len(a.phones)
+		c.size += a.size()
 	}
 	c.of[batch] = a
 }
 
 // missing lists the batches that the next rows need and that are not at hand. Where those at hand are many, they go.
 func (c *cache) missing(rows []asked) (need []string) {
-	if c.subjects >= mostCached {
+	if c.size >= mostCached {
 		clear(c.of)
-		c.subjects = 0
+		c.size = 0
 	}
 	seen := map[string]bool{}
 	for i := range rows {

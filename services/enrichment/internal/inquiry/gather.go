@@ -245,6 +245,7 @@ func (q *Inquiry) send(ctx context.Context) (string, error) {
 	request := &providerv1.EnrichRequest{BatchId: b.id, Subjects: q.batch.subjects}
 	if q.paid() {
 		var err error
+		b.price = q.about.Price
 		if b.question, err = q.desk.seal(b, request); err != nil {
 			return "", err
 		}
@@ -281,7 +282,9 @@ func (q *Inquiry) send(ctx context.Context) (string, error) {
 func (q *Inquiry) question(ctx context.Context, about *Description, b *batch, request *providerv1.EnrichRequest) (*providerv1.EnrichResponse, error) {
 	a, err := q.line.ask(ctx, request)
 	if err == nil {
-		err = check(a, request, about)
+		err = check(a, request, max(about.Price, b.price))
+	} else {
+		err = discreet(err, request)
 	}
 	switch {
 	case err == nil:

@@ -24,9 +24,9 @@ import (
 var queries embed.FS
 
 type statements struct {
-	AnswerOfBatch, InsertBatch, HoldValues, FreeValue, AnswersOfValues, AnswersOfBatches, AnsweredOfBatches, AnswerBatch, FailBatch, OpenBatch string
-	Breaker, OpenBreaker, RestBreaker, CloseBreaker                                                                                            string
-	AccountsWithOpenBatches, ClaimOpenBatches, NextOpenBatch, CostOfJob, Description, KeepDescription                                          string
+	AnswerOfBatch, InsertBatch, HoldValues, FreeValue, FreeBatch, AnswersOfValues, AnswersOfBatches, AnsweredOfBatches, AnswerBatch, FailBatch, OpenBatch string
+	Breaker, OpenBreaker, RestBreaker, CloseBreaker                                                                                                       string
+	AccountsWithOpenBatches, ClaimOpenBatches, NextOpenBatch, CostOfJob, Description, KeepDescription                                                     string
 }
 
 // ledger remembers what was asked of providers and what they answered.
@@ -44,6 +44,7 @@ type batch struct {
 
 	// where it costs something
 	question []byte        // sealed
+	price    int64         // of a subject, at most, when it was noted
 	rest     time.Duration // until the background asks it again
 	values   []uuid.UUID
 	kinds    []int16
@@ -227,11 +228,14 @@ func (l *ledger) oldest(ctx context.Context, account uuid.UUID, provider string)
 	return found, nil
 }
 
-// giveUp closes a batch without an answer and lets go of its values.
+// giveUp closes a batch without an answer and lets go of its values, all it has where nil stands for them.
 func (l *ledger) giveUp(ctx context.Context, b *batch, values []uuid.UUID, code string) error {
 	err := l.db.InAccount(ctx, b.account, func(ctx context.Context, tx pgx.Tx) error {
 		q := &pgx.Batch{}
 		q.Queue(l.sql.FailBatch, b.account, b.provider, b.id, code)
+		if values == nil {
+			q.Queue(l.sql.FreeBatch, b.account, b.provider, b.id)
+		}
 		for _, v := range values {
 			q.Queue(l.sql.FreeValue, b.account, b.provider, b.id, v)
 		}

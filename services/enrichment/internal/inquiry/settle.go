@@ -2,6 +2,7 @@ package inquiry
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -72,25 +73,27 @@ func (d *Desk) giveUp(ctx context.Context, b *batch, q *providerv1.EnrichRequest
 	return d.ledger.giveUp(ctx, b, values, code)
 }
 
-// seal encrypts a question for the ledger.
+// seal encrypts a question for the ledger, and what it may cost.
 func (d *Desk) seal(b *batch, q *providerv1.EnrichRequest) ([]byte, error) {
-	plain, err := proto.Marshal(q)
+	plain, err := proto.MarshalOptions{}.MarshalAppend(binary.AppendUvarint(nil, uint64(b.price)), q)
 	if err != nil {
 		return nil, fmt.Errorf("seal question of batch %s: %w", b.id, err)
 	}
 	return d.keys.Seal(plain, forQuestion(b))
 }
 
-// unseal is the question of an open batch; DataLoss if it is not the one that was sealed for it.
+// unseal is the question of an open batch, whose price it sets; DataLoss if it is not the one that was sealed for it.
 func (d *Desk) unseal(b *batch) (*providerv1.EnrichRequest, error) {
 	plain, err := d.keys.Open(b.question, forQuestion(b))
 	if err != nil {
 		return nil, err
 	}
 	q := &providerv1.EnrichRequest{}
-	if err := proto.Unmarshal(plain, q); err != nil || q.BatchId != b.id {
+	price, n := binary.Uvarint(plain)
+	if n <= 0 || proto.Unmarshal(plain[n:], q) != nil || q.BatchId != b.id {
 		return nil, fault.New(fault.DataLoss, "question-broken", "the question of batch %s is none", b.id)
 	}
+	b.price = int64(price)
 	return q, nil
 }
 
