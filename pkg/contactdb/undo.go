@@ -280,7 +280,11 @@ func (m *Merges) findChanged(ctx context.Context, tx pgx.Tx, u *undoing) error {
 	}
 	account, number := u.Job.Account, u.root.number
 	if plain {
-		tag, err := tx.Exec(ctx, whole, account, number)
+		asked := []any{account, number}
+		if !u.again {
+			asked = append(asked, uuid.NullUUID{UUID: u.root.id, Valid: !u.redone})
+		}
+		tag, err := tx.Exec(ctx, whole, asked...)
 		if err != nil {
 			return fmt.Errorf("find changed contacts: %w", err)
 		}

@@ -56,7 +56,8 @@ type UndoneList struct {
 	line    int64
 	more    bool
 	all     [foundTaken + 1]bool
-	back    []string
+	put     fieldSet // that came back
+	back    []string // lists that it is on again, or no more
 	kept    []string
 	taken   map[uuid.UUID]fieldSet
 	touched []string
@@ -100,7 +101,7 @@ func (l *UndoneList) Next() (*UndoneRow, error) {
 		return nil, io.EOF
 	}
 	l.at, l.line, l.all = l.next.contact, 0, [foundTaken + 1]bool{}
-	l.back, l.kept, l.touched, l.taken = l.back[:0], l.kept[:0], l.touched[:0], nil
+	l.put, l.back, l.kept, l.touched, l.taken = fieldSet{}, l.back[:0], l.kept[:0], l.touched[:0], nil
 	for l.more && l.next.contact == l.at {
 		if err := l.take(); err != nil {
 			return nil, err
@@ -143,7 +144,7 @@ func (l *UndoneList) take() error {
 	}
 	switch n.found {
 	case foundBack:
-		l.back = append(l.back, l.names(set)...)
+		l.put = set
 	case foundLeft, foundJoined:
 		l.back = append(l.back, "list "+l.list)
 	case foundListKept:
@@ -204,8 +205,8 @@ func (l *UndoneList) row() *UndoneRow {
 	for _, id := range slices.SortedFunc(maps.Keys(l.taken), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }) {
 		parts = append(parts, fmt.Sprintf("contact %s by %s", id, strings.Join(l.names(l.taken[id]), ", ")))
 	}
-	if len(l.back) > 0 {
-		parts = append(parts, "put back: "+strings.Join(l.back, ", "))
+	if back := append(l.names(l.put), l.back...); len(back) > 0 {
+		parts = append(parts, "put back: "+strings.Join(back, ", "))
 	}
 	r.Detail = strings.Join(parts, "; ")
 	return r
