@@ -309,7 +309,7 @@ func (c *check) tooMany(ctx context.Context) (string, error) {
 func (c *check) largest(ctx context.Context) (string, error) {
 	n := c.most()
 	if cost := c.d.PriceMicros * int64(n); c.o.Budget > 0 && cost > c.o.Budget {
-		return "", skip(fmt.Sprintf("it might cost %d millionths, more than may be spent", cost))
+		return "", skip(fmt.Sprintf("it might cost %s, more than may be spent", money.Text(cost, c.d.Currency)))
 	}
 	subjects := people(0, n)
 	for i, s := range subjects {

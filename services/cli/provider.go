@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"time"
 
@@ -39,9 +40,9 @@ func (p *program) providerCheck() *cobra.Command {
 	var f providerFlags
 	c := &cobra.Command{Use: "check HOST:PORT", Short: "Hold a provider to the contract, rule by rule; it may charge for that",
 		Long: "Hold a provider to the contract of contactmill.provider.v1, rule by rule. No account is needed. It is asked about numbers and\n" +
-			"addresses that are set apart for examples; a provider that costs something charges for some 70 subjects and for one batch as\n" +
-			"large as it takes them, which --budget leaves out if it would cost more. The key may also be in CONTACTMILL_PROVIDER_KEY or in\n" +
-			"the file named by CONTACTMILL_PROVIDER_KEY_FILE. TLS is used, but on this machine, where it is used with --ca only.\n\n" +
+			"addresses that are set apart for examples; a provider that costs something charges for some 70 subjects and, if --budget\n" +
+			"allows it, for one batch as large as it takes them. The key may also be in CONTACTMILL_PROVIDER_KEY or in the file named by\n" +
+			"CONTACTMILL_PROVIDER_KEY_FILE. TLS is used, but on this machine, where it is used with --ca only.\n\n" +
 			"Exit codes: 0 no rule is broken, 1 one is, or the provider cannot be reached.",
 		Args: args(cobra.ExactArgs(1))}
 	flags := c.Flags()
@@ -50,7 +51,7 @@ func (p *program) providerCheck() *cobra.Command {
 	flags.BoolVar(&f.plaintext, "plaintext", false, "no TLS: the key travels in the clear")
 	flags.StringArrayVar(&f.phones, "phone", nil, "`number` in E.164 that the provider should know something of; repeatable")
 	flags.StringArrayVar(&f.emails, "email", nil, "`address` likewise")
-	flags.Float64Var(&f.budget, "budget", 0, "what the largest batch may cost, e.g. 2.50; else it is left out")
+	flags.Float64Var(&f.budget, "budget", 0, "what the largest batch may cost, e.g. 2.50, in the provider's currency; it is left out where it would cost more")
 	flags.DurationVar(&f.timeout, "timeout", time.Minute, "how long an answer may take")
 	c.RunE = func(c *cobra.Command, a []string) error {
 		f.addr = a[0]
@@ -71,7 +72,7 @@ func (p *program) providerCheck() *cobra.Command {
 }
 
 func (p *program) providerOptions(f providerFlags) (providercheck.Options, error) {
-	o := providercheck.Options{Timeout: f.timeout, Budget: int64(f.budget * 1e6)}
+	o := providercheck.Options{Timeout: f.timeout, Budget: max(int64(math.Round(f.budget*1e6)), 1)} // 0 would be any sum
 	if f.timeout <= 0 || f.budget < 0 {
 		return o, usage{errors.New("--timeout is more than nothing, --budget not less")}
 	}
