@@ -136,12 +136,17 @@ func (d *drift) ask() *Question {
 func (d *drift) askAbout(f contact.Field, was string) *Question {
 	name := d.Schema.Name(f)
 	if i := d.column(f); i >= 0 {
-		if d.columns[i].How != Similar || d.had[d.headings.compared[i]] {
+		if d.columns[i].How != Similar || d.headings.compared[i] == compared(was) {
 			return nil
 		}
-		return &Question{Code: "key-column-gone", Columns: []int{i},
+		columns, other := []int{i}, ""
+		if next := d.candidates(f); len(next) > 0 {
+			columns, other = append(columns, next...), fmt.Sprintf(" if another column has it now: %s %s;", answer, option(d.call(next[0]), name))
+		}
+		return &Question{Code: "key-column-gone", Columns: columns,
 			Message: fmt.Sprintf("In job %d, a file like this one, the column %s was %s; here it is gone, and %s only looks like it.", d.was.Job, cut(was), name, cut(d.headings.given[i])),
-			Hint:    fmt.Sprintf("If it is the same, say so: %s %s; if the file is meant without: %s --confirm.", answer, option(d.call(i), name), answer)}
+			Hint: fmt.Sprintf("If it is the same, say so: %s %s;%s if the file is meant without: %s --confirm %s.",
+				answer, option(d.call(i), name), other, answer, option(d.call(i), Ignore))}
 	}
 	for i := range d.columns { // it is here, and somebody said that it is not to be used
 		if d.headings.compared[i] == compared(was) && d.columns[i].How != "" {
