@@ -94,7 +94,7 @@ func (s *Service) eachNew(ctx context.Context, w *ingestv1.Work, f func(number i
 	if err != nil {
 		return err
 	}
-	planned := func() (bool, error) { return true, nil }
+	asks, ends := func() (bool, error) { return true, nil }, func() error { return io.EOF }
 	if w.GetPlan() != nil {
 		src, err := s.open(ctx, w.Plan)
 		if err != nil {
@@ -105,27 +105,31 @@ func (s *Service) eachNew(ctx context.Context, w *ingestv1.Work, f func(number i
 		if err != nil {
 			return err
 		}
-		planned = func() (bool, error) {
+		asks = func() (bool, error) {
 			e, err := plan.Next()
-			if errors.Is(err, io.EOF) {
-				return false, fault.New(fault.DataLoss, "rows-missing", "there are more rows than the plan has")
+			if err != nil {
+				return false, err
 			}
-			return err == nil && e.Outcome == row.Added, err
+			return e.Outcome == row.Added, nil
 		}
+		ends = func() error { _, err := plan.Next(); return err }
 	}
 	mode := row.Mode(w.Job.Settings.Mode)
 	for _, c := range w.Validated.Chunks {
-		if err := s.eachNewOf(ctx, c, mode, verdicts, planned, f); err != nil {
+		if err := s.eachNewOf(ctx, c, mode, verdicts, asks, f); err != nil {
 			return fmt.Errorf("read rows %s: %w", c.Cells.Name, err)
 		}
 	}
 	if _, err := verdicts.Next(); !errors.Is(err, io.EOF) {
 		return fault.Wrap(fault.DataLoss, "rows-missing", err, "there are more verdicts than rows")
 	}
+	if err := ends(); !errors.Is(err, io.EOF) {
+		return fault.Wrap(fault.DataLoss, "rows-missing", err, "the plan has more rows than there are")
+	}
 	return nil
 }
 
-func (s *Service) eachNewOf(ctx context.Context, c *ingestv1.Chunk, mode row.Mode, verdicts *row.VerdictsReader, planned func() (bool, error), f func(number int64, phone, email []byte) error) error {
+func (s *Service) eachNewOf(ctx context.Context, c *ingestv1.Chunk, mode row.Mode, verdicts *row.VerdictsReader, asks func() (bool, error), f func(number int64, phone, email []byte) error) error {
 	src, err := s.open(ctx, c.Cells)
 	if err != nil {
 		return err
@@ -156,11 +160,11 @@ func (s *Service) eachNewOf(ctx context.Context, c *ingestv1.Chunk, mode row.Mod
 		if err != nil {
 			return fmt.Errorf("read verdict on row %d: %w", n, err)
 		}
-		asks, err := planned()
+		asked, err := asks()
 		if err != nil {
 			return fmt.Errorf("read plan of row %d: %w", n, err)
 		}
-		if _, action := row.Decide(mode, v.Relation); action != row.AddContact || !asks {
+		if _, action := row.Decide(mode, v.Relation); action != row.AddContact || !asked {
 			continue
 		}
 		if err := f(n, value(r, phone), value(r, email)); err != nil {

@@ -49,7 +49,7 @@ type Work struct {
 	Recipients []string   // who is to be told, for notify
 	Committing bool       // an earlier token had leave to commit: look first whether the job was applied
 	Planning   bool       // merge makes the plan of a job under review and changes nothing
-	Plan       *Object    // the plan that was approved, for merge
+	Plan       *Object    // the plan that was approved, for enrich and merge
 	Confirmed  bool       // a person has said that the file is meant as it is
 	Usual      []KeyShare // for match: of the last import of such a file
 	Ahead      int64      // for match: jobs that go before a check
@@ -312,7 +312,7 @@ func (c *change) claim(stage event.Stage, life Life) (Grant, error) {
 		Account: c.job.Settings.over(c.job.AccountSettings), Notice: free.Notice, Confirmed: c.job.Confirmed,
 		Committing: stage == event.Merge && c.job.State == Committing, Planning: stage == event.Merge && c.planning(),
 	}
-	if stage == event.Merge && c.job.ApprovedBy != nil {
+	if (stage == event.Enrich || stage == event.Merge) && c.job.ApprovedBy != nil {
 		g.Work.Plan = &c.job.Plan.Object
 	}
 	if stage == event.Notify {

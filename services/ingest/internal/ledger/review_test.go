@@ -103,7 +103,11 @@ func TestReviewedJobTakesEffectByItsApprovedPlanAlone(t *testing.T) {
 		t.Fatalf("matching of the approved job was given out as %+v", g)
 	}
 	r.complete(one, Claim{Job: one.ID, Stage: event.Match, Token: g.Token}, Result{Body: []byte("again"), NewRows: 4, Forecast: &other})
-	r.complete(one, r.take(one, event.Enrich), Result{Body: []byte("e"), Sent: 3, Known: 2, Cost: &Cost{Micros: 2900, Currency: "EUR"}, Later: 1})
+	g = r.try(one, event.Enrich)
+	if !g.Granted || g.Work.Plan == nil || *g.Work.Plan != planObject {
+		t.Fatalf("enriching of the approved job was given out as %+v", g)
+	}
+	r.complete(one, Claim{Job: one.ID, Stage: event.Enrich, Token: g.Token}, Result{Body: []byte("e"), Sent: 3, Known: 2, Cost: &Cost{Micros: 2900, Currency: "EUR"}, Later: 1})
 	g = r.try(one, event.Merge)
 	if !g.Granted || g.Work.Planning || g.Work.Plan == nil || *g.Work.Plan != planObject || string(g.Work.Results.Matched) != "again" {
 		t.Fatalf("merge of the approved job was given out as %+v", g)

@@ -487,7 +487,7 @@ type Work struct {
 	Committing bool `protobuf:"varint,9,opt,name=committing,proto3" json:"committing,omitempty"`
 	// Merge is to make the plan of a job under review and to change nothing.
 	Planning bool `protobuf:"varint,10,opt,name=planning,proto3" json:"planning,omitempty"`
-	// The plan that was approved, for merge: an outcome for every row.
+	// The plan that was approved, for enrich and merge: an outcome for every row.
 	Plan *Object `protobuf:"bytes,11,opt,name=plan,proto3" json:"plan,omitempty"`
 	// For match: what share of the rows with a key found a contact in the last import of such a file.
 	Usual []*KeyShare `protobuf:"bytes,12,rep,name=usual,proto3" json:"usual,omitempty"`
