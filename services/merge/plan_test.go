@@ -172,6 +172,26 @@ func TestRowsThatWereLeftAloneInThePlanAreHeld(t *testing.T) {
 	w.sound(t)
 }
 
+// The same would become of another contact, or the row would now be left alone: neither was approved.
+func TestRowsThatBelongElsewhereByNowAreHeld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run(t, file{mode: row.Add, head: []string{"email", "phone", "city"}, rows: [][]string{{"a@x.io", "+12015550101", "Rome"}, {"b@x.io", "+12015550102", "Rome"}, {"c@x.io", "+12015550103", "Rome"}}})
+	c, planned := w.review(t, file{mode: row.Upsert, head: []string{"phone", "email", "city"}, rows: [][]string{{"+12015550101", "", "Oslo"}, {"+12015550103", "c@x.io", "Oslo"}, {"", "b@x.io", "Rome"}}})
+	if diff := cmp.Diff([]string{"UPDATED a", "UPDATED c", "UNCHANGED b"}, planned); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+	w.set(t, "a@x.io", 1, "phone", "+12015550199")
+	w.set(t, "b@x.io", 1, "phone", "+12015550101") // row 0 is b's now, and Rome would become Oslo as it would have with a
+	w.set(t, "c@x.io", 1, "phone", "+12015550104")
+	w.set(t, "a@x.io", 1, "phone", "+12015550103") // row 1 is a's and c's now
+	_, got := w.approve(t, c)
+	if diff := cmp.Diff([]string{"HELD plan-changed (planned UPDATED contact a, now UPDATED contact b) b", "HELD plan-changed (planned UPDATED contact c, now CONFLICT) c", "UNCHANGED b"}, got); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+	w.sound(t)
+}
+
 // A row whose key somebody took between its match and its write is in the way as ever, and so not as planned.
 func TestARowInAnothersWayIsHeld(t *testing.T) {
 	t.Parallel()
