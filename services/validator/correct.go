@@ -323,7 +323,11 @@ func (w *worker) unmask(col int, cell []byte) (kind row.ValueKind, found bool, e
 		return 0, false, nil
 	}
 	v := w.was.secrets[at.n]
-	if v.Kind != row.AsText {
+	switch v.Kind {
+	case row.AsText:
+	case row.Empty: // something stood there; rows that were INVALID did not always keep it
+		return 0, false, nil
+	default:
 		return v.Kind, true, nil
 	}
 	plain, err := w.seal.Open(v.Text, keyring.ForRow(w.account, c.spec.Name, w.originals.job, uint64(w.was.line)))

@@ -17,6 +17,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"github.com/contactmill/contactmill/pkg/contact"
+	"github.com/contactmill/contactmill/pkg/keyring"
 	"github.com/contactmill/contactmill/pkg/mapping"
 	"github.com/contactmill/contactmill/pkg/row"
 	"github.com/contactmill/contactmill/pkg/sheet"
@@ -425,6 +426,20 @@ func TestWhatIsNoNumberNamesNoJob(t *testing.T) {
 	for cell, want := range map[string]int64{"5": 5, " 5.0": 5, "": 0, "-5": 0, "0": 0, "99999999999999999999": 0, "carpenter": 0} {
 		if got, _ := reported(headings, [][]string{{"a@x.io", "2", "ADDED", "", "", cell}}, nil); got != want {
 			t.Errorf("%q is of job %d, want %d", cell, got, want)
+		}
+	}
+}
+
+// The rows of jobs from before INVALID rows kept their secrets have a mask and nothing behind it.
+func TestAMaskWithoutAValueIsLost(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[row.ValueKind]bool{row.Empty: false, row.Unset: true} {
+		w := &worker{plan: &plan{correction: &correction{}, columns: []column{{}}}, seal: &keyring.Keyring{},
+			originals: &originalReader{originals: &originals{secrets: map[string]secretAt{"pin": {}}}}}
+		w.columns[0].spec.Name = "pin"
+		w.was = &original{cells: [][]byte{[]byte(covered)}, secrets: []row.Value{{Kind: kind}}}
+		if got, found, err := w.unmask(0, []byte(covered)); err != nil || found != want || found && got != kind {
+			t.Errorf("%v is found as %v: %t, %v", kind, got, found, err)
 		}
 	}
 }

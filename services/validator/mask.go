@@ -142,7 +142,7 @@ func (w *worker) mask() {
 		return
 	}
 	for i := range w.row.Cells {
-		if i < len(w.columns) && w.columns[i].spec.Secret && len(w.row.Cells[i]) > 0 {
+		if i < len(w.columns) && w.columns[i].spec.Secret && len(bytes.TrimSpace(w.row.Cells[i])) > 0 {
 			w.row.Cells[i] = w.columns[i].masked(w.row.Cells[i])
 		}
 	}
