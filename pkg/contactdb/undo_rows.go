@@ -3,6 +3,7 @@ package contactdb
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -125,10 +126,32 @@ func (l *UndoneList) step() error {
 		return nil
 	}
 	n := &l.next
+	if l.plain() {
+		return nil
+	}
 	if err := l.rows.Scan(&n.contact, &n.line, &n.found, &n.fields, &n.own, &n.origins, &n.other, &n.lists); err != nil {
 		return fmt.Errorf("read what was undone: %w", err)
 	}
 	return nil
+}
+
+// plain reads a row of a contact whose standard fields come back, which mostly are all, from the wire: contact, line, found and
+// fields alone are filled in. It tells whether it was one.
+func (l *UndoneList) plain() bool {
+	raw := l.rows.RawValues()
+	for i, f := range l.rows.FieldDescriptions() {
+		if i < 4 && f.Format != pgx.BinaryFormatCode || i >= 4 && raw[i] != nil {
+			return false
+		}
+	}
+	if len(raw[0]) != 16 || len(raw[1]) != 8 || len(raw[2]) != 2 || len(raw[3]) != 8 || found(binary.BigEndian.Uint16(raw[2])) != foundBack {
+		return false
+	}
+	n := &l.next
+	fields := int64(binary.BigEndian.Uint64(raw[3]))
+	n.contact, n.line, n.found, n.fields = uuid.UUID(raw[0]), int64(binary.BigEndian.Uint64(raw[1])), foundBack, &fields
+	n.own, n.origins, n.other, n.lists = nil, nil, uuid.NullUUID{}, nil
+	return true
 }
 
 // take adds the row read last to what is known of the contact at hand.

@@ -25,7 +25,7 @@ func settings() map[string]string {
 		"listen_addresses":        "127.0.0.1",
 		"unix_socket_directories": "", // one way in, and no path that is too long for a socket
 		"max_connections":         "200",
-		"shared_buffers":          "256MB",
+		"shared_buffers":          buffers(memory()),
 		"maintenance_work_mem":    "128MB",
 		"fsync":                   "on",
 		"synchronous_commit":      "on",
@@ -41,6 +41,22 @@ func settings() map[string]string {
 		"log_error_verbosity":     "terse",
 		"log_min_error_statement": "panic",
 	}
+}
+
+// memory is how many bytes the machine has; 0 where that cannot be told.
+func memory() uint64 {
+	var info syscall.Sysinfo_t
+	if err := syscall.Sysinfo(&info); err != nil {
+		return 0
+	}
+	return uint64(info.Totalram) * uint64(info.Unit)
+}
+
+// buffers is how much of the machine's memory the server has for pages: a sixteenth, as it is not alone there, and never little or
+// very much. The pages of a large job that fit are neither read nor written again and again.
+func buffers(memory uint64) string {
+	const least, most = 128 << 20, 2 << 30
+	return strconv.FormatUint(min(max(memory/16, least), most)>>20, 10) + "MB"
 }
 
 // launch starts the server and waits until it answers.

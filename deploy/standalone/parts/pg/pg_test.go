@@ -326,3 +326,15 @@ func TestErrorsNameTheWayOut(t *testing.T) {
 		})
 	}
 }
+
+func TestBuffersAreAPartOfTheMemory(t *testing.T) {
+	t.Parallel()
+	for memory, want := range map[uint64]string{0: "128MB", 1 << 30: "128MB", 8 << 30: "512MB", 24 << 30: "1536MB", 1 << 40: "2048MB"} {
+		if got := buffers(memory); got != want {
+			t.Errorf("of %d MiB: %s, want %s", memory>>20, got, want)
+		}
+	}
+	if memory() < 64<<20 {
+		t.Errorf("this machine has %d bytes of memory", memory())
+	}
+}
