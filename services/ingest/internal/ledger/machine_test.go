@@ -229,7 +229,7 @@ func (m *model) claimAs(t *rapid.T, j *modelJob, stage event.Stage) {
 	if g.Work.Committing != (j.state == Committing) {
 		t.Fatalf("claim of job in %s says committing %v", j.state, g.Work.Committing)
 	}
-	if w := g.Work; w.Planning != (stage == event.Merge && j.planning()) || (w.Plan != nil) != (stage == event.Merge && j.approved) {
+	if w := g.Work; w.Planning != (stage == event.Merge && j.planning()) || (w.Plan != nil) != ((stage == event.Enrich || stage == event.Merge) && j.approved) {
 		t.Fatalf("claim %s of job %d in %s, planning %v, approved %v: %+v", stage, j.number, j.state, j.planning(), j.approved, w)
 	}
 	if j.token != 0 {
