@@ -140,12 +140,6 @@ func (wk *worker) merge(job *ingestv1.Job, ended []*row.Ended) {
 	wk.merged(m, ended)
 }
 
-// plan ends the merge of a job under review, which is its plan.
-func (wk *worker) plan(job *ingestv1.Job, ended []*row.Ended) {
-	wk.w.t.Helper()
-	wk.merged(wk.claim(job, event.Merge), ended)
-}
-
 func (wk *worker) merged(m *ingestv1.Claimant, ended []*row.Ended) {
 	wk.w.t.Helper()
 	counts := &ingestv1.Counts{Rows: int64(len(ended))}

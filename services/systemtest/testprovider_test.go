@@ -15,7 +15,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // provider is a provider of enrichment that costs money, keeps count of what it was paid, and misbehaves on command. It is
@@ -239,9 +238,6 @@ func waits(t *testing.T, s *target, job string) (code string) {
 	})
 	return code
 }
-
-// shortly is how soon something must be that nothing holds up.
-const shortly = 30 * time.Second
 
 func marks(c contact) map[string]string {
 	found := map[string]string{}

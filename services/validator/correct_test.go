@@ -214,7 +214,7 @@ func TestMaskedValuesThatAreLost(t *testing.T) {
 		"a word for a line":  {func(r []string) { r[6] = "three" }, lost},
 		"no job":             {func(r []string) { r[10] = "" }, lost},
 		"another mask":       {func(r []string) { r[4] = "***-**-9998" }, "!masked-lost@4<***-**-9998>"},
-		"what was bad":       {func(r []string) { *(&r) = append(r[:0], report[3]...) }, "!masked-lost@4<***-**-0000>"},
+		"what was bad":       {func(r []string) { copy(r, report[3]) }, "!masked-lost@4<***-**-0000>"},
 		"cells that changed": {func(r []string) { r[0], r[1], r[3] = "B", "Bea", "" }, lost},
 	} {
 		r := slices.Clone(report[2])
