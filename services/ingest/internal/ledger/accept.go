@@ -56,7 +56,7 @@ func (l *Ledger) Accept(ctx context.Context, account uuid.UUID, s Submission) (j
 	}, func(old *jobRow) bool { return bytes.Equal(old.BodyHash, j.BodyHash) })
 }
 
-// Resubmission is who asks for a retry or an undo.
+// Resubmission is who asks for a retry, a forecast or an undo.
 type Resubmission struct {
 	RequestID      string // empty: every call makes another job
 	Account        Account
@@ -64,9 +64,8 @@ type Resubmission struct {
 	SubmitterEmail string
 }
 
-// Retry makes a new job of a FAILED, REJECTED or CANCELLED one, with the same file and settings, or of the same undo; others
-// are Precondition "not-retryable", and so is one whose file was swept ("file-swept"). A request id works as for Accept.
-func (l *Ledger) Retry(ctx context.Context, account uuid.UUID, ref Ref, r Resubmission) (job Job, existing bool, err error) {
+// resubmit makes a job of another one, as from says; same tells whether a job with the request id was made likewise.
+func (l *Ledger) resubmit(ctx context.Context, account uuid.UUID, ref Ref, r Resubmission, from func(of *jobRow) (jobRow, error), same func(old, of *jobRow) bool) (Job, bool, error) {
 	var of []*jobRow
 	return l.submit(ctx, account, r.RequestID, func(b *pgx.Batch) {
 		id, number := ref.key()
@@ -75,22 +74,32 @@ func (l *Ledger) Retry(ctx context.Context, account uuid.UUID, ref Ref, r Resubm
 		if len(of) == 0 {
 			return jobRow{}, noSuchJob()
 		}
-		o := of[0]
+		j, err := from(of[0])
+		if err != nil {
+			return jobRow{}, err
+		}
+		j.RequestID, j.AccountSettings, j.SubmittedBy, j.SubmitterEmail = r.RequestID, r.Account, r.SubmittedBy, r.SubmitterEmail
+		j.BodyHash, err = bodyHash(j)
+		return j, err
+	}, func(old *jobRow) bool { return len(of) == 1 && same(old, of[0]) })
+}
+
+// Retry makes a new job of a FAILED, REJECTED or CANCELLED one, with the same file and settings, or of the same undo; others
+// are Precondition "not-retryable", and so is one whose file was swept ("file-swept"). A request id works as for Accept.
+func (l *Ledger) Retry(ctx context.Context, account uuid.UUID, ref Ref, r Resubmission) (job Job, existing bool, err error) {
+	return l.resubmit(ctx, account, ref, r, func(o *jobRow) (jobRow, error) {
 		switch {
 		case o.State != Failed && o.State != Rejected && o.State != Cancelled:
 			return jobRow{}, fault.New(fault.Precondition, "not-retryable", "job %d is %s; only failed, rejected and cancelled jobs are retried", o.Number, o.State)
 		case o.Kind == Import && o.FileKept != kept:
 			return jobRow{}, fileSwept(o)
 		}
-		j := jobRow{
-			Kind: o.Kind, UndoOf: o.UndoOf, UndoOfNumber: o.UndoOfNumber, RequestID: r.RequestID, Settings: o.Settings, AccountSettings: r.Account, SubmittedBy: r.SubmittedBy, SubmitterEmail: r.SubmitterEmail,
+		return jobRow{
+			Kind: o.Kind, UndoOf: o.UndoOf, UndoOfNumber: o.UndoOfNumber, Settings: o.Settings,
 			FileName: o.FileName, FileObject: o.FileObject, FileSize: o.FileSize, FileSHA256: o.FileSHA256, Upload: o.Upload, RetryOf: &o.ID,
 			Confirmed: o.Confirmed && o.ApprovedBy == nil, ForecastOf: o.ForecastOf, ForecastOfNumber: o.ForecastOfNumber,
-		}
-		var err error
-		j.BodyHash, err = bodyHash(j)
-		return j, err
-	}, func(old *jobRow) bool { return len(of) == 1 && old.RetryOf != nil && *old.RetryOf == of[0].ID })
+		}, nil
+	}, func(old, of *jobRow) bool { return old.RetryOf != nil && *old.RetryOf == of.ID })
 }
 
 // submit makes a job, or finds the one of the request id. more adds what else is to be loaded under the lock; make then

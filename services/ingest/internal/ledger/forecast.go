@@ -5,7 +5,6 @@ import (
 
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Cost is money.
@@ -27,15 +26,7 @@ type Forecast struct {
 // job may be in any state and goes its way; an undo is Precondition "not-forecastable", a job whose file was swept
 // Precondition "file-swept". A request id works as for Accept.
 func (l *Ledger) Forecast(ctx context.Context, account uuid.UUID, ref Ref, r Resubmission) (job Job, existing bool, err error) {
-	var of []*jobRow
-	return l.submit(ctx, account, r.RequestID, func(b *pgx.Batch) {
-		id, number := ref.key()
-		many(b, l.sql.LoadJob, &of, account, id, number)
-	}, func() (jobRow, error) {
-		if len(of) == 0 {
-			return jobRow{}, noSuchJob()
-		}
-		o := of[0]
+	return l.resubmit(ctx, account, ref, r, func(o *jobRow) (jobRow, error) {
 		switch {
 		case o.Kind != Import:
 			return jobRow{}, fault.New(fault.Precondition, "not-forecastable", "job %d takes back another job: it has no file and costs nothing", o.Number).
@@ -44,16 +35,14 @@ func (l *Ledger) Forecast(ctx context.Context, account uuid.UUID, ref Ref, r Res
 			return jobRow{}, fileSwept(o)
 		}
 		j := jobRow{
-			Kind: Import, RequestID: r.RequestID, Settings: o.Settings, AccountSettings: r.Account, SubmittedBy: r.SubmittedBy, SubmitterEmail: r.SubmitterEmail,
+			Kind: Import, Settings: o.Settings,
 			FileName: o.FileName, FileObject: o.FileObject, FileSize: o.FileSize, FileSHA256: o.FileSHA256, Upload: o.Upload,
 			Confirmed: o.Confirmed && o.ApprovedBy == nil, ForecastOf: &o.ID, ForecastOfNumber: &o.Number,
 		}
 		j.Settings.Check, j.Settings.Review = true, false
-		var err error
-		j.BodyHash, err = bodyHash(j)
-		return j, err
-	}, func(old *jobRow) bool {
-		return len(of) == 1 && old.RetryOf == nil && old.ForecastOf != nil && *old.ForecastOf == of[0].ID
+		return j, nil
+	}, func(old, of *jobRow) bool {
+		return old.RetryOf == nil && old.ForecastOf != nil && *old.ForecastOf == of.ID
 	})
 }
 

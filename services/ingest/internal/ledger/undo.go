@@ -5,34 +5,19 @@ import (
 
 	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Undo makes a job that takes back what a COMPLETED or COMPLETED_WITH_REJECTS one did, an import or an undo itself; others
 // are Precondition "not-undoable". It waits for its turn like any job, then goes straight to its merge, which alone knows
 // what there is to do. A preview waits for nothing and ends CHECKED. A request id works as for Accept.
 func (l *Ledger) Undo(ctx context.Context, account uuid.UUID, ref Ref, preview bool, r Resubmission) (job Job, existing bool, err error) {
-	var of []*jobRow
-	return l.submit(ctx, account, r.RequestID, func(b *pgx.Batch) {
-		id, number := ref.key()
-		many(b, l.sql.LoadJob, &of, account, id, number)
-	}, func() (jobRow, error) {
-		if len(of) == 0 {
-			return jobRow{}, noSuchJob()
-		}
-		o := of[0]
+	return l.resubmit(ctx, account, ref, r, func(o *jobRow) (jobRow, error) {
 		if err := o.undoable(); err != nil {
 			return jobRow{}, err
 		}
-		j := jobRow{
-			Kind: Undo, UndoOf: &o.ID, UndoOfNumber: &o.Number, RequestID: r.RequestID, Settings: Settings{Check: preview}, AccountSettings: r.Account,
-			SubmittedBy: r.SubmittedBy, SubmitterEmail: r.SubmitterEmail,
-		}
-		var err error
-		j.BodyHash, err = bodyHash(j)
-		return j, err
-	}, func(old *jobRow) bool {
-		return len(of) == 1 && old.RetryOf == nil && old.UndoOf != nil && *old.UndoOf == of[0].ID && old.CheckOnly == preview
+		return jobRow{Kind: Undo, UndoOf: &o.ID, UndoOfNumber: &o.Number, Settings: Settings{Check: preview}}, nil
+	}, func(old, of *jobRow) bool {
+		return old.RetryOf == nil && old.UndoOf != nil && *old.UndoOf == of.ID && old.CheckOnly == preview
 	})
 }
 
