@@ -47,19 +47,22 @@ func TestProvider(t *testing.T) {
 // providerFaults has the provider misbehave towards one account at a time. That account's job waits and is charged nothing, jobs
 // of others go on, and once the provider behaves the job completes with its own facts, paid once.
 func providerFaults(t *testing.T, s *target, p *provider) {
-	const people1 = 40
 	for i, b := range []behaviour{
 		{Mode: "fail"}, {Mode: "fail", Code: "INTERNAL"}, {Mode: "fail", Code: "UNAUTHENTICATED"}, {Mode: "quota"}, {Mode: "busy", DelayMS: 500}, {Mode: "hang"},
-		{Mode: "drip", DelayMS: 200}, {Mode: "cut"}, {Mode: "reset-after-charge"}, {Mode: "end"}, {Mode: "lie"}, {Mode: "unchecked"}, {Mode: "wrong-batch"}, {Mode: "short"},
+		{Mode: "drip", DelayMS: 200}, {Mode: "cut"}, {Mode: "reset-after-charge"}, {Mode: "end"}, {Mode: "lie"}, {Mode: "unchecked"}, {Mode: "wrong-batch"}, {Mode: "twice"}, {Mode: "short"},
 		{Mode: "index"}, {Mode: "control"}, {Mode: "dear"}, {Mode: "garbage"}, {Mode: "huge"},
 	} {
 		block := 1 + i
 		t.Run(b.Mode+b.Code, func(t *testing.T) {
 			t.Parallel()
+			size := 40
+			if b.Mode == "twice" { // the second answer is taken for that to the second batch
+				size += batch
+			}
 			b.Phones = prefix(block)
 			p.behave(t, b)
 			a := s.tenant(t, 1000)
-			j := a.hands(t, file(t, "new.csv", table(people(10_000*block, people1))), "upsert", "--list", b.Mode)
+			j := a.hands(t, file(t, "new.csv", table(people(10_000*block, size))), "upsert", "--list", b.Mode)
 			code := waits(t, s, j.ID)
 			// others go on meanwhile
 			other := s.tenant(t, 1000)
@@ -73,11 +76,11 @@ func providerFaults(t *testing.T, s *target, p *provider) {
 			}
 			p.behave(t, behaviour{Mode: "ok", Phones: b.Phones})
 			j = a.ended(t, j.ID)
-			if j.State != "COMPLETED" || j.Counts.Added != people1 || j.Counts.Sent != people1 {
+			if j.State != "COMPLETED" || j.Counts.Added != size || j.Counts.Sent != size {
 				t.Fatalf("the job ended as %+v", j)
 			}
-			if j.Cost.Micros != people1*price || j.Cost.Currency != "EUR" {
-				t.Errorf("the job cost %+v, want %d millionths of EUR", j.Cost, people1*price)
+			if j.Cost.Micros != size*price || j.Cost.Currency != "EUR" {
+				t.Errorf("the job cost %+v, want %d millionths of EUR", j.Cost, size*price)
 			}
 			for _, c := range charges(t, s, j.ID) {
 				if c.Faults > 0 || c.LeasesLost > 0 {
@@ -88,8 +91,8 @@ func providerFaults(t *testing.T, s *target, p *provider) {
 			for _, c := range a.all(t) {
 				known += ownFacts(t, c)
 			}
-			if known != j.Counts.Known || known == 0 || known == people1 {
-				t.Errorf("%d contacts have facts, the job counts %d of %d", known, j.Counts.Known, people1)
+			if known != j.Counts.Known || known == 0 || known == size {
+				t.Errorf("%d contacts have facts, the job counts %d of %d", known, j.Counts.Known, size)
 			}
 			if j := a.ended(t, behind.ID); j.State != "COMPLETED" || j.Counts.Unchanged != 5 {
 				t.Errorf("the job behind ended as %+v", j)
