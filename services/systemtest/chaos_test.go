@@ -65,9 +65,10 @@ func newClient(t *testing.T, s *target, number, jobs int, random *rand.Rand) *cl
 		c.apps = append(c.apps, c.app(t, i))
 	}
 	for i := range jobs {
-		// people that other files of the account also have, under another last name each time: the order shows
-		size := 200 + random.IntN(1800)
-		entries := people(10_000*number+random.IntN(2000), size)
+		// people that other files of the account also have, under another last name each time: the order shows. Some are in all of
+		// them, as a file in which nobody is known of a sudden is asked about
+		const always = 300
+		entries := append(people(10_000*number, always), people(10_000*number+always+random.IntN(1700), 200+random.IntN(1500))...)
 		for k := range entries {
 			entries[k].last = fmt.Sprintf("Name%d", i)
 			if random.IntN(50) == 0 {
@@ -108,15 +109,18 @@ func (c *client) handIn(ctx context.Context, ended func(job string)) error {
 func (c *client) follow(ctx context.Context, f *submission, ended func(string)) error {
 	after := int64(0)
 	for try := 0; ; try++ {
-		over := false
+		over, asks := false, false
 		err := c.apps[try%len(c.apps)].watch(ctx, &ingestv1.WatchEventsRequest{Job: f.job, After: after}, func(e *ingestv1.Event) bool {
 			if e.Number <= after {
 				panic(fmt.Sprintf("event %d comes after event %d", e.Number, after))
 			}
-			after = e.Number
+			after, asks = e.Number, e.State == ingestv1.JobState_JOB_STATE_NEEDS_ANSWER
 			over = e.State >= ingestv1.JobState_JOB_STATE_COMPLETED
-			return !over
+			return !over && !asks
 		})
+		if asks {
+			return fmt.Errorf("job %d asks, and nobody answers here", f.number)
+		}
 		if over {
 			ended(f.job)
 			return nil
