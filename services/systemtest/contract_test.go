@@ -30,7 +30,7 @@ func contract(t *testing.T, s *target) {
 		t.Fatalf("counts are %s: %v", raw["counts"], err)
 	}
 	want := map[string]int{"rows": 4, "added": 3, "updated": 0, "unchanged": 0, "duplicate": 0, "unmatched": 0, "invalid": 1, "conflict": 0, "held": 0,
-		"suppressed": 0, "blank": 0, "sent_to_provider": 3, "known_to_provider": got["known_to_provider"], "newer_here": 0, "removed": 0}
+		"suppressed": 0, "blank": 0, "sent_to_provider": 3, "known_to_provider": got["known_to_provider"], "newer_here": 0, "removed": 0, "enriched_later": 0}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}

@@ -218,7 +218,7 @@ func badUploads(t *testing.T, s *target) {
 		{"no checksum", func(h *ingestv1.UploadHeader) { h.Sha256 = "sha" }, content, codes.InvalidArgument, "checksum-invalid"},
 		{"more bytes than declared", func(h *ingestv1.UploadHeader) { h.Size-- }, content, codes.InvalidArgument, "size-mismatch"},
 		{"fewer bytes than declared", func(h *ingestv1.UploadHeader) { h.Size++ }, content, codes.InvalidArgument, "size-mismatch"},
-		{"no mode", func(h *ingestv1.UploadHeader) { h.Settings = &ingestv1.ImportSettings{} }, content, codes.InvalidArgument, "mode-invalid"},
+		{"a mode that is none", func(h *ingestv1.UploadHeader) { h.Settings = &ingestv1.ImportSettings{Mode: 99} }, content, codes.InvalidArgument, "mode-invalid"},
 		{"no request id", func(h *ingestv1.UploadHeader) { h.RequestId = "" }, content, codes.InvalidArgument, "request-id-invalid"},
 		{"an upload that is none", func(h *ingestv1.UploadHeader) { h.UploadId, h.Offset = "0190a000-0000-7000-8000-000000000000", 5 }, content, codes.NotFound, "unknown-upload"},
 	} {
@@ -251,5 +251,12 @@ func badUploads(t *testing.T, s *target) {
 	}
 	if j := a.ended(t, got.Job.Id); j.State != "COMPLETED" || j.Counts.Added != 3 {
 		t.Errorf("ended as %+v, want 3 added", j)
+	}
+	// a corrected report needs no mode; any other file is refused once that is seen
+	if got, err = c.upload(t.Context(), headerOf("no mode", content, &ingestv1.ImportSettings{}), content); err != nil {
+		t.Fatal(err)
+	}
+	if j := a.ended(t, got.Job.Id); j.State != "REJECTED" || j.Problem == nil || j.Problem.Code != "mode-missing" || j.Problem.Hint == "" {
+		t.Errorf("a file without a mode ended as %+v, want REJECTED mode-missing", j)
 	}
 }
