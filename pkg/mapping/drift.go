@@ -10,7 +10,7 @@ import (
 )
 
 // alike is how much of two files' columns has to be the same for one to be taken for a later edition of the other: columns
-// of both by columns of either.
+// of both by columns of either, and more than this.
 const alike = .5
 
 // Earlier is a file that was imported before.
@@ -33,7 +33,7 @@ func Like(headings []string, earlier []Earlier) (i int, same bool) {
 		if s == 1 {
 			return i, true
 		}
-		if s >= alike && s > share {
+		if s > alike && s > share {
 			best, share = i, s
 		}
 	}
