@@ -35,7 +35,7 @@ type Source struct {
 	Omit     []bool   // columns that are left out, parallel to Headings; nil for none
 	Chunks   []Chunk  // in the file's order
 	Outcomes blob.Object
-	Foreseen bool // of a check or a plan: contacts that would be ADDED have no id yet
+	Foreseen bool // of a check or a plan: contacts that would be ADDED have no id yet; those that an undo makes again have theirs
 	NoFile   bool // an undo has neither headings nor chunks: its outcomes name their lines
 }
 
@@ -48,7 +48,7 @@ type Chunk struct {
 // Write writes the rows with the given outcome, or all rows for 0. Objects that are not those that were stored, or that
 // do not fit each other, are DataLoss: then what was written is not whole.
 func Write(ctx context.Context, w io.Writer, store *blob.Store, s Source, only row.Outcome) error {
-	out := &writer{out: bufio.NewWriterSize(w, bufferSize), job: strconv.FormatInt(s.Number, 10), headings: s.Headings, omit: s.Omit, foreseen: s.Foreseen, only: only}
+	out := &writer{out: bufio.NewWriterSize(w, bufferSize), job: strconv.FormatInt(s.Number, 10), headings: s.Headings, omit: s.Omit, foreseen: s.Foreseen && !s.NoFile, only: only}
 	if err := out.heading(); err != nil {
 		return err
 	}
