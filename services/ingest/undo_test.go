@@ -142,3 +142,26 @@ func TestUndo(t *testing.T) {
 		t.Errorf("values of an undo to return: %d %q", a.status, a.body)
 	}
 }
+
+// A contact that an undo makes again has its id already, also where that is only foreseen.
+func TestAPreviewNamesWhomItWouldMakeAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := uuid.New()
+	r := w.replica()
+	c, admin, wk := r.client(account), r.admin(account), r.worker(account)
+	job := c.mustUpload("email\na@example.com\n")
+	wk.complete(job, simple())
+	for _, becomes := range []*row.Ended{{Outcome: row.Updated, Contact: known, Reason: "removed", Line: 2}, {Outcome: row.Added, Contact: known, Reason: "restored", Line: 2}} {
+		resp, err := admin.jobs.UndoJob(t.Context(), &ingestv1.UndoJobRequest{Job: job.GetId(), Preview: becomes.Outcome == row.Added})
+		if err != nil {
+			t.Fatal(err)
+		}
+		job = resp.GetJob()
+		wk.merge(job, []*row.Ended{becomes})
+	}
+	text, err := c.report(job.GetId(), 0)
+	if err != nil || !strings.Contains(text, known.String()) {
+		t.Errorf("the preview says %q, %v; want it to name %s", text, err, known)
+	}
+}
