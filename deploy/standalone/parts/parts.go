@@ -239,7 +239,7 @@ func (p *Parts) Stop() error {
 	for _, s := range p.servers() {
 		group.Go(s.Stop)
 	}
-	err := errors.Join(group.Wait(), p.lock.Close())
+	err := errors.Join(group.Wait(), child.Unlock(p.lock))
 	p.finish(err)
 	return err
 }

@@ -33,6 +33,12 @@ func Lock(name string) (*os.File, error) {
 	return nil, fmt.Errorf("lock %s: %w", name, err)
 }
 
+// Unlock gives the lock back and closes the file. Closing alone would leave it to whatever child is being started just then: until
+// it executes its program it holds a copy of every descriptor.
+func Unlock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // lockFor waits for the lock of the part on its directory.
 func lockFor(ctx context.Context, dir, part string) (*os.File, error) {
 	begun := time.Now()
