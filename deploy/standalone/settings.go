@@ -26,7 +26,7 @@ const database = "contactmill"
 
 // Addresses is where the services find each other; each may name several replicas with commas. Foreign is a provider of
 // enrichment that is none of ours: it is asked instead of Provider and never shown our key.
-type Addresses struct{ Accounts, Ingest, Contacts, Provider, Foreign, Validator, Web string }
+type Addresses struct{ Accounts, Ingest, Contacts, Provider, Foreign, Validator, Enrichment, Web string }
 
 // Settings is an installation: parts that run, a migrated database, and the secrets that the services share.
 type Settings struct {
@@ -197,14 +197,14 @@ func writeFile(name string, b []byte) (err error) {
 
 // ClientEnv is the file by which clients find an installation; it is there while it is ready.
 type ClientEnv struct {
-	Addr, Contacts, Accounts, Validator string // replicas with commas; all but the first are empty where they are behind Addr
-	Key                                 string
+	Addr, Contacts, Accounts, Validator, Enrichment string // replicas with commas; all but the first are empty where they are behind Addr
+	Key                                             string
 }
 
 // write writes DIR/client.env.
 func (c ClientEnv) write(dir string) error {
 	var b strings.Builder
-	for _, v := range []struct{ name, value string }{{"ADDR", c.Addr}, {"CONTACTS_ADDR", c.Contacts}, {"ACCOUNTS_ADDR", c.Accounts}, {"VALIDATOR_ADDR", c.Validator}, {"API_KEY", c.Key}} {
+	for _, v := range []struct{ name, value string }{{"ADDR", c.Addr}, {"CONTACTS_ADDR", c.Contacts}, {"ACCOUNTS_ADDR", c.Accounts}, {"VALIDATOR_ADDR", c.Validator}, {"ENRICHMENT_ADDR", c.Enrichment}, {"API_KEY", c.Key}} {
 		if v.value != "" {
 			fmt.Fprintf(&b, "CONTACTMILL_%s=%s\n", v.name, v.value)
 		}
@@ -215,7 +215,7 @@ func (c ClientEnv) write(dir string) error {
 // Env is the same as an environment.
 func (c ClientEnv) Env() []string {
 	return []string{"CONTACTMILL_ADDR=" + c.Addr, "CONTACTMILL_CONTACTS_ADDR=" + c.Contacts, "CONTACTMILL_ACCOUNTS_ADDR=" + c.Accounts, "CONTACTMILL_VALIDATOR_ADDR=" + c.Validator,
-		"CONTACTMILL_API_KEY=" + c.Key}
+		"CONTACTMILL_ENRICHMENT_ADDR=" + c.Enrichment, "CONTACTMILL_API_KEY=" + c.Key}
 }
 
 // AdminKey is the key of an admin of account demo. It is made with the account and kept in the state directory; if it was

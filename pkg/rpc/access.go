@@ -86,6 +86,9 @@ var access = map[string]Permission{
 	"/contactmill.contacts.v1.FactsService/ListUnenriched":       services,
 	"/contactmill.contacts.v1.FactsService/WriteFacts":           services,
 
+	"/contactmill.enrichment.v1.LedgerService/SumBatches":  admins, // what is paid is not everybody's business
+	"/contactmill.enrichment.v1.LedgerService/ListBatches": admins,
+
 	"/contactmill.provider.v1.ProviderService/Describe": services,
 	"/contactmill.provider.v1.ProviderService/Enrich":   services,
 }
@@ -121,6 +124,7 @@ var again = []string{
 	"/contactmill.contacts.v1.FactsService/ListUnenriched",
 	"/contactmill.contacts.v1.FactsService/WriteFacts",
 	"/contactmill.contacts.v1.ListsService/ListLists",
+	"/contactmill.enrichment.v1.LedgerService/SumBatches",
 	"/contactmill.provider.v1.ProviderService/Describe",
 }
 

@@ -14,6 +14,7 @@ import (
 
 	_ "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	_ "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
+	_ "github.com/contactmill/contactmill/proto/gen/contactmill/enrichment/v1"
 	_ "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	_ "github.com/contactmill/contactmill/proto/gen/contactmill/provider/v1"
 	_ "github.com/contactmill/contactmill/proto/gen/contactmill/validator/v1"

@@ -3,6 +3,8 @@ package stage
 import (
 	"context"
 
+	"google.golang.org/grpc"
+
 	"github.com/contactmill/contactmill/pkg/config"
 	"github.com/contactmill/contactmill/pkg/rpc"
 	"github.com/contactmill/contactmill/pkg/run"
@@ -13,14 +15,20 @@ import (
 type Service interface {
 	Run(ctx context.Context) error
 	Ready() error
-	Close() // after Run has returned
+	Close() // after Run has returned and the last call has ended
+}
+
+// Server is a service that answers calls beside its work.
+type Server interface {
+	Register(reg grpc.ServiceRegistrar)
+	Auth() rpc.Authenticator // who knows users' keys
 }
 
 // process is what a worker service with the config C is told when it is a process of its own.
 type process[C any] struct {
 	run.Config
 	Worker     C
-	Addr       string        `env:"GRPC_ADDR"` // host:port to tell its health on; empty: by HTTP alone
+	Addr       string        `env:"GRPC_ADDR"` // host:port to tell its health on, and to serve on if it is a Server; empty: neither
 	ServiceKey config.Secret `env:"SERVICE_KEY"`
 	Reflection bool          `env:"REFLECTION"`
 	TLS        rpc.TLS
@@ -37,11 +45,20 @@ func Process[C any, S Service](ctx context.Context, env []string, tel *telemetry
 		return nil, err
 	}
 	p := serving{Service: s}
-	if cfg.Addr != "" {
-		if p.server, err = rpc.NewServer(rpc.Options{Addr: cfg.Addr, ServiceKey: cfg.ServiceKey, Reflection: cfg.Reflection, TLS: cfg.TLS, Telemetry: tel}); err != nil {
-			s.Close()
-			return nil, err
-		}
+	if cfg.Addr == "" {
+		return p, nil
+	}
+	o := rpc.Options{Addr: cfg.Addr, ServiceKey: cfg.ServiceKey, Reflection: cfg.Reflection, TLS: cfg.TLS, Telemetry: tel}
+	calls, answers := any(s).(Server)
+	if answers {
+		o.Auth = calls.Auth()
+	}
+	if p.server, err = rpc.NewServer(o); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if answers {
+		calls.Register(p.server.Registrar())
 	}
 	return p, nil
 }
@@ -50,6 +67,14 @@ func Process[C any, S Service](ctx context.Context, env []string, tel *telemetry
 type serving struct {
 	Service
 	server *rpc.Server
+}
+
+// UsualMemory is what the service says of itself; 0 if it says nothing.
+func (p serving) UsualMemory() int64 {
+	if s, ok := p.Service.(interface{ UsualMemory() int64 }); ok {
+		return s.UsualMemory()
+	}
+	return 0
 }
 
 func (p serving) Run(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/rpc"
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
+	enrichmentv1 "github.com/contactmill/contactmill/proto/gen/contactmill/enrichment/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	validatorv1 "github.com/contactmill/contactmill/proto/gen/contactmill/validator/v1"
 )
@@ -21,6 +22,7 @@ type settings struct {
 	ContactsAddr  string        `env:"CONTACTS_ADDR"`
 	AccountsAddr  string        `env:"ACCOUNTS_ADDR"`
 	ValidatorAddr string        `env:"VALIDATOR_ADDR"`
+	LedgerAddr    string        `env:"ENRICHMENT_ADDR"`
 	Key           config.Secret `env:"API_KEY"`
 	TLS           rpc.TLS
 }
@@ -36,6 +38,7 @@ type client struct {
 	accounts  accountsv1.AccountsServiceClient
 	fields    accountsv1.FieldsServiceClient
 	inspect   validatorv1.InspectServiceClient
+	ledger    enrichmentv1.LedgerServiceClient
 	inspector string // where inspect is to connect
 }
 
@@ -49,7 +52,7 @@ func (p *program) client() (*client, error) {
 		return nil, err
 	}
 	if p.addr != "" {
-		s.Addr, s.ContactsAddr, s.AccountsAddr, s.ValidatorAddr = p.addr, "", "", ""
+		s.Addr, s.ContactsAddr, s.AccountsAddr, s.ValidatorAddr, s.LedgerAddr = p.addr, "", "", "", ""
 	}
 	if s.Key == "" {
 		return nil, fault.New(fault.Unauthenticated, "no-api-key", "there is no API key").Hint("set CONTACTMILL_API_KEY or CONTACTMILL_API_KEY_FILE; a server started by `make run` writes one to client.env in its state directory")
@@ -85,10 +88,15 @@ func (p *program) client() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	enrichment, err := dial(s.LedgerAddr)
+	if err != nil {
+		return nil, err
+	}
 	c.uploads, c.jobs, c.events = ingestv1.NewUploadServiceClient(ingest), ingestv1.NewJobsServiceClient(ingest), ingestv1.NewEventsServiceClient(ingest)
 	c.contacts, c.lists = contactsv1.NewContactsServiceClient(contacts), contactsv1.NewListsServiceClient(contacts)
 	c.accounts, c.fields = accountsv1.NewAccountsServiceClient(accounts), accountsv1.NewFieldsServiceClient(accounts)
 	c.inspect, c.inspector = validatorv1.NewInspectServiceClient(validator), cmp.Or(s.ValidatorAddr, s.Addr)
+	c.ledger = enrichmentv1.NewLedgerServiceClient(enrichment)
 	p.connected = c
 	return c, nil
 }

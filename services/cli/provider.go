@@ -24,7 +24,7 @@ type providerSettings struct {
 }
 
 func (p *program) provider() *cobra.Command {
-	return group("provider", "Check providers of enrichment", p.providerCheck())
+	return group("provider", "Tell what providers of enrichment were asked and what it cost, and check new ones", p.providerCosts(), p.providerBatches(), p.providerCheck())
 }
 
 // providerFlags says how a provider is reached and what is asked of it.

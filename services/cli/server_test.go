@@ -26,6 +26,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/telemetry"
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
+	enrichmentv1 "github.com/contactmill/contactmill/proto/gen/contactmill/enrichment/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	validatorv1 "github.com/contactmill/contactmill/proto/gen/contactmill/validator/v1"
 	"github.com/contactmill/contactmill/services/cli"
@@ -45,6 +46,7 @@ type server struct {
 	accountsv1.UnimplementedAccountsServiceServer
 	accountsv1.UnimplementedFieldsServiceServer
 	validatorv1.UnimplementedInspectServiceServer
+	enrichmentv1.UnimplementedLedgerServiceServer
 	addr string
 
 	mu       sync.Mutex
@@ -75,7 +77,10 @@ type server struct {
 	busy       int   // times that an inspection is put off
 	cannot     error // why nothing can be inspected
 
-	asked proto.Message // the last question about a plan
+	asked proto.Message // the last question about a plan or the books
+
+	sums    []*enrichmentv1.BatchSum
+	batches []*enrichmentv1.Batch
 
 	watching chan struct{} // told when a watch has sent all it has and stays
 }
@@ -95,6 +100,7 @@ func newServer(t *testing.T) *server {
 	accountsv1.RegisterAccountsServiceServer(g.Registrar(), s)
 	accountsv1.RegisterFieldsServiceServer(g.Registrar(), s)
 	validatorv1.RegisterInspectServiceServer(g.Registrar(), s)
+	enrichmentv1.RegisterLedgerServiceServer(g.Registrar(), s)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- g.Run(ctx) }()

@@ -1,6 +1,6 @@
 // Package enrichment matches the rows of a job to contacts and asks a provider about those that are new.
 //
-//	In        JOBS match and enrich
+//	In        JOBS match and enrich; gRPC: LedgerService
 //	Out       verdicts and facts in S3; gRPC to ingest (claims), contacts (matches, facts that come later), accounts (packages), a
 //	          provider
 //	Owns      schema enrichment: the ledger of what was asked of providers, their breakers, what is to be enriched later
@@ -32,6 +32,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/telemetry"
 	accountsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/accounts/v1"
 	contactsv1 "github.com/contactmill/contactmill/proto/gen/contactmill/contacts/v1"
+	enrichmentv1 "github.com/contactmill/contactmill/proto/gen/contactmill/enrichment/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 	"github.com/contactmill/contactmill/services/enrichment/internal/inquiry"
 )
@@ -72,6 +73,7 @@ type Service struct {
 	blob     *blob.Store
 	link     *stage.Link
 	conns    []*grpc.ClientConn
+	auth     rpc.Authenticator
 	matcher  contactsv1.MatchServiceClient
 	accounts accountsv1.AccountsServiceClient
 	desk     *inquiry.Desk
@@ -123,6 +125,7 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (_ *Service,
 	if err != nil {
 		return nil, fmt.Errorf("reach the provider: %w", err)
 	}
+	s.auth = rpc.RemoteAuth(accounts)
 	s.matcher, s.accounts = contactsv1.NewMatchServiceClient(contacts), accountsv1.NewAccountsServiceClient(accounts)
 	s.desk, err = inquiry.New(s.db, keys, provider, inquiry.Config{Address: cfg.Provider, Timeout: cfg.ProviderTimeout, Backoff: cfg.ProviderBackoff}, tel.Log)
 	if err != nil {
@@ -133,6 +136,14 @@ func New(ctx context.Context, cfg Config, tel *telemetry.Telemetry) (_ *Service,
 	s.link, err = stage.Connect(ctx, cfg.Config, "enrichment", tel)
 	return s, err
 }
+
+// Register adds the ledger's reading side to a server.
+func (s *Service) Register(reg grpc.ServiceRegistrar) {
+	enrichmentv1.RegisterLedgerServiceServer(reg, &books{desk: s.desk})
+}
+
+// Auth knows users' keys.
+func (s *Service) Auth() rpc.Authenticator { return s.auth }
 
 // Ready tells whether database, S3 and NATS answer.
 func (s *Service) Ready() error {

@@ -27,6 +27,7 @@ import (
 	"github.com/contactmill/contactmill/pkg/event"
 	"github.com/contactmill/contactmill/pkg/keyring"
 	"github.com/contactmill/contactmill/pkg/rpc"
+	"github.com/contactmill/contactmill/pkg/run"
 	"github.com/contactmill/contactmill/pkg/stage"
 	"github.com/contactmill/contactmill/pkg/telemetry"
 	validatorv1 "github.com/contactmill/contactmill/proto/gen/contactmill/validator/v1"
@@ -87,6 +88,17 @@ func (s *Service) Register(reg grpc.ServiceRegistrar) {
 	validatorv1.RegisterInspectServiceServer(reg, s.inspector)
 }
 
+// Auth knows users' keys.
+func (s *Service) Auth() rpc.Authenticator { return rpc.RemoteAuth(s.accounts) }
+
+// UsualMemory is what a process needs for as many jobs at once as it may have, or for one workbook with as many strings as are
+// let in: with two slots on two cores less than 128 MiB above what is resident when idle. Figures are measured, with room for
+// garbage.
+func (s *Service) UsualMemory() int64 {
+	const strings, idle, job, worker = 136 << 20, 32 << 20, 32 << 20, 4 << 20
+	return max(strings, idle+int64(s.cfg.Slots)*int64(job+s.workers*worker))
+}
+
 // Ready tells whether S3 and NATS answer.
 func (s *Service) Ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
@@ -107,4 +119,9 @@ func (s *Service) Close() {
 	}
 	s.link.Close()
 	s.blob.Close()
+}
+
+// Process makes the service as a process of its own.
+func Process(ctx context.Context, env []string, tel *telemetry.Telemetry) (run.Service, error) {
+	return stage.Process(ctx, env, tel, New)
 }

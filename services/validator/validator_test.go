@@ -14,7 +14,6 @@ import (
 	"github.com/contactmill/contactmill/pkg/keyring"
 	"github.com/contactmill/contactmill/pkg/mapping"
 	"github.com/contactmill/contactmill/pkg/row"
-	"github.com/contactmill/contactmill/pkg/run"
 	"github.com/contactmill/contactmill/pkg/sheet"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
@@ -260,12 +259,8 @@ func TestUsualMemory(t *testing.T) {
 		slots, workers int
 		mib            int64
 	}{{1, 2, 136}, {2, 2, 136}, {2, 8, 160}, {4, 2, 192}} {
-		var s run.Service = &serving{Service: &Service{cfg: Config{Slots: c.slots}, workers: c.workers}}
-		m, ok := s.(interface{ UsualMemory() int64 })
-		if !ok {
-			t.Fatal("the process says nothing of memory")
-		}
-		if got := m.UsualMemory() >> 20; got != c.mib {
+		s := &Service{cfg: Config{Slots: c.slots}, workers: c.workers}
+		if got := s.UsualMemory() >> 20; got != c.mib {
 			t.Errorf("%d slots with %d workers each: %d MiB, want %d", c.slots, c.workers, got, c.mib)
 		}
 	}

@@ -88,7 +88,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Client = standalone.ClientEnv{Addr: at.Ingest, Contacts: at.Contacts, Accounts: at.Accounts, Validator: at.Validator, Key: key}
+	c.Client = standalone.ClientEnv{Addr: at.Ingest, Contacts: at.Contacts, Accounts: at.Accounts, Validator: at.Validator, Enrichment: at.Enrichment, Key: key}
 	return c, nil
 }
 

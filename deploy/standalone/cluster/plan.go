@@ -48,7 +48,7 @@ func services() []service {
 		{name: "contacts", serves: true, knows: []any{contacts.Config{}, server{}}},
 		{name: "provider", serves: true, knows: []any{server{}}},
 		{name: "validator", worker: true, serves: true, knows: []any{validator.Config{}, server{}}},
-		{name: "enrichment", worker: true, knows: []any{enrichment.Config{}}},
+		{name: "enrichment", worker: true, serves: true, knows: []any{enrichment.Config{}, server{}}},
 		{name: "merge", worker: true, knows: []any{merge.Config{}}},
 		{name: "email", worker: true, knows: []any{email.Config{}}},
 	}
@@ -85,7 +85,7 @@ func (c *Cluster) plan(settings *standalone.Settings, ports *ports) (standalone.
 		}
 	}
 	at.Accounts, at.Ingest = strings.Join(behind["accounts"], ","), strings.Join(behind["ingest"], ",")
-	at.Validator = strings.Join(behind["validator"], ",")
+	at.Validator, at.Enrichment = strings.Join(behind["validator"], ","), strings.Join(behind["enrichment"], ",")
 	at.Contacts, at.Provider = strings.Join(behind["contacts"], ","), strings.Join(behind["provider"], ",")
 
 	unused := map[string]bool{}

@@ -241,7 +241,7 @@ func (q *Inquiry) answered(id string) {
 // send asks the provider about the batch that was gathered, unless its answer is in the ledger, and returns its id. errHeld: some
 // of its values are another batch's by now.
 func (q *Inquiry) send(ctx context.Context) (string, error) {
-	b := &batch{account: q.order.Account, job: q.order.Job, provider: q.about.Name, id: q.id(), subjects: len(q.batch.subjects)}
+	b := &batch{account: q.order.Account, job: q.order.Job, provider: q.about.Name, id: q.id(), subjects: len(q.batch.subjects), currency: q.about.Currency}
 	request := &providerv1.EnrichRequest{BatchId: b.id, Subjects: q.batch.subjects}
 	if q.paid() {
 		var err error

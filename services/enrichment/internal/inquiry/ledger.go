@@ -26,7 +26,7 @@ var queries embed.FS
 type statements struct {
 	AnswerOfBatch, InsertBatch, HoldValues, FreeValue, FreeBatch, AnswersOfValues, AnswersOfBatches, AnsweredOfBatches, AnswerBatch, FailBatch, OpenBatch string
 	Breaker, OpenBreaker, RestBreaker, CloseBreaker                                                                                                       string
-	AccountsWithOpenBatches, ClaimOpenBatches, NextOpenBatch, CostOfJob, Description, KeepDescription                                                     string
+	AccountsWithOpenBatches, ClaimOpenBatches, NextOpenBatch, CostOfJob, SumBatches, ListBatches, Description, KeepDescription                            string
 }
 
 // ledger remembers what was asked of providers and what they answered.
@@ -41,6 +41,7 @@ type batch struct {
 	provider     string
 	id           string
 	subjects     int
+	currency     string // empty where it costs nothing
 
 	// where it costs something
 	question []byte        // sealed
@@ -87,7 +88,7 @@ func (l *ledger) next(ctx context.Context, before *answered, b *batch) (*provide
 		held := int64(0)
 		if b != nil {
 			l.queueBreaker(q, b.account, b.provider, &down)
-			q.Queue(l.sql.InsertBatch, b.account, b.provider, b.id, b.job, b.subjects, b.question, b.rest.Seconds())
+			q.Queue(l.sql.InsertBatch, b.account, b.provider, b.id, b.job, b.subjects, b.question, b.rest.Seconds(), b.currency)
 			if len(b.values) > 0 {
 				q.Queue(l.sql.HoldValues, b.account, b.provider, b.id, b.values, b.kinds, b.at, b.since).Exec(func(tag pgconn.CommandTag) error {
 					held = tag.RowsAffected()
