@@ -215,7 +215,7 @@ func phones(content []byte, out io.Writer) error {
 	return nil
 }
 
-// writeWorkbook writes the first rows of a CSV file as a workbook.
+// writeWorkbook writes so many rows of a CSV file as a workbook, from its beginning again where it has fewer.
 func writeWorkbook(name string, content []byte, rows int) (err error) {
 	book := excelize.NewFile()
 	defer func() { err = errors.Join(err, book.Close()) }()
@@ -227,7 +227,10 @@ func writeWorkbook(name string, content []byte, rows int) (err error) {
 	for n := 1; n <= rows+1; n++ {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			r = csv.NewReader(bytes.NewReader(content))
+			if _, err = r.Read(); err == nil { // the heading
+				row, err = r.Read()
+			}
 		}
 		if err != nil {
 			return err
