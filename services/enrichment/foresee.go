@@ -134,9 +134,9 @@ const (
 )
 
 // unknownIDs asks a person whether a file is meant so whose ids nearly all are unknown, where those of the last such file were
-// known: a column that holds something else by now would make second profiles of contacts that are there. nil if all is well.
-func unknownIDs(w *ingestv1.Work, names func(contact.Key) string, now *shares) *ingestv1.Question {
-	if mode := w.Job.Settings.Mode; w.Confirmed || mode != ingestv1.Mode_MODE_ADD && mode != ingestv1.Mode_MODE_UPSERT {
+// known: a column that holds something else by now would make second profiles of contacts that are there. nil if all is well, or if none are held.
+func unknownIDs(w *ingestv1.Work, names func(contact.Key) string, held int64, now *shares) *ingestv1.Question {
+	if mode := w.Job.Settings.Mode; w.Confirmed || held == 0 || mode != ingestv1.Mode_MODE_ADD && mode != ingestv1.Mode_MODE_UPSERT {
 		return nil
 	}
 	for _, was := range w.Usual {

@@ -95,22 +95,25 @@ func TestIDsThatHaveBecomeUnknown(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		mode           ingestv1.Mode
+		held           int64
 		known, unknown int
 		usual          []*ingestv1.KeyShare
 		confirmed      bool
 		asks           bool
 	}{
-		"all unknown":                    {ingestv1.Mode_MODE_UPSERT, 0, 20, usual(20, 10), false, true},
-		"just under a tenth":             {ingestv1.Mode_MODE_ADD, 2, 19, usual(1000, 1000), false, true},
-		"a tenth":                        {ingestv1.Mode_MODE_UPSERT, 2, 18, usual(20, 20), false, false},
-		"few rows":                       {ingestv1.Mode_MODE_UPSERT, 0, 19, usual(20, 20), false, false},
-		"few rows last time":             {ingestv1.Mode_MODE_UPSERT, 0, 30, usual(19, 19), false, false},
-		"less than half known last time": {ingestv1.Mode_MODE_UPSERT, 0, 30, usual(20, 9), false, false},
-		"no file like it":                {ingestv1.Mode_MODE_UPSERT, 0, 30, nil, false, false},
-		"confirmed":                      {ingestv1.Mode_MODE_UPSERT, 0, 30, usual(20, 20), true, false},
-		"an update adds nobody":          {ingestv1.Mode_MODE_UPDATE, 0, 30, usual(20, 20), false, false},
+		"all unknown":                    {ingestv1.Mode_MODE_UPSERT, known, 0, 20, usual(20, 10), false, true},
+		"nobody there":                   {ingestv1.Mode_MODE_UPSERT, 0, 0, 30, usual(20, 20), false, false},
+		"just under a tenth":             {ingestv1.Mode_MODE_ADD, known, 2, 19, usual(1000, 1000), false, true},
+		"a tenth":                        {ingestv1.Mode_MODE_UPSERT, known, 2, 18, usual(20, 20), false, false},
+		"few rows":                       {ingestv1.Mode_MODE_UPSERT, known, 0, 19, usual(20, 20), false, false},
+		"few rows last time":             {ingestv1.Mode_MODE_UPSERT, known, 0, 30, usual(19, 19), false, false},
+		"less than half known last time": {ingestv1.Mode_MODE_UPSERT, known, 0, 30, usual(20, 9), false, false},
+		"no file like it":                {ingestv1.Mode_MODE_UPSERT, known, 0, 30, nil, false, false},
+		"confirmed":                      {ingestv1.Mode_MODE_UPSERT, known, 0, 30, usual(20, 20), true, false},
+		"an update adds nobody":          {ingestv1.Mode_MODE_UPDATE, known, 0, 30, usual(20, 20), false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			w.contacts.held = test.held
 			c := w.claim(t, test.mode, 100, rows(test.known, test.unknown))
 			c.Work.Job.Number, c.Work.Usual, c.Work.Confirmed = 7, test.usual, test.confirmed
 			c.Work.Validated.Columns = []*ingestv1.Column{{Index: 1, Heading: "Junk"}, {Index: 2, Heading: "CRM", Field: "external_id"}}

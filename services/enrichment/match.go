@@ -82,7 +82,7 @@ func (s *Service) match(ctx context.Context, c *stage.Claim) (*ingestv1.FinishRe
 	if r.Forecast, err = m.forecast.end(ctx); err != nil {
 		return nil, err
 	}
-	if r.Question = unknownIDs(c.Work, schema.KeyName, &m.shares); r.Question != nil {
+	if r.Question = unknownIDs(c.Work, schema.KeyName, m.held.GetHeld(), &m.shares); r.Question != nil {
 		return &ingestv1.FinishRequest{Result: &ingestv1.FinishRequest_Matched{Matched: r}}, nil
 	}
 	if m.fresh > 0 && !c.Work.Job.Settings.Check {
