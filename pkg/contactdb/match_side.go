@@ -194,7 +194,7 @@ func (h *helper) ready(ctx context.Context) bool {
 	wait, cancel := context.WithTimeout(ctx, helperWait)
 	defer cancel()
 	tx, err := h.contacts.db.Pool().BeginTx(wait, pgx.TxOptions{BeginQuery: fmt.Sprintf(
-		"begin isolation level repeatable read read only; set transaction snapshot '%s'; set local contactmill.account = '%s'; set local plan_cache_mode = force_generic_plan; set local enable_bitmapscan = off",
+		"begin isolation level repeatable read read only; set transaction snapshot '%s'; set local contactmill.account = '%s'; set local idle_in_transaction_session_timeout = 0; set local plan_cache_mode = force_generic_plan; set local enable_bitmapscan = off",
 		snapshot, h.account)})
 	if err != nil {
 		return false // it only makes things faster

@@ -92,11 +92,22 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}, nil
 }
 
-// configure sets what every connection of ours has: dates in UTC, our schema first, and a dead peer noticed in half a
-// minute where the system's default is two hours.
+// standstill ends a session that does nothing in the middle of a transaction: a process that was stopped, or whose line was cut,
+// must not keep what it has locked from whoever takes over. Those that wait for others on purpose and may hold locks for it say
+// so themselves.
+const (
+	standstill      = "idle_in_transaction_session_timeout"
+	standstillLimit = "10s"
+)
+
+// configure sets what every connection of ours has: dates in UTC, our schema first, an end to standing still unless the address
+// says another, and a dead peer noticed in half a minute where the system's default is two hours.
 func configure(cfg *pgx.ConnConfig, schema string) {
 	cfg.RuntimeParams["timezone"] = "UTC"
 	cfg.RuntimeParams["search_path"] = schema + ", public"
+	if cfg.RuntimeParams[standstill] == "" {
+		cfg.RuntimeParams[standstill] = standstillLimit
+	}
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "contactmill " + schema
 	}
@@ -117,16 +128,17 @@ func (db *DB) Schema() string { return db.schema }
 // Close waits for transactions at work and closes every connection.
 func (db *DB) Close() { db.pool.Close() }
 
-// InAccount runs fn in a transaction that sees the rows of one account, and commits unless fn fails. BEGIN and the
-// account travel in one round trip. Cancelling ctx stops fn, never a COMMIT that was sent. Errors are mapped as by
-// [Map]; see [ErrCommitUnknown] for the one that needs care.
+// InAccount runs fn in a transaction that sees the rows of one account, and commits unless fn fails. If fn does nothing with
+// it for ten seconds the server ends it: Unavailable. BEGIN and the account travel in one round trip. Cancelling ctx stops
+// fn, never a COMMIT that was sent. Errors are mapped as by [Map]; see [ErrCommitUnknown] for the one that needs care.
 func (db *DB) InAccount(ctx context.Context, account uuid.UUID, fn func(ctx context.Context, tx pgx.Tx) error) error {
 	return db.inAccount(ctx, "begin", account, fn)
 }
 
-// Snapshot is InAccount for reading: all statements see the account as it is at the first one, and none may write.
+// Snapshot is InAccount for reading: all statements see the account as it is at the first one, and none may write. It locks
+// nothing, so fn may take its time between statements.
 func (db *DB) Snapshot(ctx context.Context, account uuid.UUID, fn func(ctx context.Context, tx pgx.Tx) error) error {
-	return db.inAccount(ctx, "begin isolation level repeatable read read only", account, fn)
+	return db.inAccount(ctx, "begin isolation level repeatable read read only; set local "+standstill+" = 0", account, fn)
 }
 
 func (db *DB) inAccount(ctx context.Context, begin string, account uuid.UUID, fn func(ctx context.Context, tx pgx.Tx) error) error {

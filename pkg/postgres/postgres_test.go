@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -245,6 +246,51 @@ func TestSessionEndedByTheServer(t *testing.T) {
 	})
 	if fault.Of(err) != fault.Unavailable || !errors.Is(err, postgres.ErrCommitUnknown) {
 		t.Errorf("commit on an ended session: kind %s, unknown %t: %v", fault.Of(err), errors.Is(err, postgres.ErrCommitUnknown), err)
+	}
+}
+
+// A transaction that stands still lets go of what it has locked; whoever waits for it goes on. One that only reads may stand.
+func TestATransactionThatStandsStill(t *testing.T) {
+	t.Parallel()
+	d := postgrestest.DB(t, mill())
+	frozen, other := d.Impatient(t, "mill", "mill", 200*time.Millisecond), d.Open(t, "mill", "mill")
+	account, row := id(), id()
+	write := func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, insert, account, row, "x")
+		return err
+	}
+	wrote := make(chan struct{})
+	done := make(chan struct{})
+	stood := make(chan error, 1)
+	go func() {
+		stood <- frozen.InAccount(t.Context(), account, func(ctx context.Context, tx pgx.Tx) error {
+			err := write(ctx, tx)
+			close(wrote)
+			<-done
+			return err
+		})
+	}()
+	<-wrote
+	err := other.InAccount(t.Context(), account, write) // waits for whoever wrote the same row first
+	close(done)
+	if err != nil {
+		t.Errorf("who came second: %v", err)
+	}
+	if err := <-stood; fault.Of(err) != fault.Unavailable {
+		t.Errorf("who stood still: kind %s: %v", fault.Of(err), err)
+	}
+
+	for what, c := range map[string]struct {
+		limit string
+		in    func(context.Context, uuid.UUID, func(context.Context, pgx.Tx) error) error
+	}{"InAccount": {"10s", other.InAccount}, "Snapshot": {"0", other.Snapshot}} {
+		var limit string
+		err := c.in(t.Context(), account, func(ctx context.Context, tx pgx.Tx) error {
+			return tx.QueryRow(ctx, "show idle_in_transaction_session_timeout").Scan(&limit)
+		})
+		if err != nil || limit != c.limit {
+			t.Errorf("%s may stand still for %q, want %q: %v", what, limit, c.limit, err)
+		}
 	}
 }
 

@@ -116,53 +116,58 @@ func paused(t *testing.T, s *target) {
 		{ingestv1.JobState_JOB_STATE_VALIDATING, "validate", "validator"}, {ingestv1.JobState_JOB_STATE_MATCHING, "match", "enrichment"},
 		{ingestv1.JobState_JOB_STATE_ENRICHING, "enrich", "enrichment"}, {ingestv1.JobState_JOB_STATE_MERGING, "merge", "merge"},
 	} {
-		var j *ingestv1.Job
-		var name string
-		var resume func()
-		for try := 0; name == ""; try++ { // until the worker that stands still is the one that has the job
+		caught := false
+		for try := 0; !caught; try++ { // until the worker that stands still is the one that has the job
 			if try == 20 {
 				t.Fatalf("no worker was caught in stage %s", at.stage)
 			}
-			j = reach(t, a, fmt.Sprint("held-", at.stage, try), table(people(next, large)), at.state)
+			j := reach(t, a, fmt.Sprint("held-", at.stage, try), table(people(next, large)), at.state)
 			next += large
-			holder := holderOf(t, s, j.Id, at.stage)
-			if holder == "" {
+			name := holderOf(t, s, j.Id, at.stage)
+			if name == "" {
 				a.ended(t, j.Id)
 				continue
 			}
-			resume = s.pause(t, holder)
-			if holderOf(t, s, j.Id, at.stage) == holder {
-				name = holder
-			} else {
-				resume()
-				a.ended(t, j.Id)
-			}
-		}
-		begun := time.Now()
-		eventually(t, a, j.Id, func(j job) {
-			if j.State != "COMPLETED" || j.Counts.Added != large {
-				t.Errorf("%s stood still: the job ended as %+v, want %d added", name, j, large)
-			}
-		})
-		took := time.Since(begun)
-		if long() && took > lease+10*time.Second {
-			t.Errorf("%s stood still: the job took %v, want at most the lease of %v and 10 s", name, took, lease)
-		}
-		before := traceOf(t, s, j.Id)
-		resume()
-		// once it has done another job it has long let go of this one
-		other := s.tenant(t, large)
-		other.imports(t, 0, file(t, "f.csv", table(people(0, 100))), "add")
-		if after := traceOf(t, s, j.Id); after != before || after != (trace{Applied: 1, Contacts: large, Members: large}) {
-			t.Errorf("%s stood still and went on: the job's trace is %+v, before %+v", name, after, before)
-		}
-		for _, c := range charges(t, s, j.Id) {
-			if c.Stage == at.stage && (c.State != "DONE" || strings.Contains(c.Instance, name)) {
-				t.Errorf("%s stood still: %v, want it done by the other", name, c)
-			}
-			t.Logf("%s stood still for %v: %v", name, took.Round(time.Millisecond), c)
+			caught = stoodStill(t, s, a, j.Id, at.stage, name)
 		}
 	}
+}
+
+// stoodStill stops the worker that has a stage of a job and wants the other one to do it; false if it was done too early for that.
+func stoodStill(t *testing.T, s *target, a *tenant, id, stage, name string) bool {
+	t.Helper()
+	resume := s.pause(t, name)
+	defer resume()
+	begun := time.Now()
+	var j job
+	eventually(t, a, id, func(ended job) { j = ended })
+	took := time.Since(begun)
+	for _, c := range charges(t, s, id) {
+		if c.Stage == stage && c.State == "DONE" && strings.Contains(c.Instance, name) {
+			return false // what it said last was on its way already when it was stopped
+		}
+	}
+	if j.State != "COMPLETED" || j.Counts.Added != large {
+		t.Errorf("%s stood still: the job ended as %+v, want %d added", name, j, large)
+	}
+	if long() && took > lease+10*time.Second {
+		t.Errorf("%s stood still: the job took %v, want at most the lease of %v and 10 s", name, took, lease)
+	}
+	before := traceOf(t, s, id)
+	resume()
+	// once it has done another job it has long let go of this one
+	other := s.tenant(t, large)
+	other.imports(t, 0, file(t, "f.csv", table(people(0, 100))), "add")
+	if after := traceOf(t, s, id); after != before || after != (trace{Applied: 1, Contacts: large, Members: large}) {
+		t.Errorf("%s stood still and went on: the job's trace is %+v, before %+v", name, after, before)
+	}
+	for _, c := range charges(t, s, id) {
+		if c.Stage == stage && (c.State != "DONE" || strings.Contains(c.Instance, name)) {
+			t.Errorf("%s stood still: %v, want it done by the other", name, c)
+		}
+		t.Logf("%s stood still for %v: %v", name, took.Round(time.Millisecond), c)
+	}
+	return true
 }
 
 // holderOf is the process that has a stage of a job, empty if none has.

@@ -94,9 +94,27 @@ func admit(ctx context.Context, t testing.TB, owner string, schemas []postgres.S
 // Open opens the database as a role, and closes it before the database is dropped.
 func (d *Database) Open(t testing.TB, role, schema string) *postgres.DB {
 	t.Helper()
-	db, err := postgres.Open(t.Context(), d.URL(role), postgres.Options{Schema: schema, MaxConns: 8})
+	return open(t, d.URL(role), schema)
+}
+
+// Impatient is as Open, with sessions that end when they do nothing in a transaction for so long.
+func (d *Database) Impatient(t testing.TB, role, schema string, limit time.Duration) *postgres.DB {
+	t.Helper()
+	u, err := url.Parse(d.URL(role))
 	if err != nil {
-		t.Fatalf("open test database as %s: %v", role, err)
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("idle_in_transaction_session_timeout", fmt.Sprintf("%dms", limit.Milliseconds()))
+	u.RawQuery = q.Encode()
+	return open(t, u.String(), schema)
+}
+
+func open(t testing.TB, address, schema string) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), address, postgres.Options{Schema: schema, MaxConns: 8})
+	if err != nil {
+		t.Fatalf("open test database for schema %s: %v", schema, err)
 	}
 	t.Cleanup(db.Close)
 	return db

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"google.golang.org/grpc"
 
 	"github.com/contactmill/contactmill/pkg/fault"
@@ -149,6 +150,47 @@ func TestEachAnswerIsSavedBeforeTheNextBatchIsSent(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.whole(t)
+		})
+	}
+}
+
+// A worker that is stopped in the middle of noting a batch does not keep whoever takes over from asking it.
+func TestFrozenWhileNotingABatch(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]*inquirytest.Provider{"free": inquirytest.Free(), "paid": inquirytest.Paid()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCounter(t, p)
+			rows := people(0, 5)
+			if _, _, err := c.run(t.Context(), c.Desk, nil, rows); err != nil { // the batch that it will be
+				t.Fatal(err)
+			}
+			id := count[string](t, c, "select batch_id from enrichment.batches")
+			c.exec(t, "delete from enrichment.batches")
+			c.exec(t, "delete from enrichment.answers")
+
+			frozen := c.database.Impatient(t, "enrichment", schema.Name, 200*time.Millisecond)
+			begun, done, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+			go func() {
+				ended <- frozen.InAccount(t.Context(), c.account, func(ctx context.Context, tx pgx.Tx) error {
+					_, err := tx.Exec(ctx, c.ledger.sql.InsertBatch, c.account, "test", id, uuid.New(), len(rows), nil, 0.0, "")
+					close(begun)
+					<-done
+					return err
+				})
+			}()
+			<-begun
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			_, said, err := c.run(ctx, c.Desk, nil, rows)
+			close(done)
+			if err != nil {
+				t.Fatalf("who took over: %v", err)
+			}
+			saidRight(t, rows, said)
+			if err := <-ended; fault.Of(err) != fault.Unavailable {
+				t.Errorf("who stood still: %v", err)
+			}
 		})
 	}
 }

@@ -1,2 +1,2 @@
--- One relay of an account at a time.
-SELECT pg_advisory_xact_lock(hashtextextended('ingest relay ' || $1::text, 0))
+-- One relay of an account at a time. It may wait for the bus for as long as a visit takes.
+SELECT pg_advisory_xact_lock(hashtextextended('ingest relay ' || $1::text, 0)), set_config('idle_in_transaction_session_timeout', '30s', true)
