@@ -19,6 +19,9 @@ const (
 	// none is left; more is a bug.
 	mostBlocks = 3
 
+	// wholeFrom: if there is one row for so many contacts of the account, all of them are gone over.
+	wholeFrom = 8
+
 	// namesBatch is how many fallback keys are made at once.
 	namesBatch = 5_000
 )
@@ -50,13 +53,16 @@ type Change struct {
 }
 
 // Plan compares the rows that were staged with their contacts and keeps what differs, for [Merges.Changed] and [Merges.Apply]. It
-// writes nothing that stays: this is all that a check does.
-func (m *Merges) Plan(ctx context.Context, tx pgx.Tx, c Change) (d Difference, err error) {
+// writes nothing that stays: this is all that a check does. held is how many contacts the account holds.
+func (m *Merges) Plan(ctx context.Context, tx pgx.Tx, c Change, held int64) (d Difference, err error) {
 	if !c.Known {
 		return d, nil
 	}
-	return m.plan(ctx, tx, c)
+	return m.plan(ctx, tx, c, whole(c.Rows-c.New, held))
 }
+
+// whole tells whether so many rows or contacts are a good part of those held.
+func whole(rows, held int64) bool { return rows*wholeFrom >= held }
 
 // Apply does what the staged rows say, under the account's lock, after [Merges.Plan] found how they differ. most is how many
 // contacts the account may hold; if there would be more, the error has the code [CodePackage]. blocked is the number of rows that
@@ -109,7 +115,10 @@ type Difference struct {
 	fields  uint64 // fields that change, bit n for field n
 }
 
-func (m *Merges) plan(ctx context.Context, tx pgx.Tx, c Change) (d Difference, err error) {
+func (m *Merges) plan(ctx context.Context, tx pgx.Tx, c Change, whole bool) (d Difference, err error) {
+	if _, err := tx.Exec(ctx, m.sql.JoinSettings, byRows); err != nil {
+		return d, fmt.Errorf("set up joins: %w", err)
+	}
 	if err := m.withhold(ctx, tx, c); err != nil {
 		return d, err
 	}
@@ -122,7 +131,7 @@ func (m *Merges) plan(ctx context.Context, tx pgx.Tx, c Change) (d Difference, e
 	if len(c.Own) > 0 {
 		args = append(args, guarded)
 	}
-	if err := tx.QueryRow(ctx, m.hot(c).Compare, args...).Scan(&d.changes, &bits); err != nil {
+	if err := tx.QueryRow(ctx, m.hot(c).compare(whole), args...).Scan(&d.changes, &bits); err != nil {
 		return d, fmt.Errorf("compare with contacts: %w", err)
 	}
 	if len(guarded) > 0 {
@@ -175,10 +184,10 @@ func (m *Merges) writeKeys(s *script, c Change, d Difference) bool {
 	}
 	s.add("guard keys", "savepoint keys")
 	if d.fields&keyBits != 0 {
-		s.add("release keys", m.sql.ReleaseKeys, c.Job.Account)
+		m.byPlace(s, func() { s.add("release keys", m.sql.ReleaseKeys, c.Job.Account) })
 	}
 	if d.fields&ownKeyBits != 0 {
-		s.add("release own keys", m.sql.ReleaseOwnKeys, c.Job.Account)
+		m.byPlace(s, func() { s.add("release own keys", m.sql.ReleaseOwnKeys, c.Job.Account) })
 		s.add("write changed own keys", m.sql.WriteChangedOwnKeys, c.Job.Account)
 	}
 	if d.fields&keyBits != 0 {
@@ -218,19 +227,25 @@ func (m *Merges) write(s *script, c Change, d Difference, added int64) {
 		s.add("write held", m.sql.WriteHeld, c.Job.Account, added)
 	}
 	if d.changes > 0 {
-		m.toChanged(s, "write journal", len(c.Own) == 0, d.changes, m.hot(c).WriteJournal, c.Job.Account, c.Job.ID)
+		m.byPlace(s, func() {
+			s.all("write journal", d.changes, m.hot(c).WriteJournal, c.Job.Account, c.Job.ID)
+			if d.fields&fallbackBits != 0 {
+				s.add("release fallback keys", m.sql.ReleaseFallbacks, c.Job.Account)
+			}
+		})
 		if d.fields&fallbackBits != 0 {
-			s.add("release fallback keys", m.sql.ReleaseFallbacks, c.Job.Account)
 			s.add("write changed fallback keys", m.sql.WriteChangedFallbacks, c.Job.Account)
 		}
-		m.toChanged(s, "write changed contacts", len(c.Own) == 0, d.changes, m.hot(c).WriteChangedContacts, c.Job.Account, c.Job.Number)
-		if d.met {
-			sql := m.sql.WriteMetOrigins
-			if d.fields&ownBit != 0 {
-				sql = m.sql.WriteMetOwnOrigins
+		m.byPlace(s, func() {
+			s.all("write changed contacts", d.changes, m.hot(c).WriteChangedContacts, c.Job.Account, c.Job.Number)
+			if d.met {
+				sql := m.sql.WriteMetOrigins
+				if d.fields&ownBit != 0 {
+					sql = m.sql.WriteMetOwnOrigins
+				}
+				s.add("write origins of contacts where rows met", sql, c.Job.Account, c.Job.Number)
 			}
-			s.add("write origins of contacts where rows met", sql, c.Job.Account, c.Job.Number)
-		}
+		})
 	}
 	if c.List != "" {
 		s.add("make list", m.sql.MakeList, c.Job.Account, uuid.Must(uuid.NewV7()), c.List, c.Job.ID)
@@ -238,13 +253,17 @@ func (m *Merges) write(s *script, c Change, d Difference, added int64) {
 	}
 }
 
-// toChanged adds a statement that comes to every contact that changes, by its place or, if there are own fields to join, by its id.
-func (m *Merges) toChanged(s *script, what string, byPlace bool, changes int64, sql string, args ...any) {
-	if byPlace {
-		s.add("set up joins", m.sql.JoinSettings, "off")
-		defer s.add("set up joins", m.sql.JoinSettings, "on")
-	}
-	s.all(what, changes, sql, args...)
+// What join_settings.sql knows.
+const (
+	byRows  = "rows"
+	byPlace = "place"
+)
+
+// byPlace adds statements that find what they write by its place.
+func (m *Merges) byPlace(s *script, add func()) {
+	s.add("set up joins", m.sql.JoinSettings, byPlace)
+	add()
+	s.add("set up joins", m.sql.JoinSettings, byRows)
 }
 
 // renewNames makes the fallback keys of contacts that get a part of theirs from the row and have the rest. sql reads those.

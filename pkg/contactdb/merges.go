@@ -48,18 +48,27 @@ type mergesSQL struct {
 
 // hotSQL are the statements that every row of a job goes through and that own fields make longer.
 type hotSQL struct {
-	Compare, WriteNewKeys, WriteNewContacts, WriteJournal, WriteChangedContacts string
+	Compare, ComparePart, WriteNewKeys, WriteNewContacts, WriteJournal, WriteChangedContacts string
 }
 
-func (s *mergesSQL) hot(form func(string) string) hotSQL {
-	return hotSQL{form(s.Compare), form(s.WriteNewKeys), form(s.WriteNewContacts), form(s.WriteJournal), form(s.WriteChangedContacts)}
+func (s *mergesSQL) hot(with ...string) hotSQL {
+	form := func(sql string, more ...string) string { return variant(sql, append(more, with...)...) }
+	return hotSQL{form(s.Compare, "whole"), form(s.Compare, "part"), form(s.WriteNewKeys), form(s.WriteNewContacts), form(s.WriteJournal), form(s.WriteChangedContacts)}
+}
+
+// compare is the statement for a good part of the account's contacts, or for few of them.
+func (s *hotSQL) compare(whole bool) string {
+	if whole {
+		return s.Compare
+	}
+	return s.ComparePart
 }
 
 // marks are the words by which statements mark lines that not all of their users need: a line that ends in "-- own" is for
-// jobs with own fields, which others shall not pay for; one that ends in "-- job" is not for undos, and "-- undo: " begins one
-// that is for them alone. "-- place: " begins one for those who touch no own field, and find contacts by where they are. "-- back" and
-// "-- again: " tell undos that take a job back from those that do it again.
-var marks = []string{"own", "place", "job", "undo", "back", "again"}
+// jobs with own fields, which others shall not pay for, and "-- plain" is for those others; one that ends in "-- job" is not for undos,
+// and "-- undo: " begins one that is for them alone. "-- back" and "-- again: " tell undos that take a job back from those that do it
+// again. "-- whole" is for those who concern a good part of an account's contacts and better go over all of them, "-- part: " for others.
+var marks = []string{"own", "plain", "job", "undo", "back", "again", "whole", "part"}
 
 // variant is a statement with the lines alone that are not marked or whose marks are among those given.
 func variant(sql string, with ...string) string {
@@ -110,8 +119,7 @@ func NewMerges(db *postgres.DB) (*Merges, error) {
 		return nil, err
 	}
 	m := &Merges{db: db, sql: sql, reads: reads}
-	m.own = sql.hot(func(s string) string { return variant(s, "own", "job") })
-	m.plain = sql.hot(func(s string) string { return variant(s, "job", "place") })
+	m.own, m.plain = sql.hot("own", "job"), sql.hot("plain", "job")
 	if m.plans, err = newPlanStatements(); err != nil {
 		return nil, err
 	}

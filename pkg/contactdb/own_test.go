@@ -2,6 +2,7 @@ package contactdb
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -18,14 +19,14 @@ func TestStatementsForJobsWithoutOwnFieldsDoNotKnowThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sql.hot(func(s string) string {
-		for line := range strings.Lines(variant(s, "job", "place")) {
+	hot := reflect.ValueOf(sql.hot("plain", "job"))
+	for i := range hot.NumField() {
+		for line := range strings.Lines(hot.Field(i).String()) {
 			if code, _, _ := strings.Cut(line, "--"); strings.Contains(code, "own") && !strings.Contains(code, "known") {
 				t.Errorf("a job without own fields runs %q", line)
 			}
 		}
-		return s
-	})
+	}
 }
 
 func TestOwnValuesAreJSON(t *testing.T) {

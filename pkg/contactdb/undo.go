@@ -44,8 +44,10 @@ type undoSQL struct {
 type undoStatements struct {
 	undoSQL
 
-	findWholeAgain, findChangedAgain, findMembersAgain                                                  string
-	writeChangedByPlace                                                                                 string // where no own field changes
+	finds, findsAgain findSQL
+	findMembersAgain  string
+
+	writePlain                                                                                          string // where no own field changes
 	readNames, releaseKeys, writeChangedKeys, releaseOwnKeys, writeChangedOwnKeys, writeChangedContacts string
 }
 
@@ -53,15 +55,30 @@ func newUndoStatements(m *mergesSQL) (s undoStatements, err error) {
 	if s.undoSQL, err = postgres.Queries[undoSQL](undoQueries, "undo"); err != nil {
 		return s, err
 	}
-	s.findWholeAgain, s.FindWhole = variant(s.FindWhole, "again"), variant(s.FindWhole, "back")
-	s.findChangedAgain, s.FindChanged = variant(s.FindChanged, "again"), variant(s.FindChanged, "back")
+	s.finds, s.findsAgain = s.find("back"), s.find("again")
+	s.FindWhole, s.FindChanged = "", "" // they are all in these
 	s.findMembersAgain, s.FindMembers = variant(s.FindMembers, "again"), variant(s.FindMembers)
 	for to, from := range map[*string]string{&s.readNames: m.ReadNames, &s.releaseKeys: m.ReleaseKeys, &s.writeChangedKeys: m.WriteChangedKeys,
 		&s.releaseOwnKeys: m.ReleaseOwnKeys, &s.writeChangedOwnKeys: m.WriteChangedOwnKeys, &s.writeChangedContacts: m.WriteChangedContacts} {
 		*to = variant(from, "undo", "own")
 	}
-	s.writeChangedByPlace = variant(m.WriteChangedContacts, "undo", "place")
+	s.writePlain = variant(m.WriteChangedContacts, "undo", "plain")
 	return s, nil
+}
+
+// findSQL finds what of a job's fields comes back, of a good part of the account's contacts or of few of them.
+type findSQL struct{ whole, wholePart, changed, changedPart string }
+
+func (s *undoSQL) find(with string) findSQL {
+	return findSQL{variant(s.FindWhole, with, "whole"), variant(s.FindWhole, with, "part"), variant(s.FindChanged, with, "whole"), variant(s.FindChanged, with, "part")}
+}
+
+// of are the statements that find where all of a contact's fields come back, and then the others.
+func (f *findSQL) of(most bool) (whole, changed string) {
+	if most {
+		return f.whole, f.changed
+	}
+	return f.wholePart, f.changedPart
 }
 
 // worthReading is of how many contacts one has to be removed at least for all keys of the account to be read.
@@ -113,7 +130,7 @@ type undoing struct {
 
 // PlanUndo finds what there is to undo, for [Merges.Undone], and writes nothing that stays: this is all that a preview does.
 func (m *Merges) PlanUndo(ctx context.Context, tx pgx.Tx, c UndoChange, held, most int64) (d Undone, err error) {
-	u, err := m.find(ctx, tx, c)
+	u, err := m.find(ctx, tx, c, held)
 	if err != nil {
 		return d, err
 	}
@@ -132,7 +149,7 @@ func (m *Merges) PlanUndo(ctx context.Context, tx pgx.Tx, c UndoChange, held, mo
 // Values are judged by who gave them, not by what they are. What a job left at a field is its own word; what an undo left there is
 // the word from before the job.
 func (m *Merges) Undo(ctx context.Context, tx pgx.Tx, c UndoChange, held, most int64) (d Undone, err error) {
-	u, err := m.find(ctx, tx, c)
+	u, err := m.find(ctx, tx, c, held)
 	if err != nil {
 		return d, err
 	}
@@ -151,16 +168,20 @@ func (m *Merges) Undo(ctx context.Context, tx pgx.Tx, c UndoChange, held, most i
 	d = u.done()
 	var s script
 	if u.changes > 0 {
-		journal, write, byPlace := m.plain.WriteJournal, m.undo.writeChangedByPlace, true
+		journal, write := m.plain.WriteJournal, m.undo.writePlain
 		if u.fields&(ownBit|ownKeyBits) != 0 {
-			journal, write, byPlace = m.own.WriteJournal, m.undo.writeChangedContacts, false
+			journal, write = m.own.WriteJournal, m.undo.writeChangedContacts
 		}
-		m.toChanged(&s, "write journal", byPlace, u.changes, journal, account, c.Job.ID)
+		m.byPlace(&s, func() {
+			s.all("write journal", u.changes, journal, account, c.Job.ID)
+			if u.fields&fallbackBits != 0 {
+				s.add("release fallback keys", m.sql.ReleaseFallbacks, account)
+			}
+		})
 		if u.fields&fallbackBits != 0 {
-			s.add("release fallback keys", m.sql.ReleaseFallbacks, account)
 			s.add("write changed fallback keys", m.sql.WriteChangedFallbacks, account)
 		}
-		m.toChanged(&s, "write changed contacts", byPlace, u.changes, write, account)
+		m.byPlace(&s, func() { s.all("write changed contacts", u.changes, write, account) })
 	}
 	if u.again {
 		m.bringBack(&s, u, &d)
@@ -187,15 +208,17 @@ func (m *Merges) takeAway(s *script, u *undoing, d *Undone, most bool) {
 	case most:
 		s.add("release fallback keys of removed contacts", m.undo.ReleaseMostFallbacks, account)
 	case u.removed > 0:
-		s.add("release fallback keys of removed contacts", m.undo.ReleaseRemovedFallbacks, account)
+		m.byPlace(s, func() { s.add("release fallback keys of removed contacts", m.undo.ReleaseRemovedFallbacks, account) })
 	}
-	if u.removed > 0 || u.listThere {
-		s.add("end memberships", m.undo.EndMembers, account, job, u.list)
-	}
-	if u.removed > 0 {
-		m.toChanged(s, "keep removed contacts", true, u.removed, m.undo.WriteRemoved, account, job)
-		m.toChanged(s, "remove contacts", true, u.removed, m.undo.RemoveContacts, account)
-	}
+	m.byPlace(s, func() {
+		if u.removed > 0 || u.listThere {
+			s.add("end memberships", m.undo.EndMembers, account, job, u.list)
+		}
+		if u.removed > 0 {
+			s.all("keep removed contacts", u.removed, m.undo.WriteRemoved, account, job)
+			s.all("remove contacts", u.removed, m.undo.RemoveContacts, account)
+		}
+	})
 	if u.listThere {
 		s.read("remove list", d.scanList, m.undo.RemoveList, account, job, u.root.id, u.list, u.of.id, u.redone && u.of.list == u.list)
 	}
@@ -226,10 +249,13 @@ func (m *Merges) bringBack(s *script, u *undoing, d *Undone) {
 }
 
 // find reads what the job did and looks for it at contacts as they are now.
-func (m *Merges) find(ctx context.Context, tx pgx.Tx, c UndoChange) (*undoing, error) {
+func (m *Merges) find(ctx context.Context, tx pgx.Tx, c UndoChange, held int64) (*undoing, error) {
 	u := &undoing{UndoChange: c}
 	if err := m.makeUndone(ctx, tx); err != nil {
 		return nil, err
+	}
+	if _, err := tx.Exec(ctx, m.sql.JoinSettings, byRows); err != nil {
+		return nil, fmt.Errorf("set up joins: %w", err)
 	}
 	if err := m.readChain(ctx, tx, u); err != nil {
 		return nil, err
@@ -244,7 +270,7 @@ func (m *Merges) find(ctx context.Context, tx pgx.Tx, c UndoChange) (*undoing, e
 			u.list = u.root.list
 		}
 	}
-	if err := m.findChanged(ctx, tx, u); err != nil {
+	if err := m.findChanged(ctx, tx, u, held); err != nil {
 		return nil, err
 	}
 	account, root := c.Job.Account, &u.root
@@ -269,15 +295,16 @@ func (m *Merges) find(ctx context.Context, tx pgx.Tx, c UndoChange) (*undoing, e
 
 // findChanged finds what of the fields that the job changed comes back: first where all of a contact's do, which mostly is
 // everywhere, then what is left.
-func (m *Merges) findChanged(ctx context.Context, tx pgx.Tx, u *undoing) error {
+func (m *Merges) findChanged(ctx context.Context, tx pgx.Tx, u *undoing, held int64) error {
 	was, plain, err := m.copyJournal(ctx, tx, u)
 	if err != nil || was == 0 {
 		return err
 	}
-	whole, changed := m.undo.FindWhole, m.undo.FindChanged
+	finds := &m.undo.finds
 	if u.again {
-		whole, changed = m.undo.findWholeAgain, m.undo.findChangedAgain
+		finds = &m.undo.findsAgain
 	}
+	whole, changed := finds.of(whole(was, held))
 	account, number := u.Job.Account, u.root.number
 	if plain {
 		asked := []any{account, number}
@@ -415,13 +442,13 @@ func (m *Merges) writeUndoneKeys(s *script, u *undoing, held int64) {
 	case u.most(held):
 		s.add("release keys of removed contacts", m.undo.ReleaseMostKeys, account)
 	case u.removed > 0:
-		s.add("release keys of removed contacts", m.undo.ReleaseRemovedKeys, account)
+		m.byPlace(s, func() { s.add("release keys of removed contacts", m.undo.ReleaseRemovedKeys, account) })
 	}
 	if u.fields&keyBits != 0 {
-		s.add("release keys", m.undo.releaseKeys, account)
+		m.byPlace(s, func() { s.add("release keys", m.undo.releaseKeys, account) })
 	}
 	if u.fields&ownKeyBits != 0 {
-		s.add("release own keys", m.undo.releaseOwnKeys, account)
+		m.byPlace(s, func() { s.add("release own keys", m.undo.releaseOwnKeys, account) })
 		s.add("write changed own keys", m.undo.writeChangedOwnKeys, account)
 	}
 	if u.fields&keyBits != 0 {

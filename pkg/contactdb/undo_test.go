@@ -16,17 +16,21 @@ import (
 // forms are the texts of statements by their names, with every form that lines marked for some of their users give them.
 func (s *undoStatements) forms() map[string]string {
 	all := map[string]string{}
-	var add func(v reflect.Value)
-	add = func(v reflect.Value) {
+	var add func(of string, v reflect.Value)
+	add = func(of string, v reflect.Value) {
 		for i := range v.NumField() {
-			if v.Field(i).Kind() == reflect.Struct {
-				add(v.Field(i))
-				continue
+			name, f := v.Type().Field(i).Name, v.Field(i)
+			switch {
+			case v.Type().Field(i).Anonymous:
+				add(of, f)
+			case f.Kind() == reflect.Struct:
+				add(name+" ", f)
+			case f.String() != "":
+				all[of+name] = f.String()
 			}
-			all[v.Type().Field(i).Name] = v.Field(i).String()
 		}
 	}
-	add(reflect.ValueOf(s).Elem())
+	add("", reflect.ValueOf(s).Elem())
 	return all
 }
 

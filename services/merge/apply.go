@@ -190,7 +190,7 @@ func (w *worker) work(ctx context.Context, tx pgx.Tx, j *job, c leave, before co
 		return none, err
 	}
 	change := s.change(held)
-	difference, err := w.contacts.Plan(ctx, tx, change)
+	difference, err := w.contacts.Plan(ctx, tx, change, held.Held)
 	if err == nil {
 		difference, err = s.hold(ctx, tx, change, difference)
 	}
@@ -273,7 +273,7 @@ func (w *worker) check(ctx context.Context, j *job, c leave) (*ingestv1.FinishRe
 		if s.new > 0 && h.Held+s.new > most {
 			return contactdb.PackageTooSmall(h.Held, s.new, most)
 		}
-		if _, err := w.contacts.Plan(ctx, tx, s.change(h)); err != nil {
+		if _, err := w.contacts.Plan(ctx, tx, s.change(h), h.Held); err != nil {
 			return err
 		}
 		a, err = w.outcomes(ctx, tx, s, h, false, c.Object("outcomes"))

@@ -19,7 +19,8 @@ with wanted as (
 ), taken as (
     select w.row, k.contact_id
     from wanted w
-    join contacts.contact_keys k on k.account_id = $1 and k.hash = w.hash and k.contact_id <> w.contact_id
+    cross join lateral (select x.contact_id from contacts.contact_keys x where x.account_id = $1 and x.hash = w.hash offset 0) as k
+    where k.contact_id <> w.contact_id
     union all
     select w.row, f.contact_id
     from wanted w

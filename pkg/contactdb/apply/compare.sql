@@ -66,7 +66,8 @@ with found as (
             having count(*) > 0 -- own
         ) end as own -- own
     from staged s
-    join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
+    join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id -- whole
+    -- part: cross join lateral (select x.*, x.ctid from contacts.contacts x where x.account_id = $1 and x.contact_id = s.contact_id offset 0) as c
     where s.known
     offset 0
 ), kept as (

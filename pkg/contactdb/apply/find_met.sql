@@ -12,7 +12,7 @@ with several as (
         case when v.new is distinct from lag(v.new, 1, v.old) over w then v.field end as changes, v.field
     from several p
     join staged s on s.contact_id = p.contact_id and s.known
-    join contacts.contacts c on c.account_id = $1 and c.contact_id = p.contact_id
+    cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = p.contact_id offset 0) as c
     left join lateral (
         select f.field, f.new, f.old
         from (values

@@ -7,7 +7,7 @@ with word as (
         case jsonb_typeof(c.own -> e.key) when 'array' then c.own -> e.key -> 0 else c.own -> e.key end as old
     from met m
     join staged s on s.row = m.row
-    join contacts.contacts c on c.account_id = $1 and c.contact_id = m.contact_id
+    cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = m.contact_id offset 0) as c
     cross join lateral jsonb_each(s.own) as e
 ), judged as (
     select *, coalesce(guarded and new is distinct from '"False"' and (coalesce(old = '"False"', false)

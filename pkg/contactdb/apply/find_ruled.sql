@@ -9,7 +9,7 @@ with word as materialized (
         case when v.bit & $4::bigint <> 0 and c.origins is not null then contacts.origin_of(c.origins, v.name, v.bit) end as origin,
         case when v.bit & $4::bigint <> 0 and v.old is not null then coalesce(c.as_of, m.as_of, m.applied_at, c.created_at) end as made_at
     from staged s
-    join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
+    cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = s.contact_id offset 0) as c
     left join contacts.applied m on m.account_id = $1 and m.job_id = c.created_job
     cross join lateral (values
         (1::integer, 2::bigint, 'first_name', s.first_name, c.first_name),

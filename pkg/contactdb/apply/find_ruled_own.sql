@@ -7,7 +7,7 @@ with word as materialized (
         case when e.key = any ($4::text[]) and c.origins is not null then contacts.origin_of(c.origins, e.key, 1) end as origin,
         case when e.key = any ($4::text[]) and c.own ? e.key then coalesce(c.as_of, m.as_of, m.applied_at, c.created_at) end as made_at
     from staged s
-    join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
+    cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = s.contact_id offset 0) as c
     left join contacts.applied m on m.account_id = $1 and m.job_id = c.created_job
     cross join lateral jsonb_each(s.own) as e
     where s.known

@@ -58,7 +58,7 @@ full join (
             end as value,
             coalesce(case when k.field < 256 then d.fields & (1::bigint << k.field) <> 0 else o.own ? k.field::text end, false) as changed
         from kept k
-        join contacts.contacts c on c.account_id = $1 and c.contact_id = k.contact_id
+        cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = k.contact_id offset 0) as c
         left join contacts.applied j on j.account_id = $1 and j.job_id = c.created_job
         left join changed d on d.contact_id = k.contact_id
         left join staged s on s.row = d.row

@@ -3,13 +3,13 @@
 with hand as (
     select s.row, s.contact_id, c.origins, c.own as had, s.own
     from staged s
-    join contacts.contacts c on c.account_id = $1 and c.contact_id = s.contact_id
+    cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = s.contact_id offset 0) as c
     where s.known and c.origins - 'jobs' <> '{}'
 )
 select h.row, h.contact_id, v.field, v.hash, v.new, array(select jsonb_array_elements_text(h.origins -> v.name -> 'replaced')) as replaced
 from hand h
 join staged s on s.row = h.row
-join contacts.contacts c on c.account_id = $1 and c.contact_id = h.contact_id
+cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = h.contact_id offset 0) as c
 cross join lateral (
     values
         (1::integer, 'first_name', null::uuid, s.first_name, c.first_name),

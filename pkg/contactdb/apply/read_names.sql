@@ -7,5 +7,5 @@ select d.row,
 from changed d
 join staged s on s.row = d.row -- job
 -- undo: join was s on s.contact_id = d.contact_id
-join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
+cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = d.contact_id offset 0) as c
 where d.fields & 582 <> 0 and d.name_birth_zip_hash is null

@@ -1,11 +1,11 @@
 -- Takes back the keys of own fields that changed contacts no longer have.
 delete from contacts.contact_keys k
 using (
-    select h.old
+    select f.ctid as place
     from changed d
     join staged s on s.row = d.row -- job
     -- undo: join was s on s.contact_id = d.contact_id
-    join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
+    cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = d.contact_id offset 0) as c
     cross join lateral (values
         (8::smallint, 281474976710656::bigint, c.own_8_hash, s.own_8_hash),
         (9::smallint, 562949953421312::bigint, c.own_9_hash, s.own_9_hash),
@@ -16,6 +16,7 @@ using (
         (14::smallint, 18014398509481984::bigint, c.own_14_hash, s.own_14_hash),
         (15::smallint, 36028797018963968::bigint, c.own_15_hash, s.own_15_hash)
     ) as h (key, field, old, new)
+    cross join lateral (select x.ctid from contacts.contact_keys x where x.account_id = $1 and x.hash = h.old offset 0) as f
     where d.fields & 71776119061217280 <> 0 and d.fields & h.field <> 0 and h.old is distinct from h.new and h.old is not null
 ) as gone
-where k.account_id = $1 and k.hash = gone.old
+where k.account_id = $1 and k.ctid = gone.place

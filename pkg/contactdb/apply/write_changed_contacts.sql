@@ -1,6 +1,5 @@
 -- changed is in the order of the primary key, and that mostly is the table's: pages are visited once. For contacts are found by
--- their places, which nobody else moves under the account's lock, with joins by loop alone: whatever the planner takes an account
--- of a million for that was empty a moment ago, nothing wide is hashed. $2 is the job's number. A field's bit is set if the row has another value for it or clears it; 281474976710654
+-- their places, which nobody else moves under the account's lock. $2 is the job's number. A field's bit is set if the row has another value for it or clears it; 281474976710654
 -- are the bits of standard fields.
 update contacts.contacts c
 set updated_at = now(),
@@ -16,7 +15,7 @@ set updated_at = now(),
         else ('{"jobs": [[' || x.fields || ', ' || $2::bigint || ', ' || x.line || ']]}')::jsonb end, -- job
         -- undo: when x.whole then x.origins
         -- undo: else contacts.origins_back(c.origins, x.origins, x.fields & 281474976710654, x.own) end, -- own
-        -- undo: else contacts.origins_back(c.origins, x.origins, x.fields, null) end, -- place
+        -- undo: else contacts.origins_back(c.origins, x.origins, x.fields, null) end, -- plain
     first_name = case when x.fields & 2 <> 0 then x.first_name else c.first_name end,
     last_name = case when x.fields & 4 <> 0 then x.last_name else c.last_name end,
     full_name = case when x.fields & 8 <> 0 then x.full_name else c.full_name end,
@@ -58,12 +57,9 @@ from (
         -- undo: , s.origins, d.whole
         , o.own, o.numbers, s.own_8_hash, s.own_9_hash, s.own_10_hash, s.own_11_hash, s.own_12_hash, s.own_13_hash, s.own_14_hash, s.own_15_hash -- own
     from changed d
-    join staged s on s.row = d.row -- job own
-    -- place: join staged s on s.ctid = d.source -- job
-    -- undo: join was s on s.contact_id = d.contact_id -- own
-    -- undo: join was s on s.ctid = d.source -- place
+    join staged s on s.ctid = d.source -- job
+    -- undo: join was s on s.ctid = d.source
     left join changed_own o on o.row = d.row -- own
 ) as x
 where c.account_id = $1
-    and c.contact_id = x.contact_id -- own
-    -- place: and c.ctid = x.place and c.contact_id is not distinct from x.contact_id
+    and c.ctid = x.place and c.contact_id is not distinct from x.contact_id

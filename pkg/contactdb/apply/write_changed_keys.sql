@@ -5,7 +5,7 @@ from (
     from changed d
     join staged s on s.row = d.row -- job
     -- undo: join was s on s.contact_id = d.contact_id
-    join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
+    cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = d.contact_id offset 0) as c
     cross join lateral (values
         (1::smallint, 1024::bigint, c.external_id_hash, s.external_id_hash),
         (2::smallint, 32::bigint, c.email_hash, s.email_hash),

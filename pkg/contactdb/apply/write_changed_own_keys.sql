@@ -5,7 +5,7 @@ from (
     from changed d
     join staged s on s.row = d.row -- job
     -- undo: join was s on s.contact_id = d.contact_id
-    join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
+    cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = d.contact_id offset 0) as c
     cross join lateral (values
         (8::smallint, 281474976710656::bigint, c.own_8_hash, s.own_8_hash),
         (9::smallint, 562949953421312::bigint, c.own_9_hash, s.own_9_hash),

@@ -39,6 +39,5 @@ select $1, $2, c.contact_id, d.line, d.fields, c.origins, c.updated_at,
     case when d.fields & 18014398509481984 <> 0 then c.own_14_hash end, -- own
     case when d.fields & 36028797018963968 <> 0 then c.own_15_hash end -- own
 from changed d
-join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id -- own
--- place: join contacts.contacts c on c.account_id = $1 and c.ctid = d.place and c.contact_id is not distinct from d.contact_id
+join contacts.contacts c on c.account_id = $1 and c.ctid = d.place and c.contact_id is not distinct from d.contact_id
 left join changed_own o on o.row = d.row -- own

@@ -10,4 +10,5 @@ from (
     where m.last & d.fields <> 0
     group by m.contact_id
 ) as x
-where c.account_id = $1 and c.contact_id = x.contact_id
+cross join lateral (select y.ctid as place from contacts.contacts y where y.account_id = $1 and y.contact_id = x.contact_id offset 0) as p
+where c.account_id = $1 and c.ctid = p.place

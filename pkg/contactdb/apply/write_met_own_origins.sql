@@ -23,4 +23,5 @@ from (
     left join lateral jsonb_array_elements_text(l.own) as n (number) on true
     group by l.contact_id
 ) as x
-where c.account_id = $1 and c.contact_id = x.contact_id
+cross join lateral (select y.ctid as place from contacts.contacts y where y.account_id = $1 and y.contact_id = x.contact_id offset 0) as p
+where c.account_id = $1 and c.ctid = p.place

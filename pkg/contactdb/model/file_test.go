@@ -103,7 +103,7 @@ func (f *file) run(ctx context.Context) (r model.Result, err error) {
 		if f.predicts() && c.New > 0 && held.Held+c.New > f.most {
 			return contactdb.PackageTooSmall(held.Held, c.New, f.most)
 		}
-		d, err := f.merges.Plan(ctx, tx, c)
+		d, err := f.merges.Plan(ctx, tx, c, held.Held)
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,6 @@ select coalesce(m.row, d.row) as row, coalesce(m.fields <> 0, true) as changes, 
 from changed d
 full join met m on m.first = d.row
 left join staged s on s.row = d.row
-left join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
+left join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = d.contact_id offset 0) as c on true
 left join changed_own o on o.row = d.row -- own
 order by 1

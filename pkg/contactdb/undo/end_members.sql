@@ -1,8 +1,13 @@
 -- Ends memberships, those of removed contacts too. $3 is the list that is left by contacts that stay.
 with gone as (
     delete from contacts.list_members m
-    using undone u
-    where m.account_id = $1 and m.contact_id = u.contact_id and (u.found = 3 or u.found = 6 and m.list_id = $3)
+    using (
+        select f.ctid as place
+        from undone u
+        cross join lateral (select x.ctid, x.list_id from contacts.list_members x where x.account_id = $1 and x.contact_id = u.contact_id offset 0) as f
+        where u.found = 3 or u.found = 6 and f.list_id = $3
+    ) as g
+    where m.account_id = $1 and m.ctid = g.place
     returning m.list_id, m.contact_id, m.position, m.added_by_job, m.ending, m.agent, m.attempts_left
 ), kept as (
     insert into contacts.removed_members (account_id, job_id, list_id, list_name, contact_id, position, added_by_job, ending, agent, attempts_left)

@@ -15,7 +15,8 @@ with found as (
             = c.origins as whole -- back
             -- again: = j.origins as whole
     from was j
-    left join contacts.contacts c on c.account_id = $1 and c.contact_id = j.contact_id
+    left join contacts.contacts c on c.account_id = $1 and c.contact_id = j.contact_id -- whole
+    -- part: left join lateral (select x.*, x.ctid from contacts.contacts x where x.account_id = $1 and x.contact_id = j.contact_id offset 0) as c on true
     -- again: left join earlier l on l.contact_id = j.contact_id
     cross join lateral (select j.origins) as b (origins) -- back
     -- again: cross join lateral (select l.origins) as b (origins)

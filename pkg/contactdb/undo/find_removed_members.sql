@@ -3,7 +3,7 @@
 insert into undone (contact_id, line, found)
 select r.contact_id, 0, case when c.contact_id is null or m.contact_id is not null then 1 else 7 end
 from contacts.removed_members r
-left join contacts.contacts c on c.account_id = $1 and c.contact_id = r.contact_id
+left join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = r.contact_id offset 0) as c on true
 left join lateral (
     select x.contact_id
     from contacts.list_members x

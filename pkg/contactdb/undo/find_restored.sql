@@ -8,7 +8,7 @@ cross join lateral (
     where x.account_id = $1 and x.job_id = $3 and x.contact_id = b.contact_id
     offset 0
 ) as r
-left join contacts.contacts c on c.account_id = $1 and c.contact_id = b.contact_id
+left join lateral (select x.*, x.ctid from contacts.contacts x where x.account_id = $1 and x.contact_id = b.contact_id offset 0) as c on true
 left join lateral (
     select array_agg(l.name order by l.name) as lists
     from contacts.list_members m

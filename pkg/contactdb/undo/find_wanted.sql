@@ -5,7 +5,7 @@ from (
     select d.contact_id, d.line, h.field, h.new as hash
     from changed d
     join was s on s.contact_id = d.contact_id
-    join contacts.contacts c on c.account_id = $1 and c.contact_id = d.contact_id
+    cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = d.contact_id offset 0) as c
     cross join lateral (values
         (1::smallint, 1024::bigint, c.external_id_hash, s.external_id_hash),
         (2, 32, c.email_hash, s.email_hash),
@@ -50,6 +50,7 @@ from (
     ) as h (field, hash)
     where u.found = 5 and h.hash is not null
 ) as w
-join contacts.contact_keys k on k.account_id = $1 and k.hash = w.hash and k.contact_id <> w.contact_id
+cross join lateral (select x.contact_id from contacts.contact_keys x where x.account_id = $1 and x.hash = w.hash offset 0) as k
 left join changed g on g.contact_id = k.contact_id and g.fields & w.field <> 0
 left join undone u on u.contact_id = k.contact_id and u.found = 3
+where k.contact_id <> w.contact_id

@@ -9,7 +9,8 @@ from (
         , c.xmin = a.xmin and c.updated_at = a.applied_at as untouched -- back
         -- again: , l.origins as earlier
     from was j
-    join contacts.contacts c on c.account_id = $1 and c.contact_id = j.contact_id
+    join contacts.contacts c on c.account_id = $1 and c.contact_id = j.contact_id -- whole
+    -- part: cross join lateral (select x.*, x.ctid, x.xmin from contacts.contacts x where x.account_id = $1 and x.contact_id = j.contact_id offset 0) as c
     left join contacts.applied a on a.account_id = $1 and a.job_id = $3 -- back
     -- again: left join earlier l on l.contact_id = j.contact_id
     where j.own is null and j.fields <> 0

@@ -1,9 +1,9 @@
 -- Takes back the keys of contacts that are removed.
 delete from contacts.contact_keys k
 using (
-    select h.hash
+    select f.ctid as place
     from undone u
-    join contacts.contacts r on r.account_id = $1 and r.contact_id = u.contact_id
+    cross join lateral (select * from contacts.contacts x where x.account_id = $1 and x.contact_id = u.contact_id offset 0) as r
     cross join lateral (values
         (1::smallint, r.external_id_hash),
         (2, r.email_hash),
@@ -20,6 +20,7 @@ using (
         (14, r.own_14_hash),
         (15, r.own_15_hash)
     ) as h (key, hash)
+    cross join lateral (select x.ctid from contacts.contact_keys x where x.account_id = $1 and x.hash = h.hash offset 0) as f
     where u.found = 3 and h.hash is not null
 ) as gone
-where k.account_id = $1 and k.hash = gone.hash
+where k.account_id = $1 and k.ctid = gone.place
