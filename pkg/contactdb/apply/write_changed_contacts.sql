@@ -1,6 +1,6 @@
 -- changed is in the order of the primary key, and that mostly is the table's: pages are visited once. For contacts are found by
--- their places, which nobody else moves under the account's lock. $2 is the job's number. A field's bit is set if the row has another value for it or clears it; 281474976710654
--- are the bits of standard fields.
+-- their places, which nobody else moves under the account's lock. $2 is the job's number. A field's bit is set if the row has
+-- another value for it or clears it; 281474976710654 are the bits of standard fields.
 update contacts.contacts c
 set updated_at = now(),
     origins = case
