@@ -35,7 +35,7 @@ test: build bin/parts bin/testprovider ## everything that must pass, with real P
 	go test $(RACE) -count=1 -timeout 20m $(ARGS) ./services/systemtest # the built programs, in every topology
 
 # the suites that PostgreSQL's version matters to
-SQL_SUITES := ./pkg/postgres/... ./pkg/contactdb/... ./services/ingest/internal/ledger/... ./services/accounts/...
+SQL_SUITES := ./pkg/postgres/... ./pkg/contactdb/... ./services/merge/... ./services/ingest/internal/ledger/... ./services/accounts/...
 test-15: bin/parts ## the database suites on the installed PostgreSQL, 15 on Debian 12
 	CONTACTMILL_POSTGRES=installed $(PARTS) go test $(RACE) -timeout 20m $(ARGS) $(SQL_SUITES)
 

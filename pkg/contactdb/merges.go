@@ -65,7 +65,7 @@ func (s *hotSQL) compare(whole bool) string {
 }
 
 // marks are the words by which statements mark lines that not all of their users need: a line that ends in "-- own" is for
-// jobs with own fields, which others shall not pay for, and "-- plain" is for those others; one that ends in "-- job" is not for undos,
+// jobs with own fields, which others shall not pay for, and "-- plain: " is for those others; one that ends in "-- job" is not for undos,
 // and "-- undo: " begins one that is for them alone. "-- back" and "-- again: " tell undos that take a job back from those that do it
 // again. "-- whole" is for those who concern a good part of an account's contacts and better go over all of them, "-- part: " for others.
 var marks = []string{"own", "plain", "job", "undo", "back", "again", "whole", "part"}

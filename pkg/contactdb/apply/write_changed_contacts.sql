@@ -60,6 +60,7 @@ from (
     join staged s on s.ctid = d.source -- job
     -- undo: join was s on s.ctid = d.source
     left join changed_own o on o.row = d.row -- own
+    offset 0 -- own
 ) as x
 where c.account_id = $1
     and c.ctid = x.place and c.contact_id is not distinct from x.contact_id

@@ -29,7 +29,7 @@ select $1, $2, c.contact_id, d.line, d.fields, c.origins, c.updated_at,
     case when d.fields & 128 <> 0 then c.ssn_hash end,
     case when d.fields & 131072 <> 0 then c.vat_number_hash end,
     case when d.fields & 582 <> 0 then c.name_birth_zip_hash end
-    , o.before, -- own
+    , d.before, -- own
     case when d.fields & 281474976710656 <> 0 then c.own_8_hash end, -- own
     case when d.fields & 562949953421312 <> 0 then c.own_9_hash end, -- own
     case when d.fields & 1125899906842624 <> 0 then c.own_10_hash end, -- own
@@ -38,6 +38,6 @@ select $1, $2, c.contact_id, d.line, d.fields, c.origins, c.updated_at,
     case when d.fields & 9007199254740992 <> 0 then c.own_13_hash end, -- own
     case when d.fields & 18014398509481984 <> 0 then c.own_14_hash end, -- own
     case when d.fields & 36028797018963968 <> 0 then c.own_15_hash end -- own
-from changed d
+from (select d.*, o.before from changed d left join changed_own o on o.row = d.row offset 0) as d -- own
+-- plain: from changed d
 join contacts.contacts c on c.account_id = $1 and c.ctid = d.place and c.contact_id is not distinct from d.contact_id
-left join changed_own o on o.row = d.row -- own
