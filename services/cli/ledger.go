@@ -63,7 +63,7 @@ func (p *program) providerCosts() *cobra.Command {
 		}
 		r, err := client.ledger.SumBatches(c.Context(), &enrichmentv1.SumBatchesRequest{Filter: filter})
 		if err != nil {
-			return err
+			return noBooks(err)
 		}
 		l := p.list("month", "provider", "batches", "open", "failed", "asked", "known", "cost")
 		for _, s := range r.Sums {
@@ -100,7 +100,7 @@ func (p *program) providerBatches() *cobra.Command {
 				return l.end()
 			}
 			if err != nil {
-				return err
+				return noBooks(err)
 			}
 			b, job := r.Batch, ""
 			if p.output == "table" {
@@ -114,6 +114,15 @@ func (p *program) providerBatches() *cobra.Command {
 		}
 	}
 	return c
+}
+
+// noBooks says where to look if the server asked keeps none.
+func noBooks(err error) error {
+	if errors.Is(err, fault.Unimplemented) {
+		return fault.Wrap(fault.Unimplemented, "no-books", err, "the server does not know what providers were asked").
+			Hint("CONTACTMILL_ENRICHMENT_ADDR says where enrichment is, if it is not behind CONTACTMILL_ADDR")
+	}
+	return err
 }
 
 func batchState(b *enrichmentv1.Batch) string {

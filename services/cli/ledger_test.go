@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/contactmill/contactmill/pkg/fault"
 	enrichmentv1 "github.com/contactmill/contactmill/proto/gen/contactmill/enrichment/v1"
 	ingestv1 "github.com/contactmill/contactmill/proto/gen/contactmill/ingest/v1"
 )
@@ -20,7 +21,7 @@ func (s *server) SumBatches(_ context.Context, r *enrichmentv1.SumBatchesRequest
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = proto.CloneOf(r)
-	return &enrichmentv1.SumBatchesResponse{Sums: s.sums}, nil
+	return &enrichmentv1.SumBatchesResponse{Sums: s.sums}, s.cannot
 }
 
 func (s *server) ListBatches(r *enrichmentv1.ListBatchesRequest, stream grpc.ServerStreamingServer[enrichmentv1.ListBatchesResponse]) error {
@@ -32,7 +33,7 @@ func (s *server) ListBatches(r *enrichmentv1.ListBatchesRequest, stream grpc.Ser
 			return err
 		}
 	}
-	return nil
+	return s.cannot
 }
 
 func TestTheBooksAreTold(t *testing.T) {
@@ -66,6 +67,12 @@ func TestTheBooksAreTold(t *testing.T) {
 		SentBefore: timestamppb.New(time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC))}}
 	if diff := cmp.Diff(proto.Message(want), s.asked, protocmp.Transform()); diff != "" || r.code != 0 {
 		t.Errorf("exit %d, asked (-want +got):\n%s", r.code, diff)
+	}
+	s.cannot = fault.New(fault.Unimplemented, "", "unknown service contactmill.enrichment.v1.LedgerService")
+	for _, command := range []string{"costs", "batches"} {
+		if r := s.run(t, "", "provider", command); r.code != 1 || !strings.Contains(r.err, "CONTACTMILL_ENRICHMENT_ADDR") {
+			t.Errorf("%s of a server that keeps no books: exit %d, %s", command, r.code, r.err)
+		}
 	}
 	for args, code := range map[string]int{"--since yesterday": 2, "--until soon": 2, "--job 9": 4, "more": 2} {
 		for _, command := range []string{"costs", "batches"} {

@@ -75,7 +75,7 @@ type server struct {
 	inspected  *validatorv1.InspectHeader
 	inspection *validatorv1.Inspection
 	busy       int   // times that an inspection is put off
-	cannot     error // why nothing can be inspected
+	cannot     error // why nothing can be inspected, or no books be read
 
 	asked proto.Message // the last question about a plan or the books
 
