@@ -177,7 +177,7 @@ func (w *Writer) finish() error {
 }
 
 // Abort gives the object up, takes back what was sent and returns when that is done. After Close it does nothing. If the server cannot be
-// reached, AbortIncomplete finds what is left.
+// reached, or lets a part that it was still taking bring the upload back, AbortIncomplete finds what is left.
 func (w *Writer) Abort() {
 	if errors.Is(w.err, errClosed) {
 		return

@@ -2,12 +2,17 @@ package s3
 
 import (
 	"context"
+	"errors"
+	"hash/maphash"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
 
@@ -20,6 +25,7 @@ type durable struct {
 	data   string // directory of the buckets
 	beside string // directory of metadata kept in files; empty if it is in attributes
 	dirs   *directories
+	ends   ends
 }
 
 func newDurable(p *posix.Posix, data, beside string) *durable {
@@ -62,7 +68,25 @@ func (d *durable) CreateMultipartUpload(ctx context.Context, in s3response.Creat
 }
 
 func (d *durable) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
-	out, err := d.UploadPartWithPostFunc(ctx, in, syncData)
+	// The backend makes the directories that it misses when it links a part. One that is still on its way when its upload ends must not bring
+	// that back.
+	upload := filepath.Join(d.data, *in.Bucket, d.upload(*in.Key, *in.UploadId))
+	done := func() {}
+	var over error
+	out, err := d.UploadPartWithPostFunc(ctx, in, func(f *os.File) error {
+		if err := syncData(f); err != nil {
+			return err
+		}
+		done = d.ends.hold(*in.UploadId)
+		if _, err := os.Lstat(upload); errors.Is(err, fs.ErrNotExist) {
+			over = s3err.GetNoSuchUploadErr(*in.UploadId)
+		}
+		return over
+	})
+	done()
+	if over != nil {
+		return nil, over // the backend would make it an error of the server
+	}
 	if err != nil {
 		return out, err
 	}
@@ -86,6 +110,7 @@ func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 		}
 		return true, syncData(whole)
 	}
+	defer d.ends.end(*in.UploadId)()
 	defer d.dirs.removing(d.parents(*in.Bucket, d.upload(*in.Key, *in.UploadId)))()
 	out, version, err := d.CompleteMultipartUploadWithCopy(ctx, in, assemble)
 	if err != nil {
@@ -96,6 +121,7 @@ func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 
 func (d *durable) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput) error {
 	upload := d.upload(*in.Key, *in.UploadId)
+	defer d.ends.end(*in.UploadId)()
 	defer d.dirs.removing(d.parents(*in.Bucket, upload))()
 	if err := d.Posix.AbortMultipartUpload(ctx, in); err != nil {
 		return err
@@ -127,4 +153,25 @@ func (d *durable) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) 
 		keys[i] = *object.Key
 	}
 	return out, d.settleRemoval(*in.Bucket, keys...)
+}
+
+// ends keeps the end of a multipart upload apart from its parts that are being linked. A few uploads share a lock.
+type ends [64]sync.RWMutex
+
+var endsSeed = maphash.MakeSeed()
+
+func (e *ends) of(upload string) *sync.RWMutex {
+	return &e[maphash.String(endsSeed, upload)%uint64(len(e))]
+}
+
+// hold keeps an upload from ending until the returned function is called.
+func (e *ends) hold(upload string) (done func()) {
+	e.of(upload).RLock()
+	return e.of(upload).RUnlock
+}
+
+// end waits for the parts of an upload that are being linked and keeps others from it until the returned function is called.
+func (e *ends) end(upload string) (done func()) {
+	e.of(upload).Lock()
+	return e.of(upload).Unlock
 }

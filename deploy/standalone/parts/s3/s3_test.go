@@ -148,6 +148,39 @@ func TestObjectsBothWaysOfMetadata(t *testing.T) {
 	}
 }
 
+func TestALatePartDoesNotBringItsUploadBack(t *testing.T) {
+	t.Parallel()
+	_, c := start(t, Options{Dir: t.TempDir()})
+	const key = "raw/a/late"
+	id, err := c.NewMultipartUpload(t.Context(), bucket, key, minio.PutObjectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w := io.Pipe()
+	put := make(chan error, 1)
+	go func() {
+		_, err := c.PutObjectPart(t.Context(), bucket, key, id, 1, r, 5<<20, minio.PutObjectPartOptions{})
+		put <- err
+	}()
+	if _, err := w.Write(random(4 << 20)); err != nil { // more than fits on the way: the server has begun
+		t.Fatal(err)
+	}
+	if err := c.AbortMultipartUpload(t.Context(), bucket, key, id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(random(1 << 20)); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Close() // a pipe has no error to tell here
+	if err := <-put; minio.ToErrorResponse(err).Code != minio.NoSuchUpload {
+		t.Errorf("the rest of the part: %v, want %s", err, minio.NoSuchUpload)
+	}
+	left, err := c.ListMultipartUploads(t.Context(), bucket, "", "", "", "", 10)
+	if err != nil || len(left.Uploads) != 0 {
+		t.Errorf("uploads %v are left, error %v", left.Uploads, err)
+	}
+}
+
 func TestAcknowledgedPutsSurviveKill(t *testing.T) {
 	t.Parallel()
 	o := Options{Dir: t.TempDir()}
