@@ -21,7 +21,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,8 +30,7 @@ import (
 
 const (
 	defaultMaxConns = 10
-	connectLimit    = 5 * time.Second  // for one connection attempt
-	endLimit        = 15 * time.Second // for COMMIT and ROLLBACK, which the caller's cancelling does not stop
+	connectLimit    = 5 * time.Second // for one connection attempt
 )
 
 // ErrCommitUnknown is found in the error of a transaction whose COMMIT was sent but not answered: it may be there or
@@ -54,7 +52,6 @@ type Options struct {
 type DB struct {
 	pool   *pgxpool.Pool
 	schema string
-	across pgx.TxOptions
 }
 
 // Open connects to the database of url, a postgres:// address, and checks that it answers. Its error is Invalid for a
@@ -85,11 +82,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("connect for schema %s: %w", opts.Schema, Map(err))
 	}
-	return &DB{
-		pool:   pool,
-		schema: opts.Schema,
-		across: pgx.TxOptions{BeginQuery: "begin; set local role " + opts.Schema + "_all"},
-	}, nil
+	return &DB{pool: pool, schema: opts.Schema}, nil
 }
 
 // standstill ends a session that does nothing in the middle of a transaction: a process that was stopped, or whose line was cut,
@@ -127,74 +120,3 @@ func (db *DB) Schema() string { return db.schema }
 
 // Close waits for transactions at work and closes every connection.
 func (db *DB) Close() { db.pool.Close() }
-
-// InAccount runs fn in a transaction that sees the rows of one account, and commits unless fn fails. If fn does nothing with
-// it for ten seconds the server ends it: Unavailable. BEGIN and the account travel in one round trip. Cancelling ctx stops
-// fn, never a COMMIT that was sent. Errors are mapped as by [Map]; see [ErrCommitUnknown] for the one that needs care.
-func (db *DB) InAccount(ctx context.Context, account uuid.UUID, fn func(ctx context.Context, tx pgx.Tx) error) error {
-	return db.inAccount(ctx, "begin", account, fn)
-}
-
-// Snapshot is InAccount for reading: all statements see the account as it is at the first one, and none may write. It locks
-// nothing, so fn may take its time between statements.
-func (db *DB) Snapshot(ctx context.Context, account uuid.UUID, fn func(ctx context.Context, tx pgx.Tx) error) error {
-	return db.inAccount(ctx, "begin isolation level repeatable read read only; set local "+standstill+" = 0", account, fn)
-}
-
-func (db *DB) inAccount(ctx context.Context, begin string, account uuid.UUID, fn func(ctx context.Context, tx pgx.Tx) error) error {
-	if account == uuid.Nil {
-		return fault.New(fault.Internal, "no-account", "transaction without an account")
-	}
-	return db.run(ctx, pgx.TxOptions{BeginQuery: begin + "; set local contactmill.account = '" + account.String() + "'"}, fn)
-}
-
-// Across runs fn in a transaction under the role <schema>_all, which sees every account. It is for the few listed
-// queries that have to: relay, reconciler, fair share, sweeper, look-up of API keys.
-func (db *DB) Across(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) error) error {
-	return db.run(ctx, db.across, fn)
-}
-
-func (db *DB) run(ctx context.Context, opts pgx.TxOptions, fn func(ctx context.Context, tx pgx.Tx) error) error {
-	tx, err := db.pool.BeginTx(ctx, opts)
-	if err != nil {
-		return Map(err)
-	}
-	done := false
-	defer func() {
-		if !done { // fn failed or panicked; an error here means that the connection is gone, and the transaction with it
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
-			defer cancel()
-			_ = tx.Rollback(ctx)
-		}
-	}()
-	if err := fn(ctx, tx); err != nil {
-		return mapInTx(ctx, tx.Conn(), err)
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	done = true
-	return commit(ctx, tx)
-}
-
-// commit tells a COMMIT that failed from one that nobody answered. pgconn.SafeToRetry is no help there: of a connection
-// that broke while it waited for the answer to a simple query it says that nothing was sent.
-func commit(ctx context.Context, tx pgx.Tx) error {
-	if tx.Conn().IsClosed() {
-		_ = tx.Rollback(ctx) // gives back what is left of the connection
-		return fault.New(fault.Unavailable, "database-unavailable", "the database went away before COMMIT")
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
-	defer cancel()
-	err := tx.Commit(ctx)
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, pgx.ErrTxCommitRollback) {
-		return fault.Wrap(fault.Internal, "transaction-broken", err, "a statement had failed before COMMIT")
-	}
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Severity == "ERROR" {
-		return Map(err)
-	}
-	return fault.Wrap(fault.Unavailable, "commit-unknown", errors.Join(ErrCommitUnknown, err), "COMMIT was not answered")
-}

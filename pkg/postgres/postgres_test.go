@@ -50,6 +50,103 @@ func counted(n *int) func(context.Context, pgx.Tx) error {
 	return func(ctx context.Context, tx pgx.Tx) error { return tx.QueryRow(ctx, count).Scan(n) }
 }
 
+// inserts is a batch of one row for each name.
+func inserts(account uuid.UUID, names ...string) *pgx.Batch {
+	b := &pgx.Batch{}
+	for _, name := range names {
+		b.Queue(insert, account, id(), name)
+	}
+	return b
+}
+
+// Last commits what came before and its own batch, or, if the server refuses any of it, nothing.
+func TestLast(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.DB(t, mill()).Open(t, "mill", "mill")
+	held := func(account uuid.UUID) (n int) {
+		b := &pgx.Batch{}
+		b.Queue(count).QueryRow(func(r pgx.Row) error { return r.Scan(&n) })
+		if err := db.Read(t.Context(), account, b); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for name, c := range map[string]struct {
+		first bool
+		last  []string
+		want  int
+		kind  fault.Kind
+	}{
+		"alone":           {false, []string{"y"}, 1, fault.Internal},
+		"behind others":   {true, []string{"y", "z"}, 3, fault.Internal},
+		"empty":           {true, nil, 1, fault.Internal},
+		"refused":         {true, []string{"y", "x", "z"}, 0, fault.Exists},
+		"refused, alone":  {false, []string{"y", "y"}, 0, fault.Exists},
+		"broken, earlier": {true, []string{"y", strings.Repeat("x", 20)}, 0, fault.Internal},
+	} {
+		account := id()
+		err := db.InAccount(t.Context(), account, func(ctx context.Context, tx pgx.Tx) error {
+			if c.first {
+				if _, err := tx.Exec(ctx, insert, account, id(), "x"); err != nil {
+					return err
+				}
+			}
+			return postgres.Last(ctx, tx, inserts(account, c.last...))
+		})
+		if n := held(account); n != c.want || (err == nil) != (c.want > 0) || err != nil && fault.Of(err) != c.kind || errors.Is(err, postgres.ErrCommitUnknown) {
+			t.Errorf("%s: %d rows, want %d; error %v", name, n, c.want, err)
+		}
+	}
+
+	// What its answers are read by cannot keep the COMMIT from happening, so that it is not said to have.
+	account := id()
+	mine := errors.New("mine")
+	err := db.InAccount(t.Context(), account, func(ctx context.Context, tx pgx.Tx) error {
+		b := inserts(account, "x")
+		b.Queue(count).QueryRow(func(pgx.Row) error { return mine })
+		return postgres.Last(ctx, tx, b)
+	})
+	if n := held(account); n != 1 || !errors.Is(err, postgres.ErrCommitUnknown) || !errors.Is(err, mine) {
+		t.Errorf("an answer that cannot be read: %d rows, error %v", n, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err = db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
+		cancel()
+		return postgres.Last(ctx, tx, inserts(account, "y"))
+	})
+	if n := held(account); n != 1 || fault.Of(err) != fault.Cancelled {
+		t.Errorf("cancelled before it: %d rows, error %v", n, err)
+	}
+	if s := db.Pool().Stat(); s.AcquiredConns() != 0 {
+		t.Errorf("%d connections were not given back", s.AcquiredConns())
+	}
+}
+
+// Read sees one account, and leaves nothing of it with the connection.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	db := postgrestest.DB(t, mill()).Open(t, "mill", "mill")
+	one, two := id(), id()
+	add(t, db, one, "x")
+	for account, want := range map[uuid.UUID]int{one: 1, two: 0} {
+		n := -1
+		b := &pgx.Batch{}
+		b.Queue(count).QueryRow(func(r pgx.Row) error { return r.Scan(&n) })
+		if err := db.Read(t.Context(), account, b); err != nil || n != want {
+			t.Errorf("%d rows, want %d: %v", n, want, err)
+		}
+		if err := db.Pool().QueryRow(t.Context(), count).Scan(&n); err != nil || n != 0 {
+			t.Errorf("%d rows are seen without an account: %v", n, err)
+		}
+	}
+	if err := db.Read(t.Context(), one, inserts(one, "y")); err == nil {
+		t.Error("a reading wrote")
+	}
+	if err := db.Read(t.Context(), uuid.Nil, &pgx.Batch{}); err == nil {
+		t.Error("a reading without account was let through")
+	}
+}
+
 func TestWhoSeesWhat(t *testing.T) {
 	t.Parallel()
 	d := postgrestest.DB(t, mill())
@@ -240,12 +337,26 @@ func TestSessionEndedByTheServer(t *testing.T) {
 	}
 
 	// ended between the last statement and COMMIT: the answer does not tell whether it came before or after
-	err = db.InAccount(t.Context(), account, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := owner.Exec(ctx, "select pg_terminate_backend($1, 5000)", tx.Conn().PgConn().PID())
-		return err
-	})
-	if fault.Of(err) != fault.Unavailable || !errors.Is(err, postgres.ErrCommitUnknown) {
-		t.Errorf("commit on an ended session: kind %s, unknown %t: %v", fault.Of(err), errors.Is(err, postgres.ErrCommitUnknown), err)
+	for name, end := range map[string]func(context.Context, pgx.Tx) error{
+		"COMMIT of its own":    func(context.Context, pgx.Tx) error { return nil },
+		"COMMIT behind others": func(ctx context.Context, tx pgx.Tx) error { return postgres.Last(ctx, tx, inserts(account, "y")) },
+	} {
+		err = db.InAccount(t.Context(), account, func(ctx context.Context, tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, insert, account, id(), "x"); err != nil {
+				return err
+			}
+			if _, err := owner.Exec(ctx, "select pg_terminate_backend($1, 5000)", tx.Conn().PgConn().PID()); err != nil {
+				return err
+			}
+			return end(ctx, tx)
+		})
+		if fault.Of(err) != fault.Unavailable || !errors.Is(err, postgres.ErrCommitUnknown) {
+			t.Errorf("%s on an ended session: kind %s, unknown %t: %v", name, fault.Of(err), errors.Is(err, postgres.ErrCommitUnknown), err)
+		}
+	}
+	var n int
+	if err := db.InAccount(t.Context(), account, counted(&n)); err != nil || n != 0 {
+		t.Errorf("%d rows are left, want 0: %v", n, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/contactmill/contactmill/pkg/fault"
@@ -20,6 +21,7 @@ import (
 // cut is a way to the server that breaks at the COMMIT: before it arrives, or after it was done and before its answer.
 type cut struct {
 	addr    string // of the server
+	at      string // what goes with the COMMIT
 	deliver bool   // let the COMMIT arrive
 }
 
@@ -78,7 +80,7 @@ func (c cut) carry(client net.Conn) {
 	b := make([]byte, 4096)
 	for {
 		n, err := client.Read(b)
-		if err == nil && bytes.Contains(b[:n], []byte("commit")) {
+		if err == nil && bytes.Contains(b[:n], []byte(c.at)) {
 			mute.Lock()
 			if c.deliver {
 				_, _ = server.Write(b[:n])
@@ -107,31 +109,47 @@ func TestCommitWithoutAnAnswerIsUnknown(t *testing.T) {
 	t.Parallel()
 	d := postgrestest.DB(t, mill())
 	direct := d.Open(t, "mill", "mill")
-	for _, done := range []bool{true, false} {
-		db, err := postgres.Open(t.Context(), cut{deliver: done}.url(t, d.URL("mill")), postgres.Options{Schema: "mill"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		account := id()
-		err = db.InAccount(t.Context(), account, func(ctx context.Context, tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, insert, account, id(), "x")
+	for at, put := range map[string]func(ctx context.Context, account uuid.UUID, tx pgx.Tx, name string) error{
+		"commit": func(ctx context.Context, account uuid.UUID, tx pgx.Tx, name string) error {
+			_, err := tx.Exec(ctx, insert, account, id(), name)
 			return err
-		})
-		if !errors.Is(err, postgres.ErrCommitUnknown) || fault.Of(err) != fault.Unavailable || fault.Code(err) != "commit-unknown" {
-			t.Errorf("COMMIT done: %t: got %v", done, err)
-		}
-		var n int
-		for n == 0 { // the server may be at it still
-			if err := direct.InAccount(t.Context(), account, counted(&n)); err != nil {
+		},
+		"at the end": func(ctx context.Context, account uuid.UUID, tx pgx.Tx, name string) error {
+			return postgres.Last(ctx, tx, inserts(account, name))
+		},
+	} {
+		for _, done := range []bool{true, false} {
+			db, err := postgres.Open(t.Context(), cut{at: at, deliver: done}.url(t, d.URL("mill")), postgres.Options{Schema: "mill", MaxConns: 1})
+			if err != nil {
 				t.Fatal(err)
 			}
-			if !done {
-				break
+			defer db.Close()
+			account := id()
+			in := func(name string) error {
+				return db.InAccount(t.Context(), account, func(ctx context.Context, tx pgx.Tx) error { return put(ctx, account, tx, name) })
 			}
-		}
-		if (n == 1) != done {
-			t.Errorf("COMMIT done: %t, but there are %d rows", done, n)
+			before := 0
+			if at != "commit" { // its statements are known to the server, so that they travel together
+				before = 1
+				if err := in("first"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := in("at the end"); !errors.Is(err, postgres.ErrCommitUnknown) || fault.Of(err) != fault.Unavailable || fault.Code(err) != "commit-unknown" {
+				t.Errorf("cut at %q, COMMIT done: %t: got %v", at, done, err)
+			}
+			n := before
+			for n == before { // the server may be at it still
+				if err := direct.InAccount(t.Context(), account, counted(&n)); err != nil {
+					t.Fatal(err)
+				}
+				if !done {
+					break
+				}
+			}
+			if (n > before) != done {
+				t.Errorf("cut at %q, COMMIT done: %t, but there are %d rows", at, done, n)
+			}
 		}
 	}
 }

@@ -15,42 +15,34 @@ import (
 // fields reads an account's own fields with their code books, in the order of their numbers; retired ones are left out.
 func (s *store) fields(ctx context.Context, id uuid.UUID) ([]field, error) {
 	var fields []field
-	err := s.db.InAccount(ctx, id, func(ctx context.Context, tx pgx.Tx) error {
-		var err error
-		fields, err = s.fieldsIn(ctx, tx, id)
-		return err
-	})
-	if err != nil {
+	b := &pgx.Batch{}
+	s.queueFields(b, id, &fields)
+	if err := s.db.Read(ctx, id, b); err != nil {
 		return nil, fmt.Errorf("read fields of account %s: %w", id, err)
 	}
 	return fields, nil
 }
 
-func (s *store) fieldsIn(ctx context.Context, tx pgx.Tx, id uuid.UUID) ([]field, error) {
-	rows, err := tx.Query(ctx, s.sql.OwnFields, id)
-	if err != nil {
-		return nil, err
-	}
-	fields, err := pgx.CollectRows(rows, scanField)
-	if err != nil {
-		return nil, err
-	}
-	if rows, err = tx.Query(ctx, s.sql.CodesOfAccount, id); err != nil {
-		return nil, err
-	}
-	var n int32
-	var c code
-	at := 0
-	_, err = pgx.ForEachRow(rows, []any{&n, &c.Code, &c.Label, &c.Retired}, func() error {
-		for at < len(fields) && fields[at].Number < n {
-			at++
-		}
-		if at < len(fields) && fields[at].Number == n { // else the field was made between the two questions
-			fields[at].Codes = append(fields[at].Codes, c)
-		}
-		return nil
+func (s *store) queueFields(b *pgx.Batch, id uuid.UUID, fields *[]field) {
+	b.Queue(s.sql.OwnFields, id).Query(func(rows pgx.Rows) (err error) {
+		*fields, err = pgx.CollectRows(rows, scanField)
+		return err
 	})
-	return fields, err
+	b.Queue(s.sql.CodesOfAccount, id).Query(func(rows pgx.Rows) error {
+		var n int32
+		var c code
+		at, all := 0, *fields
+		_, err := pgx.ForEachRow(rows, []any{&n, &c.Code, &c.Label, &c.Retired}, func() error {
+			for at < len(all) && all[at].Number < n {
+				at++
+			}
+			if at < len(all) && all[at].Number == n { // else the field was made between the two questions
+				all[at].Codes = append(all[at].Codes, c)
+			}
+			return nil
+		})
+		return err
+	})
 }
 
 // createField makes the field and fills in its number, its key if it is unique, and when it was made.
@@ -232,8 +224,10 @@ func (s *store) changeAccount(ctx context.Context, id uuid.UUID, do func(context
 		if err != nil {
 			return missing("account", id, err)
 		}
-		own, err := s.fieldsIn(ctx, tx, id)
-		if err != nil {
+		var own []field
+		b := &pgx.Batch{}
+		s.queueFields(b, id, &own)
+		if err := tx.SendBatch(ctx, b).Close(); err != nil {
 			return err
 		}
 		return do(ctx, tx, a, own)

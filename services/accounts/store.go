@@ -159,12 +159,12 @@ func (s *store) insert(ctx context.Context, by actor, a *account) error {
 // account reads one account; NotFound if there is none.
 func (s *store) account(ctx context.Context, id uuid.UUID) (account, error) {
 	var a account
-	err := s.db.InAccount(ctx, id, func(ctx context.Context, tx pgx.Tx) error {
-		var err error
-		a, err = one(ctx, tx, scanAccount, s.sql.Account, id)
+	b := &pgx.Batch{}
+	b.Queue(s.sql.Account, id).Query(func(rows pgx.Rows) (err error) {
+		a, err = pgx.CollectExactlyOneRow(rows, scanAccount)
 		return err
 	})
-	if err != nil {
+	if err := s.db.Read(ctx, id, b); err != nil {
 		return account{}, missing("account", id, err)
 	}
 	return a, nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/contactmill/contactmill/pkg/postgres"
 )
@@ -45,21 +46,19 @@ type delivery struct {
 func (d *deliveries) open(ctx context.Context, n notice, recipients, messageIDs []string) ([]delivery, error) {
 	var due []delivery
 	err := d.db.InAccount(ctx, n.account, func(ctx context.Context, tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, d.sql.Open, n.account, n.job, n.name, recipients, messageIDs); err != nil {
+		b := &pgx.Batch{}
+		b.Queue(d.sql.Open, n.account, n.job, n.name, recipients, messageIDs)
+		b.Queue(d.sql.Due, n.account, n.job, n.name).Query(func(rows pgx.Rows) (err error) {
+			due, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (delivery, error) {
+				var one delivery
+				var age int64
+				err := r.Scan(&one.Recipient, &one.MessageID, &age)
+				one.Age = time.Duration(age) * time.Second
+				return one, err
+			})
 			return err
-		}
-		rows, err := tx.Query(ctx, d.sql.Due, n.account, n.job, n.name)
-		if err != nil {
-			return err
-		}
-		due, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (delivery, error) {
-			var one delivery
-			var age int64
-			err := r.Scan(&one.Recipient, &one.MessageID, &age)
-			one.Age = time.Duration(age) * time.Second
-			return one, err
 		})
-		return err
+		return postgres.Last(ctx, tx, b)
 	})
 	return due, err
 }
@@ -85,17 +84,20 @@ func (d *deliveries) end(ctx context.Context, n notice, recipient, state, code s
 
 func (d *deliveries) exec(ctx context.Context, n notice, sql string, args ...any) (rows int64, err error) {
 	err = d.db.InAccount(ctx, n.account, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, sql, append([]any{n.account, n.job, n.name}, args...)...)
-		rows = tag.RowsAffected()
-		return err
+		b := &pgx.Batch{}
+		b.Queue(sql, append([]any{n.account, n.job, n.name}, args...)...).Exec(func(tag pgconn.CommandTag) error {
+			rows = tag.RowsAffected()
+			return nil
+		})
+		return postgres.Last(ctx, tx, b)
 	})
 	return rows, err
 }
 
 // tally counts the mails of a notice.
 func (d *deliveries) tally(ctx context.Context, n notice) (ok, bad int32, err error) {
-	err = d.db.InAccount(ctx, n.account, func(ctx context.Context, tx pgx.Tx) error {
-		return tx.QueryRow(ctx, d.sql.Tally, n.account, n.job, n.name).Scan(&ok, &bad)
-	})
+	b := &pgx.Batch{}
+	b.Queue(d.sql.Tally, n.account, n.job, n.name).QueryRow(func(row pgx.Row) error { return row.Scan(&ok, &bad) })
+	err = d.db.Read(ctx, n.account, b)
 	return ok, bad, err
 }

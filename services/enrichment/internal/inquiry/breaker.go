@@ -55,12 +55,9 @@ func resting(provider, code string, failures int, seconds float64) *Down {
 // rested is a Down while a provider rests for an account.
 func (d *Desk) rested(ctx context.Context, account uuid.UUID, provider string) error {
 	var down *Down
-	err := d.ledger.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		q := &pgx.Batch{}
-		d.ledger.queueBreaker(q, account, provider, &down)
-		return tx.SendBatch(ctx, q).Close()
-	})
-	if err != nil {
+	q := &pgx.Batch{}
+	d.ledger.queueBreaker(q, account, provider, &down)
+	if err := d.ledger.db.Read(ctx, account, q); err != nil {
 		return fmt.Errorf("look at the breaker of account %s: %w", account, err)
 	}
 	if down != nil {

@@ -97,13 +97,16 @@ func (l *ledger) next(ctx context.Context, before *answered, b *batch) (*provide
 			}
 			q.Queue(l.sql.AnswerOfBatch, b.account, b.provider, b.id).QueryRow(func(row pgx.Row) error { return row.Scan(&saved) })
 		}
+		if b == nil {
+			return postgres.Last(ctx, tx, q)
+		}
 		if err := tx.SendBatch(ctx, q).Close(); err != nil {
 			return err
 		}
 		if down != nil && saved == nil {
 			return down
 		}
-		if b != nil && held != int64(len(b.values)) {
+		if held != int64(len(b.values)) {
 			return errHeld
 		}
 		return nil
@@ -186,20 +189,17 @@ func (l *ledger) recall(ctx context.Context, account uuid.UUID, provider string,
 // answers gets the answers to batches.
 func (l *ledger) answers(ctx context.Context, account uuid.UUID, provider string, ids []string) (map[string]*providerv1.EnrichResponse, error) {
 	found := make(map[string]*providerv1.EnrichResponse, len(ids))
-	err := l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, l.sql.AnswersOfBatches, account, provider, ids)
-		if err != nil {
-			return err
-		}
+	q := &pgx.Batch{}
+	q.Queue(l.sql.AnswersOfBatches, account, provider, ids).Query(func(rows pgx.Rows) error {
 		var id string
 		var packed []byte
-		_, err = pgx.ForEachRow(rows, []any{&id, &packed}, func() (err error) {
+		_, err := pgx.ForEachRow(rows, []any{&id, &packed}, func() (err error) {
 			found[id], err = unpack(packed)
 			return err
 		})
 		return err
 	})
-	if err != nil {
+	if err := l.db.Read(ctx, account, q); err != nil {
 		return nil, fmt.Errorf("look up answers of account %s: %w", account, err)
 	}
 	return found, nil
@@ -240,7 +240,7 @@ func (l *ledger) giveUp(ctx context.Context, b *batch, values []uuid.UUID, code 
 		for _, v := range values {
 			q.Queue(l.sql.FreeValue, b.account, b.provider, b.id, v)
 		}
-		return tx.SendBatch(ctx, q).Close()
+		return postgres.Last(ctx, tx, q)
 	})
 	if errors.Is(err, postgres.ErrCommitUnknown) {
 		return l.giveUp(ctx, b, values, code)
@@ -253,10 +253,9 @@ func (l *ledger) giveUp(ctx context.Context, b *batch, values []uuid.UUID, code 
 
 // costOf sums up what the batches of a job cost.
 func (l *ledger) costOf(ctx context.Context, account, job uuid.UUID, provider string) (micros int64, err error) {
-	err = l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		return tx.QueryRow(ctx, l.sql.CostOfJob, account, job, provider).Scan(&micros)
-	})
-	if err != nil {
+	q := &pgx.Batch{}
+	q.Queue(l.sql.CostOfJob, account, job, provider).QueryRow(func(row pgx.Row) error { return row.Scan(&micros) })
+	if err := l.db.Read(ctx, account, q); err != nil {
 		return 0, fmt.Errorf("sum up the cost of job %s: %w", job, err)
 	}
 	return micros, nil

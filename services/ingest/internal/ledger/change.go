@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/contactmill/contactmill/pkg/event"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/contactmill/contactmill/pkg/event"
+	"github.com/contactmill/contactmill/pkg/postgres"
 )
 
 // change is one change of one job: what was loaded under the account's lock, altered in memory by the rules of flow.go
@@ -111,6 +114,7 @@ func (c *change) load(ctx context.Context, tx pgx.Tx, ref Ref, extra loads) erro
 	return nil
 }
 
+// save ends the transaction, unless there is nothing to save.
 func (c *change) save(ctx context.Context, tx pgx.Tx, extra loads) error {
 	sql := &c.ledger.sql
 	b := &pgx.Batch{}
@@ -170,21 +174,23 @@ func (c *change) save(ctx context.Context, tx pgx.Tx, extra loads) error {
 	if extra.view != nil {
 		one(b, sql.ViewJob, extra.view, c.account, c.job.ID, 0)
 	}
-	superseded := false
 	if c.life != nil {
-		b.Queue(sql.Seen, c.life.Instance, c.life.Incarnation, c.at).QueryRow(func(r pgx.Row) error { return r.Scan(&superseded) })
+		b.Queue(sql.Seen, c.life.Instance, c.life.Incarnation, c.at)
 	}
 	if b.Len() == 0 {
 		return nil
 	}
-	if err := send(ctx, tx, b); err != nil {
+	if err := postgres.Last(ctx, tx, b); err != nil {
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.TableName == "instances" && e.Code == notNull {
+			return errSuperseded() // see seen.sql
+		}
 		return fmt.Errorf("save job %s: %w", c.job.ID, err)
-	}
-	if superseded {
-		return errSuperseded()
 	}
 	return nil
 }
+
+// notNull is the SQLSTATE of a column that may not be without a value.
+const notNull = "23502"
 
 type openedRow struct {
 	Job   uuid.UUID   `db:"job_id"`

@@ -17,12 +17,10 @@ import (
 func (l *Ledger) RecallJob(ctx context.Context, account uuid.UUID, k Claim, number int64) (Job, []byte, error) {
 	var found []*jobRow
 	holds := false
-	err := l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		b := &pgx.Batch{}
-		b.Queue(l.sql.Holds, account, k.Token).QueryRow(func(r pgx.Row) error { return r.Scan(&holds) })
-		many(b, l.sql.ViewJob, &found, account, uuid.Nil, number)
-		return send(ctx, tx, b)
-	})
+	b := &pgx.Batch{}
+	b.Queue(l.sql.Holds, account, k.Token).QueryRow(func(r pgx.Row) error { return r.Scan(&holds) })
+	many(b, l.sql.ViewJob, &found, account, uuid.Nil, number)
+	err := l.db.Read(ctx, account, b)
 	switch {
 	case err != nil:
 		return Job{}, nil, fmt.Errorf("recall job: %w", err)

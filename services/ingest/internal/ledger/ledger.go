@@ -2,7 +2,7 @@
 //
 // Every change of a job locks the account's row of queues first, so that changes of one account happen one after the
 // other whichever replica makes them; numbers of jobs and events, and tokens, are given under that lock. A change is one
-// transaction of four round trips: begin, load, save, commit. In between, pure Go decides (see change.go), by the table
+// transaction of two round trips: begin and load, save and commit. In between, pure Go decides (see change.go), by the table
 // in state.go.
 //
 // What is to be rung or published is state as well: a RUNNABLE stage that was not rung, an event in the outbox. Relay

@@ -6,9 +6,11 @@ import (
 	"math"
 	"slices"
 
-	"github.com/contactmill/contactmill/pkg/event"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/contactmill/contactmill/pkg/event"
+	"github.com/contactmill/contactmill/pkg/postgres"
 )
 
 const (
@@ -119,13 +121,19 @@ func toResults(found []*resultRow, before event.Stage) Results {
 // read runs one query of one account.
 func read[T any](ctx context.Context, l *Ledger, account uuid.UUID, sql string, args ...any) ([]*T, error) {
 	var found []*T
+	b := &pgx.Batch{}
+	many(b, sql, &found, args...)
+	err := l.db.Read(ctx, account, b)
+	return found, err
+}
+
+// write runs one statement of one account in a transaction of its own, and returns the rows that it returns.
+func write[T any](ctx context.Context, l *Ledger, account uuid.UUID, sql string, args ...any) ([]*T, error) {
+	var found []*T
 	err := l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		found, err = pgx.CollectRows(rows, pgx.RowToAddrOfStructByNameLax[T])
-		return err
+		b := &pgx.Batch{}
+		many(b, sql, &found, args...)
+		return postgres.Last(ctx, tx, b)
 	})
 	return found, err
 }

@@ -9,10 +9,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/contactmill/contactmill/pkg/event"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/contactmill/contactmill/pkg/event"
+	"github.com/contactmill/contactmill/pkg/postgres"
 )
 
 // Bell is where rings and events go: *bus.Bus.
@@ -212,7 +214,7 @@ func (r *Relay) visit(ctx context.Context, account uuid.UUID, sent []ring) (more
 		mark := &pgx.Batch{}
 		failed := r.deliver(ctx, account, sent, rings, events, mark)
 		if mark.Len() > 0 {
-			if err := send(ctx, tx, mark); err != nil {
+			if err := postgres.Last(ctx, tx, mark); err != nil {
 				return fmt.Errorf("mark what was relayed: %w", err)
 			}
 		}

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/postgres"
 )
 
 // mostRemembered is for how many sets of columns an account's mappings are remembered; the one not used for longest goes.
@@ -43,7 +45,7 @@ func (l *Ledger) Recall(ctx context.Context, account uuid.UUID, k Claim, heading
 		many(b, l.sql.Recall, &found, account, headingsKey)
 		many(b, l.sql.Earlier, &files, account, headingsKey, mostEarlier)
 		many(b, l.sql.FieldsOfJob, &frozen, account, k.Job)
-		return send(ctx, tx, b)
+		return postgres.Last(ctx, tx, b)
 	})
 	switch {
 	case err != nil:

@@ -8,6 +8,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/contactmill/contactmill/pkg/postgres"
 )
 
 // ExpiredUpload is an upload whose bytes are to be removed.
@@ -27,7 +29,7 @@ func (l *Ledger) ExpiredUploads(ctx context.Context, limit int) ([]ExpiredUpload
 	}
 	var taken []ExpiredUpload
 	for _, k := range keys {
-		found, err := read[expiredRow](ctx, l, k.Account, l.sql.ExpireUpload, k.Account, k.Upload)
+		found, err := write[expiredRow](ctx, l, k.Account, l.sql.ExpireUpload, k.Account, k.Upload)
 		if err != nil {
 			return taken, fmt.Errorf("expire upload %s: %w", k.Upload, err)
 		}
@@ -134,12 +136,10 @@ func (l *Ledger) Known(ctx context.Context, account uuid.UUID, uploads, jobs []u
 			return err
 		}
 	}
-	err = l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		b := &pgx.Batch{}
-		b.Queue(l.sql.KnownUploads, account, uploads).Query(set(knownUploads))
-		b.Queue(l.sql.KnownJobs, account, jobs).Query(set(knownJobs))
-		return send(ctx, tx, b)
-	})
+	b := &pgx.Batch{}
+	b.Queue(l.sql.KnownUploads, account, uploads).Query(set(knownUploads))
+	b.Queue(l.sql.KnownJobs, account, jobs).Query(set(knownJobs))
+	err = l.db.Read(ctx, account, b)
 	return knownUploads, knownJobs, err
 }
 
@@ -160,6 +160,6 @@ func (l *Ledger) underLock(ctx context.Context, account uuid.UUID, queue func(*p
 		b := &pgx.Batch{}
 		b.Queue(l.sql.LockQueue, account)
 		queue(b)
-		return send(ctx, tx, b)
+		return postgres.Last(ctx, tx, b)
 	})
 }

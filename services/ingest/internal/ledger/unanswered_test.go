@@ -75,11 +75,12 @@ func (s *swallower) pass(client net.Conn) {
 			}
 		}
 	}()
+	var commits commits
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := client.Read(buf)
 		if n > 0 {
-			if bytes.Contains(buf[:n], []byte("commit\x00")) && s.armed.CompareAndSwap(true, false) {
+			if commits.in(buf[:n]) && s.armed.CompareAndSwap(true, false) {
 				swallow.Store(true)
 			}
 			if _, err := server.Write(buf[:n]); err != nil {
@@ -92,6 +93,29 @@ func (s *swallower) pass(client net.Conn) {
 	}
 	if swallow.Load() {
 		<-back
+	}
+}
+
+// commits finds the COMMITs of a session: the text, or the statement that was prepared of it.
+type commits struct {
+	prepared []byte // how a Bind names it; nil before it is prepared
+}
+
+func (c *commits) in(asked []byte) bool {
+	const text, kept = "commit\x00", "stmtcache_"
+	for {
+		before, after, found := bytes.Cut(asked, []byte(text))
+		if c.prepared != nil && bytes.Contains(before, c.prepared) {
+			return true
+		}
+		if !found {
+			return false
+		}
+		name := before[max(0, bytes.LastIndex(before, []byte(kept))):]
+		if !bytes.HasPrefix(name, []byte(kept)) || bytes.IndexByte(name, 0) != len(name)-1 {
+			return true
+		}
+		c.prepared, asked = append([]byte{0}, name...), after // a Bind has the name behind that of no portal
 	}
 }
 

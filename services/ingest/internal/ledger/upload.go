@@ -2,14 +2,16 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/postgres"
 )
 
 // Part is a piece of an upload that is durable in the object store.
@@ -40,20 +42,18 @@ type Upload struct {
 // keep without progress. There may be several of one request id; Accept makes one job of them.
 func (l *Ledger) OpenUpload(ctx context.Context, account uuid.UUID, u Upload, keep time.Duration) (Upload, error) {
 	u.Writer = 1
-	err := l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		return tx.QueryRow(ctx, l.sql.OpenUpload, account, u.ID, u.RequestID, u.FileName, u.Size, u.SHA256, u.Settings, u.Object, keep.Seconds()).Scan(&u.ExpiresAt)
-	})
+	kept, err := write[keptRow](ctx, l, account, l.sql.OpenUpload, account, u.ID, u.RequestID, u.FileName, u.Size, u.SHA256, u.Settings, u.Object, keep.Seconds())
 	if err != nil {
 		return Upload{}, fmt.Errorf("open upload %s: %w", u.ID, err)
 	}
-	u.ExpiresAt = u.ExpiresAt.UTC()
+	u.ExpiresAt = kept[0].ExpiresAt.UTC()
 	return u, nil
 }
 
 // ResumeUpload makes the caller the upload's only writer and returns where to go on. Unknown, accepted and expired ones
 // are NotFound "unknown-upload".
 func (l *Ledger) ResumeUpload(ctx context.Context, account, upload uuid.UUID, keep time.Duration) (Upload, error) {
-	found, err := read[uploadRow](ctx, l, account, l.sql.ResumeUpload, account, upload, keep.Seconds())
+	found, err := write[uploadRow](ctx, l, account, l.sql.ResumeUpload, account, upload, keep.Seconds())
 	return onlyUpload(found, err)
 }
 
@@ -69,21 +69,23 @@ func (l *Ledger) SetMultipart(ctx context.Context, account uuid.UUID, u Upload, 
 // SavePart notes a part that is durable, the state of the hash behind it, and puts the expiry off. u is as last returned:
 // the part must begin at its Offset. It returns the upload with the part. Stale if another writer resumed it meanwhile.
 func (l *Ledger) SavePart(ctx context.Context, account uuid.UUID, u Upload, p Part, hashState []byte, keep time.Duration) (Upload, error) {
-	err := l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, l.sql.SavePart, account, u.ID, u.Writer, u.Offset, []Part{p}, p.Size, hashState, keep.Seconds()).Scan(&u.ExpiresAt)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return staleUpload(u.ID)
-		}
-		return err
-	})
+	kept, err := write[keptRow](ctx, l, account, l.sql.SavePart, account, u.ID, u.Writer, u.Offset, []Part{p}, p.Size, hashState, keep.Seconds())
 	if err != nil {
 		return Upload{}, err
+	}
+	if len(kept) == 0 {
+		return Upload{}, staleUpload(u.ID)
 	}
 	u.Parts = append(slices.Clone(u.Parts), p)
 	u.Offset += p.Size
 	u.HashState = hashState
-	u.ExpiresAt = u.ExpiresAt.UTC()
+	u.ExpiresAt = kept[0].ExpiresAt.UTC()
 	return u, nil
+}
+
+// keptRow says until when an upload is kept.
+type keptRow struct {
+	ExpiresAt time.Time `db:"expires_at"`
 }
 
 // FindUpload returns the upload of a request id that came furthest; NotFound "unknown-upload" if there is none that can
@@ -135,9 +137,12 @@ func staleUpload(id uuid.UUID) error {
 // exec runs one statement of one account and returns how many rows it changed.
 func (l *Ledger) exec(ctx context.Context, account uuid.UUID, sql string, args ...any) (n int64, err error) {
 	err = l.db.InAccount(ctx, account, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, sql, args...)
-		n = tag.RowsAffected()
-		return err
+		b := &pgx.Batch{}
+		b.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
+			n = tag.RowsAffected()
+			return nil
+		})
+		return postgres.Last(ctx, tx, b)
 	})
 	return n, err
 }
