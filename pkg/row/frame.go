@@ -33,8 +33,14 @@ const (
 	// maxRecord bounds one record: a row's cells (1 MiB at most) and values, and room for findings.
 	maxRecord = 4 << 20
 
-	// blockSize is how much an S2 block holds before it is packed, and with it a writer's and a reader's memory.
+	// blockSize is how much an S2 block holds before it is packed, and with it a large object's writer's and reader's memory.
 	blockSize = 256 << 10
+
+	// smallBlock is the least that a writer packs by, and what a reader begins with: most objects are small.
+	smallBlock = 16 << 10
+
+	// peekSize is how much of what a reader unpacked is looked at; longer records are copied.
+	peekSize = 32 << 10
 )
 
 // ErrFormat is wrapped by every error about bytes that are no such object.
@@ -42,7 +48,9 @@ var ErrFormat = errors.New("not such an object, or damaged")
 
 // writer frames records.
 type writer struct {
-	s2      *s2.Writer
+	dst     io.Writer
+	s2      *s2.Writer // nil before the first block
+	block   int        // that s2 has room for
 	buf     []byte
 	rows    int64
 	version byte
@@ -53,16 +61,18 @@ func newWriter(w io.Writer, kind byte) *writer { return newWriterOf(w, kind, ver
 
 // newWriterOf writes an older version, where the object has nothing that needs the newest: programs from before it read on.
 func newWriterOf(w io.Writer, kind, version byte) *writer {
-	f := &writer{s2: s2.NewWriter(nil, s2.WriterConcurrency(1), s2.WriterBlockSize(blockSize)), buf: make([]byte, 0, blockSize+blockSize/4), version: version}
+	f := &writer{version: version}
 	f.reset(w, kind)
 	return f
 }
 
 // reset begins another object with the memory of the last one.
 func (f *writer) reset(w io.Writer, kind byte) {
-	f.buf, f.rows = f.buf[:0], 0
+	f.dst, f.buf, f.rows = w, f.buf[:0], 0
 	_, f.err = w.Write([]byte{'C', 'M', 'R', kind, f.version})
-	f.s2.Reset(w)
+	if f.s2 != nil {
+		f.s2.Reset(w)
+	}
 }
 
 // begin returns a slice to append one record to; end takes it back.
@@ -88,9 +98,18 @@ func (f *writer) end(b []byte) error {
 
 func (f *writer) flush() {
 	if f.err == nil {
+		f.pack(min(max(len(f.buf), smallBlock), blockSize))
 		_, f.err = f.s2.Write(f.buf)
 	}
 	f.buf = f.buf[:0]
+}
+
+// pack sees to it that there is a packer with room for so much. The first block of an object decides: what was packed stays.
+func (f *writer) pack(room int) {
+	if room <= f.block {
+		return
+	}
+	f.s2, f.block = s2.NewWriter(f.dst, s2.WriterConcurrency(1), s2.WriterBlockSize(room)), room
 }
 
 // close writes the end; the object is whole only if it returns nil.
@@ -125,7 +144,7 @@ func newReader(src io.Reader, kind byte) (*reader, error) {
 	if h[4] == 0 || h[4] > versions[kind] {
 		return nil, fmt.Errorf("read head: version %d, this program reads up to %d: %w", h[4], versions[kind], ErrFormat)
 	}
-	return &reader{src: src, r: bufio.NewReaderSize(s2.NewReader(src, s2.ReaderMaxBlockSize(blockSize*2)), blockSize)}, nil
+	return &reader{src: src, r: bufio.NewReaderSize(s2.NewReader(src, s2.ReaderMaxBlockSize(blockSize*2), s2.ReaderAllocBlock(smallBlock)), peekSize)}, nil
 }
 
 // next returns the next record; io.EOF after the last one of a whole object.
