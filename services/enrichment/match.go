@@ -157,7 +157,8 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 		}
 		keys := row.Asked(uint16(v.Keys), m.chosen)
 		most := min(batchRows, batchHits/max(1, bits.OnesCount16(keys)))
-		q := newQuestion(keys, most)
+		room := int(min(int64(most), v.Rows))
+		q := newQuestion(keys, room)
 		err := s.eachKeys(ctx, v.Chunks, 0, func(n int64, k *row.Keys) (bool, error) {
 			if err := q.add(ctx, n, k, m.finder); err != nil {
 				return false, err
@@ -166,7 +167,7 @@ func (s *Service) matchRows(ctx context.Context, v *ingestv1.ValidateResult, m *
 				return true, nil
 			}
 			full := q
-			q = newQuestion(keys, most)
+			q = newQuestion(keys, room)
 			return true, send(full)
 		})
 		if err == nil && (len(q.verdicts) > 0 || v.Rows == 0) {

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/versity/versitygw/backend/posix"
+	"golang.org/x/sync/errgroup"
 )
 
 // upload is the place of a multipart upload below its bucket; the backend names it so.
@@ -47,20 +48,21 @@ func (d *durable) settle(bucket, name string) error {
 	return d.settlePath(attributes, d.beside)
 }
 
+// settlePath syncs all at once: the file system writes its journal for one as for many.
 func (d *durable) settlePath(path, top string) error {
-	if err := syncFile(path); err != nil {
-		return err
-	}
+	var syncs errgroup.Group
+	syncs.Go(func() error { return syncFile(path) })
 	term := d.dirs.begin()
 	var fresh []string
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		if err := syncFile(dir); err != nil {
-			return err
-		}
+		syncs.Go(func() error { return syncFile(dir) })
 		if dir == top || d.dirs.known(dir) {
 			break
 		}
 		fresh = append(fresh, dir)
+	}
+	if err := syncs.Wait(); err != nil {
+		return err
 	}
 	d.dirs.learn(term, fresh)
 	return nil

@@ -157,20 +157,12 @@ func (c *change) save(ctx context.Context, tx pgx.Tx, extra loads) error {
 		b.Queue(sql.GiveTurn, c.account, c.at).Query(opened)
 		b.Queue(sql.OpenValidations, c.account, c.at, c.ledger.cfg.Validations).Query(opened)
 	}
-	if extra.results != nil {
-		many(b, sql.Results, extra.results, c.account, c.job.ID)
-	}
-	if h := c.job.AccountSettings.FieldsHash; extra.fields != nil && h != "" {
-		many(b, sql.FrozenFields, extra.fields, c.account, h)
-	}
 	if m := c.remember; m != nil {
 		b.Queue(sql.Remember, c.account, m.key, m.Mapping, m.DateOrder, m.Values, c.at)
 		b.Queue(sql.ForgetOldest, c.account, mostRemembered)
 	}
 	c.queueSeen(b)
-	if extra.outlook != nil {
-		c.queueOutlook(b, extra.outlook)
-	}
+	c.queueLoads(b, extra)
 	if extra.view != nil {
 		one(b, sql.ViewJob, extra.view, c.account, c.job.ID, 0)
 	}
@@ -187,6 +179,20 @@ func (c *change) save(ctx context.Context, tx pgx.Tx, extra loads) error {
 		return fmt.Errorf("save job %s: %w", c.job.ID, err)
 	}
 	return nil
+}
+
+// queueLoads has read what there is beside the job.
+func (c *change) queueLoads(b *pgx.Batch, extra loads) {
+	sql := &c.ledger.sql
+	if extra.results != nil {
+		many(b, sql.Results, extra.results, c.account, c.job.ID)
+	}
+	if h := c.job.AccountSettings.FieldsHash; extra.fields != nil && h != "" {
+		many(b, sql.FrozenFields, extra.fields, c.account, h)
+	}
+	if extra.outlook != nil {
+		c.queueOutlook(b, extra.outlook)
+	}
 }
 
 // notNull is the SQLSTATE of a column that may not be without a value.

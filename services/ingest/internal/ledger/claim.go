@@ -85,7 +85,7 @@ func (l *Ledger) Claim(ctx context.Context, account, job uuid.UUID, stage event.
 		return err
 	})
 	if errors.Is(err, postgres.ErrCommitUnknown) && g.Granted {
-		err = l.confirm(ctx, account, g.Token, err)
+		err = l.confirm(ctx, c, g.Token, more, err)
 	}
 	switch {
 	case fault.Code(err) == codeUnknownJob:
@@ -247,11 +247,13 @@ func (l *Ledger) LeaveToCommit(ctx context.Context, account uuid.UUID, k Claim) 
 }
 
 // confirm finds out whether a claim whose COMMIT went unanswered was granted: under the lock, so that nothing of it is
-// still on its way. If it was not, or that cannot be told either, it returns why.
-func (l *Ledger) confirm(ctx context.Context, account uuid.UUID, token int64, why error) error {
+// still on its way. What was to be loaded with it was not answered either, and is loaded now. If the claim was not granted, or that cannot
+// be told, it returns why.
+func (l *Ledger) confirm(ctx context.Context, c *change, token int64, more loads, why error) error {
 	holds := false
-	err := l.underLock(ctx, account, func(b *pgx.Batch) {
-		b.Queue(l.sql.Holds, account, token).QueryRow(func(r pgx.Row) error { return r.Scan(&holds) })
+	err := l.underLock(ctx, c.account, func(b *pgx.Batch) {
+		b.Queue(l.sql.Holds, c.account, token).QueryRow(func(r pgx.Row) error { return r.Scan(&holds) })
+		c.queueLoads(b, more)
 	})
 	if err != nil || !holds {
 		return why

@@ -6,11 +6,42 @@ import (
 	"testing"
 	"time"
 
-	"github.com/contactmill/contactmill/pkg/event"
-	"github.com/contactmill/contactmill/pkg/fault"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"github.com/contactmill/contactmill/pkg/event"
+	"github.com/contactmill/contactmill/pkg/fault"
+	"github.com/contactmill/contactmill/pkg/postgres"
+	"github.com/contactmill/contactmill/pkg/postgres/postgrestest"
 )
+
+// A small job is mostly waiting: for the database to be asked, and for its disk.
+func TestAChangeTakesTwoRoundTrips(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	a := newAccount()
+	trips, address := postgrestest.CountTrips(t, r.data.URL("ingest"))
+	db, err := postgres.Open(t.Context(), address, postgres.Options{Schema: "ingest", MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	r.Ledger = newLedger(t, db, r.cfg)
+	for _, warm := range []bool{false, true} {
+		j := r.accept(a, fmt.Sprint("warm: ", warm))
+		trips.Store(0)
+		r.validate(j)
+		r.merge(j)
+		const changes, aside = 9, 2 // a session that was idle for a second is asked first whether it is there
+		if n := trips.Load(); warm && n > 2*changes+aside {
+			t.Errorf("%d changes take %d round trips", changes, n)
+		}
+		trips.Store(0)
+		if r.now(j); warm && trips.Load() > 2 {
+			t.Errorf("a reading takes %d round trips", trips.Load())
+		}
+	}
+}
 
 func TestUploadHasOneWriter(t *testing.T) {
 	t.Parallel()

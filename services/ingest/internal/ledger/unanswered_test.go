@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -156,12 +157,21 @@ func TestUnansweredCommits(t *testing.T) {
 	if j.Number != 1 {
 		t.Fatalf("job has number %d, want 1", j.Number)
 	}
-	claim := func(stage event.Stage) Claim { // finds out by itself
+	claim := func(stage event.Stage, left ...string) Claim { // finds out by itself, and what earlier stages left
 		t.Helper()
 		s.armed.Store(true)
 		g, err := l.Claim(ctx, a, j.ID, stage, r.life)
 		if err != nil || !g.Granted {
-			t.Fatalf("claim %s with the answer swallowed: %+v, %v", stage, g, err)
+			t.Fatalf("claim %s with the answer swallowed: granted %t, %v", stage, g.Granted, err)
+		}
+		var got []string
+		for _, result := range [][]byte{g.Work.Results.Validated, g.Work.Results.Matched} {
+			if result != nil {
+				got = append(got, string(result))
+			}
+		}
+		if s.armed.Load() || !slices.Equal(got, left) {
+			t.Fatalf("claim %s with the answer swallowed (%t): earlier stages left %q, want %q", stage, !s.armed.Load(), got, left)
 		}
 		return Claim{Job: j.ID, Stage: stage, Token: g.Token}
 	}
@@ -182,8 +192,8 @@ func TestUnansweredCommits(t *testing.T) {
 		return err
 	})
 	finish(k, Result{Body: []byte("v"), Rows: 2}, event.Match)
-	finish(claim(event.Match), Result{Body: []byte("m")}, event.Merge)
-	k = claim(event.Merge)
+	finish(claim(event.Match, "v"), Result{Body: []byte("m")}, event.Merge)
+	k = claim(event.Merge, "v", "m")
 	unanswered("leave to commit", func() error { return l.LeaveToCommit(ctx, a, k) })
 	finish(k, Result{Body: []byte("o"), Counts: Counts{Rows: 2, Added: 2}}, "")
 	r.is(j, Completed)

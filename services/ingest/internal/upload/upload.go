@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/contactmill/contactmill/pkg/blob"
@@ -147,12 +148,19 @@ func (s *Service) Upload(in stream) error {
 
 // take makes a job of a stream.
 func (s *Service) take(ctx context.Context, caller rpc.Caller, h header, r *receiver) (ledger.Job, bool, error) {
-	if job, err := s.accepted(ctx, caller, h); err == nil || fault.Of(err) != fault.NotFound {
+	var settled ledger.Account
+	var asking errgroup.Group // the submitter waits for both
+	asking.Go(func() (err error) {
+		settled, err = s.accounts.Settled(ctx, caller.Account)
+		return err
+	})
+	job, err := s.accepted(ctx, caller, h)
+	unsettled := asking.Wait()
+	if err == nil || fault.Of(err) != fault.NotFound {
 		return job, true, err
 	}
-	settled, err := s.accounts.Settled(ctx, caller.Account)
-	if err != nil {
-		return ledger.Job{}, false, err
+	if unsettled != nil {
+		return ledger.Job{}, false, unsettled
 	}
 	if err := view.KnownFields(settled.Fields, h.settings.Mapping, h.settings.Values); err != nil {
 		return ledger.Job{}, false, err
