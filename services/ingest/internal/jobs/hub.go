@@ -84,7 +84,7 @@ func (h *Hub) join(ctx context.Context, w *watcher) (leave func(), err error) {
 	if f := h.add(w); f != nil {
 		return func() { h.part(f, w) }, nil
 	}
-	head, err := h.head(ctx, w.account, w.at)
+	head, err := h.ledger.LastEvent(ctx, w.account)
 	if err != nil {
 		return nil, err
 	}
@@ -128,40 +128,6 @@ func (h *Hub) part(f *feed, w *watcher) {
 		delete(h.feeds, f.account)
 		f.end()
 	}
-}
-
-// head is the number of the account's last event, or one that was it a moment ago. from is one that exists, or 0. As
-// numbers have no gaps a few looks find it, however far it is.
-func (h *Hub) head(ctx context.Context, account uuid.UUID, from int64) (int64, error) {
-	beyond := func(n int64) (bool, error) {
-		events, err := h.ledger.Events(ctx, account, uuid.Nil, n, 1)
-		return len(events) > 0, err
-	}
-	low, step := from, int64(1) // low is known to exist
-	for {
-		more, err := beyond(low + step - 1)
-		if err != nil {
-			return 0, err
-		}
-		if !more {
-			break
-		}
-		low += step
-		step *= 2
-	}
-	for high := low + step; high-low > 1; { // high is known not to
-		middle := low + (high-low)/2
-		more, err := beyond(middle - 1)
-		if err != nil {
-			return 0, err
-		}
-		if more {
-			low = middle
-		} else {
-			high = middle
-		}
-	}
-	return low, nil
 }
 
 // feed is the events of one account on their way to its watchers.

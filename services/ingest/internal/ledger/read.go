@@ -96,6 +96,18 @@ func (l *Ledger) Events(ctx context.Context, account uuid.UUID, job uuid.UUID, a
 	return events, nil
 }
 
+// LastEvent is the number of the account's last event; 0 if there is none.
+func (l *Ledger) LastEvent(ctx context.Context, account uuid.UUID) (int64, error) {
+	found, err := read[queueRow](ctx, l, account, l.sql.LastEvent, account)
+	if err != nil {
+		return 0, fmt.Errorf("read number of last event: %w", err)
+	}
+	if len(found) == 0 {
+		return 0, nil
+	}
+	return found[0].LastEvent, nil
+}
+
 // toResults puts results in their places, the newest round of each, of the stages that come before a stage; of all for "".
 func toResults(found []*resultRow, before event.Stage) Results {
 	var r Results

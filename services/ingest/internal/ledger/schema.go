@@ -58,6 +58,7 @@ type statements struct {
 	ViewJobs         string
 	Events           string
 	EventsOfJob      string
+	LastEvent        string
 	AcceptUpload     string
 	OpenUpload       string
 	ResumeUpload     string

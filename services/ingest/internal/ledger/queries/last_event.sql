@@ -1,0 +1,1 @@
+SELECT last_event FROM queues WHERE account_id = $1
