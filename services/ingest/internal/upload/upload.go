@@ -149,18 +149,21 @@ func (s *Service) Upload(in stream) error {
 // take makes a job of a stream.
 func (s *Service) take(ctx context.Context, caller rpc.Caller, h header, r *receiver) (ledger.Job, bool, error) {
 	var settled ledger.Account
-	var asking errgroup.Group // the submitter waits for both
+	var asking errgroup.Group // the submitter waits for both, but for the second only if there is no job yet
+	needed, notNeeded := context.WithCancel(ctx)
+	defer notNeeded()
 	asking.Go(func() (err error) {
-		settled, err = s.accounts.Settled(ctx, caller.Account)
+		settled, err = s.accounts.Settled(needed, caller.Account)
 		return err
 	})
 	job, err := s.accepted(ctx, caller, h)
-	unsettled := asking.Wait()
 	if err == nil || fault.Of(err) != fault.NotFound {
+		notNeeded()
+		_ = asking.Wait() // what it said is of no use
 		return job, true, err
 	}
-	if unsettled != nil {
-		return ledger.Job{}, false, unsettled
+	if err := asking.Wait(); err != nil {
+		return ledger.Job{}, false, err
 	}
 	if err := view.KnownFields(settled.Fields, h.settings.Mapping, h.settings.Values); err != nil {
 		return ledger.Job{}, false, err
